@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Builds this example: build.sh OUT.wasm. Exit 75 (with a sentence) where the tools cannot be had.
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+source "$here/../../.ci/tools.sh"
+
+out="$(realpath -m "$1")"
+make_node_modules "$TARGET/tools/componentize-js" "$here"
+
+# In one folder, since the build follows relative imports only.
+work="$TARGET/components/work/hello_javascript"
+rm -rf "$work"
+mkdir -p "$work" "$(dirname "$out")"
+cp "$here"/*.js "$ROOT"/sdk/javascript/*.js "$work/"
+cd "$work"
+"$TARGET/tools/componentize-js/node_modules/.bin/componentize-js" -w "$ROOT/wit" -n pipeline-plugin \
+    -o "$out" hello.js >&2

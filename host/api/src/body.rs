@@ -1,0 +1,180 @@
+//! The bodies of requests, for the server and for the client in `cli`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use model::failure::{Failure, FailureKind};
+use model::ports::{GivenFile, ParamValue, RunRequest};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `POST /api/v1/runs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunBody<'a> {
+    pub name: String,
+    /// Typed: `"5"` is no integer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Value>,
+    /// Parameters as command-line text, parsed by their declared types.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub text: BTreeMap<String, String>,
+    /// Parameters of type `file`.
+    #[serde(default, borrow, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, InputBody<'a>>,
+    #[serde(default)]
+    pub force: bool,
+    #[serde(default)]
+    pub dry_run: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Seconds to wait for the end of the run; the answer is what there is then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<u64>,
+}
+
+/// A file that the caller read, or the failure of reading it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputBody<'a> {
+    /// Without its folder.
+    pub file_name: String,
+    /// Its bytes, in the standard alphabet with padding.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+}
+
+/// `GET /api/v1/exports/{name}`: what a caller must bring to run it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportBody {
+    pub name: String,
+    /// The parameters whose bytes the caller reads and sends as `inputs`.
+    pub file_params: Vec<String>,
+}
+
+impl RunBody<'static> {
+    /// The body that asks for this run. Progress and cancellation stay behind.
+    pub fn of(request: &RunRequest) -> Self {
+        let mut body = Self {
+            name: request.name.clone(),
+            params: BTreeMap::new(),
+            text: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            force: request.force,
+            dry_run: request.dry_run,
+            key: request.key.clone(),
+            wait: None,
+        };
+        for (name, value) in &request.params {
+            match value {
+                ParamValue::Text(text) => drop(body.text.insert(name.clone(), text.clone())),
+                ParamValue::Json(json) => drop(body.params.insert(name.clone(), json.clone())),
+            }
+        }
+        for (name, file) in &request.files {
+            let file_name = file.file_name.clone();
+            let input = match &file.bytes {
+                Ok(bytes) => InputBody { file_name, base64: Some(STANDARD.encode(&**bytes).into()), error: None },
+                Err(failure) => InputBody { file_name, base64: None, error: Some(failure.clone()) },
+            };
+            body.inputs.insert(name.clone(), input);
+        }
+        body
+    }
+}
+
+impl RunBody<'_> {
+    /// The request that this body asks for.
+    ///
+    /// # Errors
+    ///
+    /// `bad_params` if an input is not base64, has neither bytes nor an error, or a parameter comes twice.
+    pub(crate) fn into_request(self) -> Result<RunRequest, Failure> {
+        let mut params: BTreeMap<String, ParamValue> =
+            self.params.into_iter().map(|(name, value)| (name, ParamValue::Json(value))).collect();
+        for (name, text) in self.text {
+            if params.insert(name.clone(), ParamValue::Text(text)).is_some() {
+                return Err(bad(format!("`{name}` is in `params` and in `text`; send it once")));
+            }
+        }
+        let mut files = BTreeMap::new();
+        for (name, input) in self.inputs {
+            let bytes = match (input.base64, input.error) {
+                (Some(text), None) => match STANDARD.decode(text.as_bytes()) {
+                    Ok(bytes) => Ok(Arc::new(bytes)),
+                    Err(error) => return Err(bad(format!("input `{name}` is not base64: {error}"))),
+                },
+                (None, Some(failure)) => Err(failure),
+                _ => return Err(bad(format!("input `{name}` needs either `base64` or `error`"))),
+            };
+            files.insert(name, GivenFile { file_name: file_name(&input.file_name), bytes });
+        }
+        let (force, dry_run, key) = (self.force, self.dry_run, self.key);
+        Ok(RunRequest { name: self.name, params, files, force, dry_run, key, ..RunRequest::default() })
+    }
+}
+
+/// Without folders, whatever a caller sent: it names nothing but a file.
+fn file_name(sent: &str) -> String {
+    sent.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
+}
+
+fn bad(message: String) -> Failure {
+    Failure::new(FailureKind::Validation, "bad_params", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_survives_the_way_over_http() {
+        let gone = Failure::new(FailureKind::Source, "not_found", "could not read `b.txt`");
+        let request = RunRequest {
+            name: "d.daily".to_owned(),
+            params: BTreeMap::from([
+                ("n".to_owned(), ParamValue::Text("5".to_owned())),
+                ("m".to_owned(), ParamValue::Json(json!(5))),
+            ]),
+            files: BTreeMap::from([
+                ("a".to_owned(), GivenFile { file_name: "a.txt".to_owned(), bytes: Ok(Arc::new(vec![0, 255, 10])) }),
+                ("b".to_owned(), GivenFile { file_name: "b.txt".to_owned(), bytes: Err(gone) }),
+            ]),
+            force: true,
+            dry_run: true,
+            key: Some("k".to_owned()),
+            ..RunRequest::default()
+        };
+        let sent = serde_json::to_string(&RunBody::of(&request)).unwrap();
+        let back = serde_json::from_str::<RunBody<'_>>(&sent).unwrap().into_request().unwrap();
+        assert_eq!(format!("{back:?}"), format!("{request:?}"));
+    }
+
+    #[test]
+    fn what_is_unclear_is_refused() {
+        let refused = |json: Value| {
+            let text = json.to_string();
+            let body: RunBody<'_> = serde_json::from_str(&text).unwrap();
+            body.into_request().unwrap_err().message
+        };
+        assert!(refused(json!({"name": "x", "params": {"a": 1}, "text": {"a": "1"}})).contains("`a` is in"));
+        assert!(refused(json!({"name": "x", "inputs": {"f": {"file_name": "f"}}})).contains("either"));
+        assert!(refused(json!({"name": "x", "inputs": {"f": {"file_name": "f", "base64": "*"}}})).contains("base64"));
+        let unknown = serde_json::from_str::<RunBody<'_>>(r#"{"name": "x", "forse": true}"#).unwrap_err();
+        assert!(unknown.to_string().contains("forse"));
+    }
+
+    #[test]
+    fn a_file_name_names_no_folder() {
+        assert_eq!(file_name("../../etc/passwd"), "passwd");
+        assert_eq!(file_name("C:\\drop\\day.txt"), "day.txt");
+        assert_eq!(file_name("day.txt"), "day.txt");
+    }
+}

@@ -1,0 +1,62 @@
+//! The routes, one function each.
+
+mod captures;
+mod health;
+mod plugins;
+mod runs;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use model::failure::FailureKind;
+use tokio_util::sync::CancellationToken;
+
+use crate::guard::{Guard, stand};
+use crate::parts::Parts;
+use crate::problem::Refusal;
+
+/// What every route may use.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    pub(crate) parts: Parts,
+    /// The server ends: answer now.
+    pub(crate) shutdown: CancellationToken,
+}
+
+pub(crate) fn router(parts: Parts, guard: Guard, shutdown: CancellationToken) -> Router {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/api/v1/runs", post(runs::create))
+        .route("/api/v1/runs/{id}", get(runs::show))
+        .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/v1/captures/{id}/release", post(captures::release))
+        .route("/api/v1/captures/{id}/discard", post(captures::discard))
+        .route("/api/v1/plugins", get(plugins::list))
+        .route("/api/v1/exports/{name}", get(plugins::export))
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn_with_state(guard, stand))
+        .with_state(Served { parts, shutdown })
+}
+
+impl Served {
+    /// Work is taken only once the host is ready.
+    fn ready(&self) -> Result<(), Refusal> {
+        if self.parts.ready.is_set() {
+            return Ok(());
+        }
+        let message = "the host is starting or stopping; `/readyz` tells when it takes work";
+        Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, FailureKind::Orchestration, "not_ready", message))
+    }
+}
+
+async fn no_route() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, FailureKind::Validation, "not_found", "there is nothing at this path")
+}
+
+async fn wrong_method() -> Refusal {
+    let message = "this path does not take this method";
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, FailureKind::Validation, "wrong_method", message)
+}

@@ -1,0 +1,34 @@
+//! Deciding about captures in quarantine.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use model::failure::FailureKind;
+use model::{CaptureId, CaptureRecord};
+
+use super::Served;
+use crate::problem::Refusal;
+
+/// `POST /api/v1/captures/{id}/release`.
+pub(super) async fn release(
+    State(served): State<Served>,
+    Path(id): Path<String>,
+) -> Result<Json<CaptureRecord>, Refusal> {
+    served.ready()?;
+    Ok(Json(served.parts.quarantine.release(capture(&id)?).await?))
+}
+
+/// `POST /api/v1/captures/{id}/discard`.
+pub(super) async fn discard(
+    State(served): State<Served>,
+    Path(id): Path<String>,
+) -> Result<Json<CaptureRecord>, Refusal> {
+    served.ready()?;
+    Ok(Json(served.parts.quarantine.discard(capture(&id)?).await?))
+}
+
+fn capture(id: &str) -> Result<CaptureId, Refusal> {
+    id.parse().map_err(|error: model::ids::InvalidId| {
+        Refusal::new(StatusCode::NOT_FOUND, FailureKind::Validation, "bad_id", error.to_string())
+    })
+}

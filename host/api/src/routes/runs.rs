@@ -1,0 +1,115 @@
+//! Asking for runs, and about them.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::to_bytes;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use model::RunId;
+use model::failure::{Failure, FailureKind};
+use model::ports::RunRequest;
+use model::run::RunReport;
+use serde::Deserialize;
+
+use super::Served;
+use crate::body::RunBody;
+use crate::problem::Refusal;
+
+/// Longest wait of one request; a client that wants more asks again.
+const WAIT_SECONDS_MAX: u64 = 60;
+
+/// `?wait=SECONDS`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct WaitQuery {
+    wait: Option<u64>,
+}
+
+/// `POST /api/v1/runs`: 202 with the queued run, or 200 with one that has ended (a dry run, a completed key, or one
+/// that ended within `wait`).
+pub(super) async fn create(State(served): State<Served>, request: Request) -> Result<Response, Refusal> {
+    served.ready()?;
+    let from_header = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
+    let (mut order, wait) = read(&served, request).await?;
+    order.key = order.key.or(from_header);
+    let mut report = served.parts.engine.spawn(order).await?;
+    if let (Some(wait), false) = (wait, report.status.is_terminal()) {
+        report = wait_for(&served, report.run_id, wait).await?;
+    }
+    let status = if report.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = format!("/api/v1/runs/{}", report.run_id);
+    Ok((status, [(header::LOCATION, location)], Json(report)).into_response())
+}
+
+/// Reads the body and takes it apart. Both may be long work: a body can hold a file of a gigabyte.
+async fn read(served: &Served, request: Request) -> Result<(RunRequest, Option<u64>), Refusal> {
+    let limit = served.parts.body_bytes_max;
+    let body = to_bytes(request.into_body(), limit).await.map_err(|error| {
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        if cause.to_string().contains("length limit") {
+            let message = format!("the request has more than {limit} bytes, the limit of `api.body_bytes`");
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, FailureKind::Validation, "too_large", message)
+        } else {
+            bad_body(format!("the request broke off: {cause}"))
+        }
+    })?;
+    let taken_apart = tokio::task::spawn_blocking(move || -> Result<_, Refusal> {
+        let body: RunBody<'_> = serde_json::from_slice(&body)
+            .map_err(|error| bad_body(format!("the body is not a request for a run: {error}")))?;
+        let wait = body.wait;
+        Ok((body.into_request()?, wait))
+    });
+    taken_apart.await.unwrap_or_else(|error| {
+        let message = format!("the host failed to read the request: {error}");
+        Err(Failure::new(FailureKind::Internal, "panic", message).into())
+    })
+}
+
+/// `GET /api/v1/runs/{id}?wait=SECONDS`.
+pub(super) async fn show(
+    State(served): State<Served>,
+    Path(id): Path<String>,
+    query: Result<Query<WaitQuery>, QueryRejection>,
+) -> Result<Json<RunReport>, Refusal> {
+    let Query(WaitQuery { wait }) = query.map_err(|error| bad_body(format!("`wait` is in whole seconds: {error}")))?;
+    Ok(Json(wait_for(&served, run(&id)?, wait.unwrap_or_default()).await?))
+}
+
+/// `POST /api/v1/runs/{id}/cancel`: asks, and answers with the run as it is.
+pub(super) async fn cancel(State(served): State<Served>, Path(id): Path<String>) -> Result<Json<RunReport>, Refusal> {
+    let run = run(&id)?;
+    let report = served.parts.engine.cancel(run).await?;
+    Ok(Json(report.ok_or_else(|| unknown_run(run))?))
+}
+
+/// Waits for the end of a run, for the time to pass or for the server to end.
+async fn wait_for(served: &Served, run: RunId, seconds: u64) -> Result<RunReport, Refusal> {
+    let engine = &served.parts.engine;
+    let at_most = Duration::from_secs(seconds.min(WAIT_SECONDS_MAX));
+    let report = tokio::select! {
+        biased;
+        report = engine.wait(run, at_most) => report?,
+        () = served.shutdown.cancelled() => engine.wait(run, Duration::ZERO).await?,
+    };
+    report.ok_or_else(|| unknown_run(run))
+}
+
+fn run(id: &str) -> Result<RunId, Refusal> {
+    id.parse().map_err(|error: model::ids::InvalidId| {
+        Refusal::new(StatusCode::NOT_FOUND, FailureKind::Validation, "bad_id", error.to_string())
+    })
+}
+
+fn unknown_run(run: RunId) -> Refusal {
+    let message = format!("there is no run {run}; `runs list` shows those that there are");
+    Refusal::new(StatusCode::NOT_FOUND, FailureKind::Validation, "bad_id", message)
+}
+
+fn bad_body(message: String) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, FailureKind::Validation, "bad_params", message)
+}

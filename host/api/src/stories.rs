@@ -1,0 +1,241 @@
+//! Requests against the router, and over a real socket.
+
+mod security;
+mod serving;
+mod working;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use model::failure::{Failure, FailureKind};
+use model::plugin::{PluginRecord, PluginState};
+use model::ports::{Engine, Quarantine, RunRequest};
+use model::run::{RunCapture, RunKind, RunReport, RunStatus};
+use model::{CaptureId, CaptureRecord, CaptureState, Digest, RunId, Timestamp};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::guard::Guard;
+use crate::routes::router;
+use crate::{Metrics, Parts, Ready};
+
+const TOKEN: &str = "0123456789abcdef";
+const HOST: &str = "127.0.0.1:8710";
+
+/// An engine with one run, which ends when the test says so.
+#[derive(Debug)]
+struct FakeEngine {
+    asked: Mutex<Vec<RunRequest>>,
+    /// How long callers of `wait` would have waited.
+    patience: Mutex<Vec<Duration>>,
+    status: watch::Sender<RunStatus>,
+}
+
+fn the_run() -> RunId {
+    RunId::new(Timestamp::from_micros(1_700_000_000_000_000), [7; 10])
+}
+
+fn the_capture() -> CaptureId {
+    CaptureId::new(Timestamp::from_micros(1_700_000_000_000_000), [8; 10])
+}
+
+fn report(status: RunStatus) -> RunReport {
+    let at = Timestamp::from_micros(1_700_000_000_000_000);
+    let capture = RunCapture {
+        dataset: "d.t".parse().unwrap(),
+        partition: [("day", "2021-01-27")].into_iter().collect(),
+        capture_id: the_capture(),
+        revision: Some(1),
+        rows: 3,
+        content_hash: Digest::new([1; 32]),
+        unchanged: false,
+    };
+    RunReport {
+        run_id: the_run(),
+        name: "d.daily".to_owned(),
+        kind: RunKind::Pipeline,
+        status,
+        unchanged: false,
+        attempt: 1,
+        rows_in: 4,
+        rows_out: 3,
+        rejected: 1,
+        captures: vec![capture],
+        quality: Vec::new(),
+        plugin: None,
+        input_hash: None,
+        duration_ms: Some(20),
+        error: None,
+        params: serde_json::json!({}),
+        created_at: at,
+        started_at: Some(at),
+        finished_at: None,
+        result: None,
+    }
+}
+
+#[async_trait::async_trait]
+impl Engine for FakeEngine {
+    async fn spawn(&self, request: RunRequest) -> Result<RunReport, Failure> {
+        self.file_params(&request.name)?;
+        self.asked.lock().unwrap().push(request);
+        Ok(report(*self.status.borrow()))
+    }
+
+    async fn submit(&self, request: RunRequest) -> Result<RunReport, Failure> {
+        self.spawn(request).await
+    }
+
+    async fn wait(&self, run: RunId, at_most: Duration) -> Result<Option<RunReport>, Failure> {
+        if run != the_run() {
+            return Ok(None);
+        }
+        self.patience.lock().unwrap().push(at_most);
+        let mut status = self.status.subscribe();
+        drop(tokio::time::timeout(at_most, status.wait_for(|status| status.is_terminal())).await);
+        Ok(Some(report(*self.status.borrow())))
+    }
+
+    async fn cancel(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
+        self.status.send_replace(RunStatus::Cancelled);
+        self.wait(run, Duration::ZERO).await
+    }
+
+    fn file_params(&self, name: &str) -> Result<Vec<String>, Failure> {
+        match name {
+            "d.daily" => Ok(vec!["file".to_owned()]),
+            _ => Err(Failure::new(FailureKind::Validation, "unknown_name", "did you mean `d.daily`?")),
+        }
+    }
+
+    fn plugins(&self) -> Vec<PluginRecord> {
+        let plugin = |name: &str, state| PluginRecord {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            digest: None,
+            state,
+            file: format!("{name}.wasm"),
+            exports: Vec::new(),
+            loaded_at: Timestamp::from_micros(0),
+            reasons: Vec::new(),
+        };
+        vec![plugin("d", PluginState::Active), plugin("e", PluginState::Active), plugin("f", PluginState::Refused)]
+    }
+}
+
+#[derive(Debug)]
+struct FakeQuarantine;
+
+#[async_trait::async_trait]
+impl Quarantine for FakeQuarantine {
+    async fn release(&self, capture: CaptureId) -> Result<CaptureRecord, Failure> {
+        if capture != the_capture() {
+            return Err(Failure::new(FailureKind::Validation, "bad_id", "no such capture"));
+        }
+        Ok(CaptureRecord {
+            dataset: "d.t".parse().unwrap(),
+            partition: [("day", "2021-01-27")].into_iter().collect(),
+            revision: Some(2),
+            capture_id: capture,
+            captured_at: Some(Timestamp::from_micros(1)),
+            rows: 3,
+            content_hash: Digest::new([1; 32]),
+            run_id: the_run(),
+            plugin_digest: Digest::new([2; 32]),
+            state: CaptureState::Published,
+        })
+    }
+
+    async fn discard(&self, _: CaptureId) -> Result<CaptureRecord, Failure> {
+        Err(Failure::new(FailureKind::Validation, "not_releasable", "it is published"))
+    }
+}
+
+/// A server without a socket.
+struct Bench {
+    engine: Arc<FakeEngine>,
+    parts: Parts,
+    shutdown: CancellationToken,
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+struct Reply {
+    status: StatusCode,
+    content_type: String,
+    location: Option<String>,
+    text: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// The code of the failure in a problem.
+    fn code(&self) -> String {
+        assert_eq!(self.content_type, "application/problem+json", "{self:?}");
+        let problem: crate::Problem = serde_json::from_str(&self.text).unwrap();
+        assert_eq!((problem.status, &problem.detail), (self.status.as_u16(), &problem.failure.message));
+        problem.failure.code
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let status = watch::Sender::new(RunStatus::Queued);
+        let engine = Arc::new(FakeEngine { asked: Mutex::default(), patience: Mutex::default(), status });
+        let ready = Ready::default();
+        ready.set(true);
+        let parts = Parts {
+            engine: engine.clone(),
+            quarantine: Arc::new(FakeQuarantine),
+            token: TOKEN.to_owned(),
+            allowed_hosts: vec!["Spine.example:443".to_owned()],
+            metrics: Metrics::new("0.1.0").unwrap(),
+            ready,
+            body_bytes_max: 64 * 1024,
+        };
+        Self { engine, parts, shutdown: CancellationToken::new() }
+    }
+
+    fn router(&self) -> Router {
+        let address: SocketAddr = HOST.parse().unwrap();
+        let guard = Guard::new(&self.parts.token, address, &self.parts.allowed_hosts);
+        router(self.parts.clone(), guard, self.shutdown.clone())
+    }
+
+    async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router().oneshot(request).await.unwrap();
+        let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (content_type, location) = (header(header::CONTENT_TYPE), header(header::LOCATION));
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Reply { status, content_type: content_type.unwrap_or_default(), location, text }
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        self.send(get(path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, path: &str, body: &str) -> Reply {
+        self.send(post(path).body(Body::from(body.to_owned())).unwrap()).await
+    }
+}
+
+/// A good request; tests spoil it.
+fn get(path: &str) -> axum::http::request::Builder {
+    Request::get(path).header(header::HOST, HOST).header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+}
+
+fn post(path: &str) -> axum::http::request::Builder {
+    let request = Request::post(path).header(header::HOST, HOST);
+    request.header(header::AUTHORIZATION, format!("Bearer {TOKEN}")).header(header::CONTENT_TYPE, "application/json")
+}

@@ -1,0 +1,78 @@
+//! The command line: what every command takes, and the list of commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+
+use crate::commands::Command;
+use crate::commands::serve::ServeCommand;
+use crate::logging::LogFormat;
+use crate::output::Format;
+
+/// Run market-data plugins in a sandbox and keep what they deliver as revisions
+///
+/// Without a command, `spine-host` serves: it loads the components of the plugins folder and stays. Answers go to
+/// standard output, progress, logs and errors to standard error.
+///
+/// Exit codes: 0 ok (also unchanged); 1 the work failed, was cancelled or timed out; 2 usage or configuration, no run
+/// was made; 3 refused: blocked by quality, not granted, locked, not ready; 4 host or database not reachable.
+#[derive(Debug, Parser)]
+#[command(name = "spine-host", version, max_term_width = 100, args_conflicts_with_subcommands = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) serve: ServeCommand,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Folder with the components, `DIR/*.wasm` and `DIR/*/*.wasm`
+    #[arg(long, global = true, value_name = "DIR", default_value = "./plugins", env = "SPINE_PLUGINS")]
+    pub(crate) plugins: PathBuf,
+
+    /// Folder for everything the host keeps: ledger, captures, inputs
+    #[arg(long, global = true, value_name = "DIR", default_value = "./spine-data", env = "SPINE_DATA")]
+    pub(crate) data: PathBuf,
+
+    /// Configuration file [default: ./spine.toml if it exists]
+    #[arg(long, global = true, value_name = "FILE", env = "SPINE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Where the ledger is: `sqlite` is `spine.db` in the data folder
+    #[arg(long, global = true, value_name = "URL", default_value = "sqlite", env = "SPINE_LEDGER")]
+    pub(crate) ledger: String,
+
+    /// How answers are written
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table", env = "SPINE_OUTPUT")]
+    pub(crate) output: Format,
+
+    /// How log lines are written
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto", env = "SPINE_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+impl Cli {
+    /// Whether this process is to stay.
+    pub(crate) fn serves(&self) -> bool {
+        matches!(self.command, None | Some(Command::Serve(_)))
+    }
+}
+
+impl Global {
+    pub(crate) fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

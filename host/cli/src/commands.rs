@@ -1,0 +1,111 @@
+//! The commands, one file each.
+
+mod captures;
+mod datasets;
+mod plugin;
+mod plugins;
+mod quality;
+mod quarantine;
+mod query;
+mod rejects;
+mod run;
+mod runs;
+pub(crate) mod serve;
+
+use clap::Subcommand;
+use model::{DatasetName, Failure, Partition};
+use storage::Storage;
+
+use crate::args::{Cli, Global};
+use crate::output::{self, Format, Output};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(serve::ServeCommand),
+    Run(run::RunCommand),
+    Runs(runs::RunsCommand),
+    Plugins(plugins::PluginsCommand),
+    Plugin(plugin::PluginCommand),
+    Captures(captures::CapturesCommand),
+    Query(query::QueryCommand),
+    Rejects(rejects::RejectsCommand),
+    Quality(quality::QualityCommand),
+    Quarantine(quarantine::QuarantineCommand),
+    Datasets(datasets::DatasetsCommand),
+}
+
+/// Carries a command out and returns the exit code.
+pub(crate) async fn run(cli: Cli) -> u8 {
+    let global = &cli.global;
+    let output = Output { format: global.output };
+    let done = match check_ledger(global) {
+        Err(failure) => Err(failure),
+        Ok(()) => match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+            Command::Serve(command) => command.execute(global).await,
+            Command::Run(command) => command.execute(global, output).await,
+            Command::Runs(command) => command.execute(global, output).await,
+            Command::Plugins(command) => command.execute(global, output).await,
+            Command::Plugin(command) => command.execute(global, output).await,
+            Command::Captures(command) => command.execute(global, output).await,
+            Command::Query(command) => command.execute(global, output).await,
+            Command::Rejects(command) => command.execute(global, output).await,
+            Command::Quality(command) => command.execute(global, output).await,
+            Command::Quarantine(command) => command.execute(global, output).await,
+            Command::Datasets(command) => command.execute(global, output).await,
+        },
+    };
+    done.unwrap_or_else(|failure| {
+        output::complain_about(&failure);
+        if output.format == Format::Json {
+            // The exit code already tells; a reader that has gone away needs no second complaint.
+            drop(output.json(&serde_json::json!({ "error": failure })));
+        }
+        failure.exit_code()
+    })
+}
+
+fn check_ledger(global: &Global) -> Result<(), Failure> {
+    if global.ledger == "sqlite" {
+        return Ok(());
+    }
+    let message =
+        format!("unknown ledger `{}`: this version keeps its ledger in SQLite, `--ledger sqlite`", global.ledger);
+    Err(Failure::new(model::FailureKind::Config, "bad_config", message))
+}
+
+/// The ledger for a command that only reads; works while another process owns the folder.
+async fn ledger(global: &Global) -> Result<Storage, Failure> {
+    Storage::open_read_only(&global.data.join("spine.db")).await
+}
+
+fn dataset_name(text: &str) -> Result<DatasetName, String> {
+    text.parse().map_err(|error: model::dataset::InvalidDatasetName| error.to_string())
+}
+
+/// `column=value`.
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not of the form name=value")),
+    }
+}
+
+fn partition(values: &[(String, String)]) -> Partition {
+    values.iter().cloned().collect()
+}
+
+/// A dataset that the ledger knows, or the failure that suggests the nearest.
+async fn known_dataset(ledger: &Storage, name: &DatasetName) -> Result<model::manifest::DatasetSpec, Failure> {
+    let datasets = ledger.datasets().await?;
+    if let Some(found) = datasets.iter().find(|dataset| &dataset.name == name) {
+        return Ok(found.clone());
+    }
+    let wanted = name.to_string();
+    let names: Vec<String> = datasets.iter().map(|dataset| dataset.name.to_string()).collect();
+    let nearest = names.iter().max_by(|a, b| strsim::jaro(a, &wanted).total_cmp(&strsim::jaro(b, &wanted)));
+    let hint = match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`? `spine-host datasets list` shows all"),
+        None => "no plugin has been loaded into this data folder yet".to_owned(),
+    };
+    Err(Failure::new(model::FailureKind::Validation, "unknown_name", format!("no dataset `{wanted}`: {hint}")))
+}

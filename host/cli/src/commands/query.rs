@@ -1,0 +1,76 @@
+//! `query`: SQL over what was published.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lake::query::{QueryLimits, query};
+use model::failure::{FailureKind, Reading};
+use model::ports::{AsOf, Ledger};
+use model::{Failure, Timestamp};
+
+use super::ledger;
+use crate::args::Global;
+use crate::output::{Format, Output, Rows};
+
+/// Query published data with SQL, latest or as of a time
+///
+/// Tables are `domain.dataset` (the latest revision of every partition, or as of a time) and `domain.dataset_history`
+/// (every published revision). Both have the columns `_capture_id`, `_run_id`, `_revision` and `_captured_at`. The
+/// SQL is DataFusion's; it can only read. A query may use 1 GiB of memory, run for 60 seconds and return 1,000,000
+/// rows.
+#[derive(Debug, Args)]
+pub(crate) struct QueryCommand {
+    /// One SELECT statement; `-` reads it from standard input
+    sql: String,
+
+    /// Show what was published at this time, inclusive: RFC 3339, without a zone UTC, a date alone its last instant
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+}
+
+impl QueryCommand {
+    pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
+        let as_of = match &self.as_of {
+            None => AsOf::Latest,
+            Some(text) => AsOf::Instant(Timestamp::parse(text).ok_or_else(|| {
+                let message = format!(
+                    "`{text}` is not a time: write 2026-01-31, 2026-01-31T18:00:00 (UTC) or 2026-01-31T18:00:00Z"
+                );
+                Failure::new(FailureKind::Validation, "bad_as_of", message)
+            })?),
+        };
+        let sql = if self.sql == "-" {
+            std::io::read_to_string(std::io::stdin())
+                .map_err(|error| Failure::io(Reading::Input, "read", "standard input", &error))?
+        } else {
+            self.sql
+        };
+        let ledger = ledger(global).await?;
+        let view = ledger.catalog(as_of).await?;
+        let answer = query(&captures_folder(global)?, view, &sql, QueryLimits::standard()).await?;
+        let snapshot = format!("_snapshot {} of {}", answer.snapshot.id, answer.snapshot.at);
+        match output.format {
+            Format::Json => {
+                output.write(|out| answer.write_json(out))?;
+                // The answer is the rows alone.
+                crate::output::note(&snapshot);
+            }
+            Format::Csv => output.write(|out| {
+                writeln!(out, "# {snapshot}")?;
+                answer.write_csv(out)
+            })?,
+            Format::Table => {
+                let (header, rows) = answer.rows_as_text();
+                let footer = format!("{} rows, {snapshot}", rows.len());
+                let numeric = answer.numeric_columns();
+                output.rows(&Rows { header, rows, numeric, empty: "", footer: Some(footer) })?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn captures_folder(global: &Global) -> Result<PathBuf, Failure> {
+    let path = global.data.join("captures");
+    path.canonicalize().map_err(|error| crate::owner::unusable_folder(&path, &error))
+}

@@ -1,0 +1,266 @@
+//! `spine.toml`: limits, grants and severities. Unknown keys are errors that name the nearest known key.
+
+mod quantity;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::DatasetName;
+use model::failure::{Failure, FailureKind};
+use model::limits::Limits;
+use model::ports::Granted;
+use model::quality::Severity;
+use toml::{Table, Value};
+
+/// What the operator decided. An absent file is an empty one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[limits]`, for every plugin that has none of its own.
+    pub limits: Limits,
+    /// `[plugins.NAME]`.
+    pub plugins: BTreeMap<String, PluginConfig>,
+    /// `[quality."domain.dataset".CHECK]`.
+    pub severities: BTreeMap<(DatasetName, String), Severity>,
+}
+
+/// What the operator decided about one plugin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginConfig {
+    /// `[plugins.NAME.grants] folders = { drop = "/data/drop" }`; relative to the configuration file.
+    pub folders: Vec<Granted>,
+    /// `[plugins.NAME.limits]` over `[limits]`.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// The configuration of a host without a file.
+    pub fn standard() -> Self {
+        Self { limits: Limits::standard(), plugins: BTreeMap::new(), severities: BTreeMap::new() }
+    }
+
+    /// Reads `named`, or `./spine.toml` if nothing is named and it exists.
+    ///
+    /// # Errors
+    ///
+    /// `bad_config` (exit code 2) with every problem of the file at once.
+    pub fn load(named: Option<&Path>) -> Result<Self, Failure> {
+        let path = match named {
+            Some(path) => path,
+            None if Path::new("spine.toml").exists() => Path::new("spine.toml"),
+            None => return Ok(Self::standard()),
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| bad_config(&format!("cannot read the configuration `{}`: {error}", path.display())))?;
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        Self::parse(&text, &folder)
+            .map_err(|problems| bad_config(&format!("in `{}`: {}", path.display(), problems.join("; "))))
+    }
+
+    fn parse(text: &str, folder: &Path) -> Result<Self, Vec<String>> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| vec![error.to_string()])?;
+        let mut reader = Reader { folder: folder.to_owned(), problems: Vec::new() };
+        let config = reader.config(&table);
+        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+    }
+}
+
+/// Reads tables and collects what is wrong with them.
+struct Reader {
+    folder: PathBuf,
+    problems: Vec<String>,
+}
+
+const LIMIT_KEYS: [&str; 10] = [
+    "wall_clock",
+    "memory_bytes",
+    "held_bytes",
+    "call_bytes",
+    "handles",
+    "output_rows",
+    "output_bytes",
+    "input_bytes",
+    "rejects",
+    "log_lines",
+];
+
+impl Reader {
+    fn config(&mut self, table: &Table) -> Config {
+        self.known_keys("", table, &["ledger", "limits", "plugins", "quality"]);
+        self.ledger(table.get("ledger"));
+        let limits = self.limits("limits", table.get("limits"), &Limits::standard());
+        let mut config = Config { limits, ..Config::standard() };
+        for (name, value) in self.table("plugins", table.get("plugins")) {
+            let place = format!("plugins.{name}");
+            let plugin = self.table(&place, Some(&value));
+            self.known_keys(&place, &plugin, &["grants", "limits"]);
+            let limits = self.limits(&format!("{place}.limits"), plugin.get("limits"), &config.limits);
+            let folders = self.folders(&format!("{place}.grants"), plugin.get("grants"));
+            config.plugins.insert(name, PluginConfig { folders, limits });
+        }
+        for (dataset, checks) in self.table("quality", table.get("quality")) {
+            let place = format!("quality.\"{dataset}\"");
+            match dataset.parse::<DatasetName>() {
+                Ok(name) => self.severities(&place, &name, &checks, &mut config.severities),
+                Err(error) => self.problems.push(format!("`{place}`: {error}")),
+            }
+        }
+        config
+    }
+
+    /// `[ledger] url`: as `--ledger`, only `sqlite` so far.
+    fn ledger(&mut self, value: Option<&Value>) {
+        let table = self.table("ledger", value);
+        self.known_keys("ledger", &table, &["url"]);
+        if table.get("url").is_some_and(|url| url.as_str() != Some("sqlite")) {
+            self.problems.push("`ledger.url` must be \"sqlite\": this version keeps its ledger there".to_owned());
+        }
+    }
+
+    fn limits(&mut self, place: &str, value: Option<&Value>, base: &Limits) -> Limits {
+        let mut limits = base.clone();
+        let table = self.table(place, value);
+        self.known_keys(place, &table, &LIMIT_KEYS);
+        if let Some(value) = table.get("wall_clock") {
+            match quantity::duration(value) {
+                Ok(duration) => limits.wall_clock = duration.max(Duration::from_millis(1)),
+                Err(problem) => self.problems.push(format!("`{place}.wall_clock`: {problem}")),
+            }
+        }
+        for (key, target) in [
+            ("memory_bytes", &mut limits.memory_bytes),
+            ("held_bytes", &mut limits.held_bytes),
+            ("call_bytes", &mut limits.call_bytes),
+            ("output_rows", &mut limits.output_rows),
+            ("output_bytes", &mut limits.output_bytes),
+            ("input_bytes", &mut limits.input_bytes),
+            ("rejects", &mut limits.rejects),
+            ("log_lines", &mut limits.log_lines),
+        ] {
+            if let Some(value) = table.get(key) {
+                match quantity::amount(value) {
+                    Ok(amount) => *target = amount,
+                    Err(problem) => self.problems.push(format!("`{place}.{key}`: {problem}")),
+                }
+            }
+        }
+        if let Some(value) = table.get("handles") {
+            match quantity::amount(value).map(u32::try_from) {
+                Ok(Ok(handles)) => limits.handles = handles,
+                _ => self.problems.push(format!("`{place}.handles` must be a whole number below 4294967296")),
+            }
+        }
+        limits
+    }
+
+    fn folders(&mut self, place: &str, value: Option<&Value>) -> Vec<Granted> {
+        let grants = self.table(place, value);
+        self.known_keys(place, &grants, &["folders"]);
+        let place = format!("{place}.folders");
+        let mut granted = Vec::new();
+        for (name, value) in self.table(&place, grants.get("folders")) {
+            match value.as_str() {
+                Some(path) => granted.push(Granted { name, path: self.folder.join(path) }),
+                None => self.problems.push(format!("`{place}.{name}` must be the path of a folder")),
+            }
+        }
+        granted
+    }
+
+    fn severities(
+        &mut self,
+        place: &str,
+        dataset: &DatasetName,
+        checks: &Value,
+        severities: &mut BTreeMap<(DatasetName, String), Severity>,
+    ) {
+        for (check, value) in self.table(place, Some(checks)) {
+            let place = format!("{place}.{check}");
+            let table = self.table(&place, Some(&value));
+            self.known_keys(&place, &table, &["severity"]);
+            let severity = match table.get("severity").and_then(Value::as_str) {
+                Some("block") => Severity::Block,
+                Some("warn") => Severity::Warn,
+                _ => {
+                    self.problems.push(format!("`{place}.severity` must be \"block\" or \"warn\""));
+                    continue;
+                }
+            };
+            severities.insert((dataset.clone(), check), severity);
+        }
+    }
+
+    fn table(&mut self, place: &str, value: Option<&Value>) -> Table {
+        match value {
+            None => Table::new(),
+            Some(Value::Table(table)) => table.clone(),
+            Some(other) => {
+                self.problems.push(format!("`{place}` must be a table, not {}", other.type_str()));
+                Table::new()
+            }
+        }
+    }
+
+    fn known_keys(&mut self, place: &str, table: &Table, known: &[&str]) {
+        for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
+            let dot = if place.is_empty() { "" } else { "." };
+            let nearest = known.iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
+            let hint = nearest.map(|nearest| format!(", did you mean `{nearest}`?")).unwrap_or_default();
+            self.problems.push(format!("unknown key `{place}{dot}{key}`{hint}"));
+        }
+    }
+}
+
+fn bad_config(message: &str) -> Failure {
+    Failure::new(FailureKind::Config, "bad_config", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_file_is_read() {
+        let config = Config::parse(
+            r#"
+            [limits]
+            memory_bytes = "128MiB"
+            wall_clock = "90s"
+            [plugins.finra.grants]
+            folders = { drop = "inbox" }
+            [plugins.finra.limits]
+            wall_clock = "10m"
+            [quality."finra.regsho_daily".row_count_band]
+            severity = "block"
+            "#,
+            Path::new("/etc/spine"),
+        )
+        .unwrap();
+        assert_eq!(config.limits.memory_bytes, 128 * 1024 * 1024);
+        let finra = &config.plugins["finra"];
+        assert_eq!(finra.limits.wall_clock, Duration::from_secs(600));
+        assert_eq!(finra.limits.memory_bytes, config.limits.memory_bytes, "a plugin inherits what it does not set");
+        assert_eq!(finra.folders, [Granted { name: "drop".to_owned(), path: "/etc/spine/inbox".into() }]);
+        let check = ("finra.regsho_daily".parse().unwrap(), "row_count_band".to_owned());
+        assert_eq!(config.severities[&check], Severity::Block);
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once_with_the_nearest_key() {
+        let problems = Config::parse(
+            "[limit]\n[plugins.finra.grant]\n[limits]\nmemory_byte = 1\nwall_clock = \"soon\"\n[quality.\"x\".y]\n",
+            Path::new(""),
+        )
+        .unwrap_err()
+        .join("\n");
+        for expected in [
+            "unknown key `limit`, did you mean `limits`?",
+            "unknown key `plugins.finra.grant`, did you mean `grants`?",
+            "unknown key `limits.memory_byte`, did you mean `memory_bytes`?",
+            "`limits.wall_clock`",
+            "`quality.\"x\"`",
+        ] {
+            assert!(problems.contains(expected), "{expected} is not in\n{problems}");
+        }
+    }
+}

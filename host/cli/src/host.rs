@@ -1,0 +1,137 @@
+//! A whole host in one process: storage, lake, runtime and orchestrator, wired together.
+
+mod authors;
+mod orders;
+mod serving;
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lake::LocalLake;
+use model::failure::{Failure, FailureKind};
+use model::plugin::{PluginRecord, PluginState};
+use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy};
+use runtime::{Runtime, RuntimeConfig};
+use storage::Storage;
+
+use crate::config::Config;
+use crate::owner::{self, OwnerLock};
+use crate::system::{OsEntropy, SystemClock};
+
+pub(crate) use authors::check_component;
+pub(crate) use orders::{Order, Verdict, judge, plugins, run};
+pub(crate) use serving::serve;
+
+/// Where a host lives and what its operator decided.
+#[derive(Clone, Debug)]
+pub struct HostOptions {
+    pub plugins: PathBuf,
+    /// Exists; see [`data_folder`].
+    pub data: PathBuf,
+    pub config: Config,
+}
+
+/// The owner of a data folder, with its plugins loaded.
+#[derive(Debug)]
+pub struct Host {
+    pub storage: Arc<Storage>,
+    pub orchestrator: Orchestrator,
+    pub metrics: api::Metrics,
+    /// How long opening took.
+    pub load: Duration,
+    /// Last, so that the folder is let go when everything else has ended.
+    pub(crate) lock: OwnerLock,
+}
+
+impl Host {
+    /// Opens everything, cleans up after an owner that died, and loads the plugins.
+    ///
+    /// # Errors
+    ///
+    /// `bad_folder` if the plugins folder cannot be read; those of the database.
+    pub async fn open(options: HostOptions, lock: OwnerLock) -> Result<Self, Failure> {
+        let began = std::time::Instant::now();
+        let HostOptions { plugins, data, config } = options;
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(OsEntropy));
+
+        // The lake first: it makes the folders that the catalog names.
+        let lake = Arc::new(LocalLake::open(&data)?);
+        let database = data.join("spine.db");
+        let storage = Storage::open(&database, &data.join("captures"), clock.clone(), entropy.clone()).await?;
+        let storage = Arc::new(storage);
+        for run in storage.recover().await? {
+            tracing::warn!(run.id = %run, "interrupted: the process that carried it out is gone; it may be run again");
+        }
+        let known = storage.capture_files().await?;
+        for path in lake.clean(&known)? {
+            tracing::warn!(path, "removed a file that no capture names");
+        }
+
+        let metrics = api::Metrics::new(env!("CARGO_PKG_VERSION"))
+            .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))?;
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let runtime = Runtime::open(RuntimeConfig {
+            cache_dir: Some(data.join("cache")),
+            limits: config.limits.clone(),
+            ..RuntimeConfig::for_cores(cores)
+        })?;
+        let runtime = Arc::new(runtime);
+        let orchestrator = Orchestrator::new(Parts {
+            ledger: storage.clone(),
+            lake,
+            invoker: runtime.clone(),
+            clock,
+            entropy,
+            limits: config.limits.clone(),
+            policies: policies(&config),
+            severities: config.severities.clone(),
+            concurrency: Concurrency::for_cores(cores),
+            ended: Some(metrics.listener()),
+        });
+        let loading = runtime.clone();
+        let loaded = tokio::task::spawn_blocking(move || loading.load_folder(&plugins))
+            .await
+            .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))??;
+        let found = loaded.into_iter().map(|loaded| FoundPlugin {
+            file: loaded.file,
+            digest: loaded.digest,
+            manifest: loaded.manifest,
+            findings: loaded.findings,
+        });
+        orchestrator.install(found.collect()).await?;
+        Ok(Self { storage, orchestrator, metrics, load: began.elapsed(), lock })
+    }
+
+    /// How many components are active and how many refused.
+    pub fn counts(&self) -> (usize, usize) {
+        let plugins: Vec<PluginRecord> = self.orchestrator.plugins();
+        let active = plugins.iter().filter(|plugin| plugin.state == PluginState::Active).count();
+        (active, plugins.len() - active)
+    }
+}
+
+fn policies(config: &Config) -> BTreeMap<String, PluginPolicy> {
+    let policy = |plugin: &crate::config::PluginConfig| PluginPolicy {
+        limits: plugin.limits.clone(),
+        folders: plugin.folders.clone(),
+    };
+    config.plugins.iter().map(|(name, plugin)| (name.clone(), policy(plugin))).collect()
+}
+
+/// Makes the data folder, for its user only, and returns its canonical path.
+///
+/// # Errors
+///
+/// `bad_folder` (exit code 2) if it is no folder that this user may write.
+pub(crate) fn data_folder(path: &Path) -> Result<PathBuf, Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| path.canonicalize())
+        .map_err(|error| owner::unusable_folder(path, &error))
+}

@@ -1,0 +1,126 @@
+//! A host that others can reach on loopback, until it is told to stop.
+
+use std::sync::Arc;
+
+use model::failure::{Failure, FailureKind};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Host, HostOptions, data_folder};
+use crate::args::Global;
+use crate::config::Config;
+use crate::output;
+use crate::owner::OwnerLock;
+use crate::system::OsEntropy;
+
+/// A host with its API listening.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) host: Host,
+    pub(crate) address: String,
+    stop: CancellationToken,
+    ready: api::Ready,
+    api: JoinHandle<()>,
+}
+
+impl Served {
+    /// Listens on `listen` and says so in the data folder.
+    ///
+    /// # Errors
+    ///
+    /// `usage` (exit code 2) if `listen` is no free loopback address.
+    pub(crate) async fn start(host: Host, listen: &str) -> Result<Self, Failure> {
+        let listener = bind(listen).await?;
+        let address = listener.local_addr().map_err(|error| cannot_listen(listen, &error))?.to_string();
+        let token = host.lock.announce(&address, &OsEntropy)?;
+        let (stop, ready) = (CancellationToken::new(), api::Ready::default());
+        let parts = api_parts(&host, token, ready.clone())?;
+        let api = tokio::spawn(api::serve(listener, parts, stop.clone()));
+        ready.set(true);
+        Ok(Self { host, address, stop, ready, api })
+    }
+
+    /// Lets running work end, answers what was asked, and lets the folder go.
+    pub(crate) async fn stop(self) {
+        self.ready.set(false);
+        self.host.orchestrator.drain().await;
+        self.stop.cancel();
+        if let Err(error) = self.api.await {
+            tracing::error!(%error, "the API ended badly");
+        }
+        self.host.storage.close().await;
+    }
+}
+
+/// Loads the plugins and stays until SIGTERM or Ctrl-C; a second signal cancels what still runs.
+pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> {
+    let config = Config::load(global.config.as_deref())?;
+    let data = data_folder(&global.data)?;
+    let Some(lock) = OwnerLock::acquire(&data)? else {
+        let message =
+            format!("another process owns `{}`; end it, or name another data folder with `--data`", data.display());
+        return Err(Failure::new(FailureKind::Orchestration, "locked", message));
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
+    let options = HostOptions { plugins: global.plugins.clone(), data, config };
+    let host = Host::open(options, lock).await?;
+    let (active, refused) = host.counts();
+    let load_ms = host.load.as_millis();
+    let served = Served::start(host, listen).await?;
+    output::note(&format!("ready http://{} plugins={active} refused={refused} load_ms={load_ms}", served.address));
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("stopping: running work may end; a second signal cancels it");
+    let orchestrator = served.host.orchestrator.clone();
+    let stopping = served.stop();
+    tokio::pin!(stopping);
+    tokio::select! {
+        () = &mut stopping => return Ok(()),
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    orchestrator.cancel_all();
+    stopping.await;
+    Ok(())
+}
+
+async fn bind(listen: &str) -> Result<TcpListener, Failure> {
+    let addresses: Vec<std::net::SocketAddr> =
+        tokio::net::lookup_host(listen).await.map_err(|error| cannot_listen(listen, &error))?.collect();
+    let Some(address) = addresses.iter().find(|address| address.ip().is_loopback()) else {
+        let message = format!("`{listen}` is not a loopback address: this version listens on this machine only");
+        return Err(Failure::new(FailureKind::Config, "usage", message));
+    };
+    TcpListener::bind(address).await.map_err(|error| cannot_listen(listen, &error))
+}
+
+fn cannot_listen(listen: &str, error: &std::io::Error) -> Failure {
+    let message = format!("cannot listen on `{listen}`: {error}; `--listen 127.0.0.1:0` picks a free port");
+    Failure::new(FailureKind::Config, "usage", message)
+}
+
+fn no_signals(error: &std::io::Error) -> Failure {
+    Failure::new(FailureKind::Internal, "no_signals", format!("cannot listen for signals: {error}"))
+}
+
+fn api_parts(host: &Host, token: String, ready: api::Ready) -> Result<api::Parts, Failure> {
+    let storage = host.storage.clone();
+    let wal_bytes = move || storage.wal_bytes() as f64;
+    host.metrics
+        .gauge("spine_sqlite_wal_bytes", "Size of the write-ahead log of the ledger.", wal_bytes)
+        .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))?;
+    Ok(api::Parts {
+        engine: Arc::new(host.orchestrator.clone()),
+        quarantine: host.storage.clone(),
+        token,
+        allowed_hosts: Vec::new(),
+        metrics: host.metrics.clone(),
+        ready,
+        body_bytes_max: api::BODY_BYTES_MAX,
+    })
+}

@@ -1,0 +1,181 @@
+//! The only place that prints. Answers go to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use model::Failure;
+use serde::Serialize;
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs; the keys are stable.
+    Json,
+    /// One header line, one line a row.
+    Csv,
+}
+
+/// Writes answers in one format.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+}
+
+/// Rows for people and for CSV.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) header: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
+    /// Columns whose values line up on the right.
+    pub(crate) numeric: Vec<usize>,
+    /// Printed instead of a table without rows.
+    pub(crate) empty: &'static str,
+    /// A last line under the table.
+    pub(crate) footer: Option<String>,
+}
+
+impl Rows {
+    pub(crate) fn new(header: &[&str], numeric: &[usize], empty: &'static str) -> Self {
+        let header = header.iter().map(|&name| name.to_owned()).collect();
+        Self { header, rows: Vec::new(), numeric: numeric.to_vec(), empty, footer: None }
+    }
+}
+
+impl Output {
+    /// Writes `value` as JSON, or `rows` for people or as CSV.
+    pub(crate) fn show(self, value: &impl Serialize, rows: impl FnOnce() -> Rows) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.json(value),
+            Format::Table | Format::Csv => self.rows(&rows()),
+        }
+    }
+
+    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| unwritable(&error.into()))?;
+        self.line(&text)
+    }
+
+    pub(crate) fn rows(self, rows: &Rows) -> Result<(), Failure> {
+        match self.format {
+            Format::Csv => self.csv(rows),
+            Format::Table | Format::Json => self.table(rows),
+        }
+    }
+
+    /// Writes one line to standard output.
+    pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).or_else(ignore_closed_pipe)
+    }
+
+    /// Lets `write` write to standard output.
+    pub(crate) fn write(self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        write(&mut out).and_then(|()| out.flush()).or_else(ignore_closed_pipe)
+    }
+
+    fn table(self, rows: &Rows) -> Result<(), Failure> {
+        if rows.rows.is_empty() && !rows.empty.is_empty() {
+            self.line(rows.empty)?;
+        } else {
+            let mut table = Table::new();
+            table.load_style(presets::UTF8_FULL_CONDENSED).set_header(&rows.header);
+            let arrangement =
+                if io::stdout().is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+            table.set_content_arrangement(arrangement);
+            table.add_rows(&rows.rows);
+            for &column in &rows.numeric {
+                if let Some(column) = table.column_mut(column) {
+                    column.set_cell_alignment(CellAlignment::Right);
+                }
+            }
+            self.line(&table.to_string())?;
+        }
+        rows.footer.as_deref().map_or(Ok(()), |footer| self.line(footer))
+    }
+
+    fn csv(self, rows: &Rows) -> Result<(), Failure> {
+        self.write(|out| {
+            for row in std::iter::once(&rows.header).chain(&rows.rows) {
+                let fields: Vec<String> = row.iter().map(|field| csv_field(field)).collect();
+                writeln!(out, "{}", fields.join(","))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn csv_field(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+/// A reader that has seen enough (`| head`) is no failure.
+fn ignore_closed_pipe(error: io::Error) -> Result<(), Failure> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(unwritable(&error)) }
+}
+
+fn unwritable(error: &io::Error) -> Failure {
+    Failure::io(model::failure::Reading::Own, "write", "standard output", error)
+}
+
+/// Says on standard error what went wrong.
+pub(crate) fn complain(message: &str) {
+    crate::progress::above(&format!("error: {message}"));
+}
+
+/// Says on standard error why a command failed: the message, then each cause once, then the code.
+pub(crate) fn complain_about(failure: &Failure) {
+    let mut text = format!("error: {}", failure.message);
+    for cause in failure.causes.iter().filter(|cause| !failure.message.contains(cause.as_str())) {
+        text.push_str(&format!("\n  because: {cause}"));
+    }
+    for (name, value) in &failure.details {
+        text.push_str(&format!("\n  {name}: {value}"));
+    }
+    let again = if failure.retryable { "; trying again may help" } else { "" };
+    text.push_str(&format!("\n  ({} / {}{again})", failure.kind, failure.code));
+    crate::progress::above(&text);
+}
+
+/// Says something on standard error that is neither an answer nor a failure.
+pub(crate) fn note(message: &str) {
+    crate::progress::above(message);
+}
+
+/// `9311` as `9,311`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(3_965_051_656), "3,965,051,656");
+    }
+
+    #[test]
+    fn csv_fields_are_quoted_only_where_they_must_be() {
+        assert_eq!(csv_field("plain"), "plain");
+        assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+}

@@ -1,0 +1,142 @@
+//! One process owns a data folder.
+//!
+//! The owner holds an operating-system lock on `spine.lock`, which a dead process cannot keep. Beside it lie
+//! `spine.address` (where the owner listens) and `spine.token` (0600: only its user can talk to it). Both are removed
+//! when the owner lets go; after a crash they are stale, which the lock tells.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use model::failure::{Failure, FailureKind, Reading};
+use model::ports::Entropy;
+
+const LOCK: &str = "spine.lock";
+const ADDRESS: &str = "spine.address";
+const TOKEN: &str = "spine.token";
+
+/// The right to change a data folder, for as long as it lives.
+#[derive(Debug)]
+pub struct OwnerLock {
+    data: PathBuf,
+    /// Held for its lock.
+    _file: File,
+}
+
+/// What the owner left for others to find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnerAddress {
+    pub(crate) address: String,
+    pub(crate) token: String,
+}
+
+impl OwnerLock {
+    /// Takes the folder, which must exist; none if another process owns it.
+    pub fn acquire(data: &Path) -> Result<Option<Self>, Failure> {
+        let path = data.join(LOCK);
+        let failed = |error: &std::io::Error| Failure::io(Reading::Own, "lock", &path.display().to_string(), error);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| unusable_folder(data, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(failed(&error)),
+        }
+        let lock = Self { data: data.to_owned(), _file: file };
+        lock.forget_address();
+        Ok(Some(lock))
+    }
+
+    /// Says where this owner listens and returns the fresh token that a caller must show.
+    pub(crate) fn announce(&self, address: &str, entropy: &dyn Entropy) -> Result<String, Failure> {
+        let mut secret = [0; 32];
+        entropy.fill(&mut secret);
+        let token = hex::encode(secret);
+        // The token first: whoever reads an address finds its token.
+        self.write(TOKEN, &token)?;
+        self.write(ADDRESS, address)?;
+        Ok(token)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let path = self.data.join(name);
+        let partial = self.data.join(format!("{name}.partial"));
+        let written = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&partial)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .and_then(|()| std::fs::rename(&partial, &path));
+        written.map_err(|error| Failure::io(Reading::Own, "write", &path.display().to_string(), &error))
+    }
+
+    fn forget_address(&self) {
+        for name in [ADDRESS, TOKEN] {
+            // Absent is as good as removed.
+            drop(std::fs::remove_file(self.data.join(name)));
+        }
+    }
+}
+
+impl Drop for OwnerLock {
+    fn drop(&mut self) {
+        self.forget_address();
+    }
+}
+
+/// Where the owner of `data` listens; none while it is starting or if nobody owns the folder.
+pub(crate) fn find(data: &Path) -> Option<OwnerAddress> {
+    let read = |name| std::fs::read_to_string(data.join(name)).ok().map(|text| text.trim().to_owned());
+    Some(OwnerAddress { address: read(ADDRESS)?, token: read(TOKEN)? })
+}
+
+/// The failure of a folder that cannot be used, exit code 2.
+pub(crate) fn unusable_folder(path: &Path, error: &std::io::Error) -> Failure {
+    let message =
+        format!("cannot use the folder `{}`: {error}; name a folder that this user may read and write", path.display());
+    Failure::new(FailureKind::Config, "bad_folder", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Sevens;
+    impl Entropy for Sevens {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    #[test]
+    fn a_second_owner_is_turned_away_and_finds_the_first() {
+        let data = tempfile::tempdir().unwrap();
+        let owner = OwnerLock::acquire(data.path()).unwrap().unwrap();
+        assert!(OwnerLock::acquire(data.path()).unwrap().is_none());
+        assert_eq!(find(data.path()), None, "an owner that is still starting has no address");
+        let token = owner.announce("127.0.0.1:9", &Sevens).unwrap();
+        assert_eq!(find(data.path()), Some(OwnerAddress { address: "127.0.0.1:9".to_owned(), token }));
+        drop(owner);
+        assert_eq!(find(data.path()), None);
+        assert!(OwnerLock::acquire(data.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_token_is_for_its_user_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let data = tempfile::tempdir().unwrap();
+        let owner = OwnerLock::acquire(data.path()).unwrap().unwrap();
+        owner.announce("127.0.0.1:9", &Sevens).unwrap();
+        let mode = std::fs::metadata(data.path().join(TOKEN)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

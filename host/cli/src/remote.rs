@@ -1,0 +1,169 @@
+//! The host that owns the data folder, over its HTTP API on loopback.
+
+use std::time::Duration;
+
+use api::{ExportBody, Problem, RunBody};
+use model::failure::{Failure, FailureKind};
+use model::plugin::PluginRecord;
+use model::ports::RunRequest;
+use model::run::RunReport;
+use model::{CaptureId, CaptureRecord, RunId};
+use serde::de::DeserializeOwned;
+
+use crate::host::Verdict;
+use crate::owner::OwnerAddress;
+
+/// How long one question about a run waits for its end.
+const WAIT_SECONDS: u64 = 20;
+
+/// A client of the owner. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    owner: OwnerAddress,
+    agent: ureq::Agent,
+}
+
+impl Remote {
+    pub(crate) fn new(owner: OwnerAddress) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .proxy(None)
+            .build();
+        Self { owner, agent: config.into() }
+    }
+
+    /// Whether somebody answers at the address and takes work.
+    pub(crate) async fn is_there(&self) -> bool {
+        let this = self.clone();
+        let asked = move || {
+            let url = format!("http://{}/readyz", this.owner.address);
+            this.agent.get(url).call().is_ok_and(|response| response.status().as_u16() == 200)
+        };
+        tokio::task::spawn_blocking(asked).await.unwrap_or(false)
+    }
+
+    /// The parameters of type `file` of a pipeline, source or task.
+    pub(crate) async fn file_params(&self, name: &str) -> Result<Vec<String>, Failure> {
+        let export: ExportBody = self.get(format!("/api/v1/exports/{}", path_segment(name))).await?;
+        Ok(export.file_params)
+    }
+
+    /// Records a run and starts it.
+    ///
+    /// # Errors
+    ///
+    /// `gone` if nobody listens any more: then no run was made. `unreachable` if the answer did not come: the run may
+    /// have been made.
+    pub(crate) async fn spawn(&self, request: &RunRequest) -> Result<RunReport, Failure> {
+        let body = serde_json::to_vec(&RunBody::of(request)).map_err(|error| unreadable(&error.to_string()))?;
+        self.post("/api/v1/runs".to_owned(), body).await
+    }
+
+    /// Waits for the end of a run.
+    pub(crate) async fn wait(&self, run: RunId) -> Result<RunReport, Failure> {
+        loop {
+            let report: RunReport = self.get(format!("/api/v1/runs/{run}?wait={WAIT_SECONDS}")).await?;
+            if report.status.is_terminal() {
+                return Ok(report);
+            }
+        }
+    }
+
+    /// Asks a run to stop.
+    pub(crate) async fn cancel(&self, run: RunId) -> Result<RunReport, Failure> {
+        self.post(format!("/api/v1/runs/{run}/cancel"), b"{}".to_vec()).await
+    }
+
+    /// Releases or discards a quarantined capture.
+    pub(crate) async fn judge(&self, capture: CaptureId, verdict: Verdict) -> Result<CaptureRecord, Failure> {
+        let action = match verdict {
+            Verdict::Release => "release",
+            Verdict::Discard => "discard",
+        };
+        self.post(format!("/api/v1/captures/{capture}/{action}"), b"{}".to_vec()).await
+    }
+
+    /// What the owner has loaded.
+    pub(crate) async fn plugins(&self) -> Result<Vec<PluginRecord>, Failure> {
+        self.get("/api/v1/plugins".to_owned()).await
+    }
+
+    async fn get<T: DeserializeOwned + Send + 'static>(&self, path: String) -> Result<T, Failure> {
+        let this = self.clone();
+        blocking(move || {
+            let request = this.agent.get(this.url(&path)).header("Authorization", this.bearer());
+            answer(request.call())
+        })
+        .await
+    }
+
+    async fn post<T: DeserializeOwned + Send + 'static>(&self, path: String, body: Vec<u8>) -> Result<T, Failure> {
+        let this = self.clone();
+        blocking(move || {
+            let request = this.agent.post(this.url(&path)).header("Authorization", this.bearer());
+            answer(request.content_type("application/json").send(&body[..]))
+        })
+        .await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.owner.address)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.owner.token)
+    }
+}
+
+async fn blocking<T: Send + 'static>(ask: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(ask).await {
+        Ok(answer) => answer,
+        Err(error) => Err(Failure::new(FailureKind::Internal, "panicked", error.to_string())),
+    }
+}
+
+fn answer<T: DeserializeOwned>(sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<T, Failure> {
+    let mut response = sent.map_err(|error| no_answer(&error))?;
+    let status = response.status();
+    let text = response.body_mut().with_config().limit(u64::MAX).read_to_string().map_err(|error| no_answer(&error))?;
+    if status.is_success() {
+        return serde_json::from_str(&text).map_err(|error| unreadable(&error.to_string()));
+    }
+    match serde_json::from_str::<Problem>(&text) {
+        Ok(problem) => Err(problem.failure),
+        Err(_) => Err(unreadable(&format!("status {status}"))),
+    }
+}
+
+fn no_answer(error: &ureq::Error) -> Failure {
+    let refused = match error {
+        ureq::Error::ConnectionFailed => true,
+        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        _ => false,
+    };
+    // Nobody listened, so nothing was asked: whoever owns the folder now may be asked instead.
+    let code = if refused { "gone" } else { "unreachable" };
+    let message = format!("the host that owns the data folder does not answer: {error}");
+    Failure::new(FailureKind::Network, code, message)
+}
+
+fn unreadable(what: &str) -> Failure {
+    let message = format!("the host that owns the data folder answered something else than expected: {what}");
+    Failure::new(FailureKind::Internal, "unreachable", message)
+}
+
+/// Names are words and dots; anything else must not become another path.
+fn path_segment(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_stay_one_path_segment() {
+        assert_eq!(super::path_segment("finra.regsho_daily"), "finra.regsho_daily");
+        assert_eq!(super::path_segment("../x?y#é"), "..%2Fx%3Fy%23%C3%A9");
+    }
+}

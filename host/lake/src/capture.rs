@@ -1,0 +1,13 @@
+//! From what a run wrote to captures: split, sorted, hashed, written.
+
+mod hash;
+mod order;
+mod parquet;
+mod path;
+mod stats;
+mod store;
+
+pub(crate) use self::hash::content_hash;
+pub(crate) use self::order::{Duplicate, normal_floats, order};
+pub(crate) use self::parquet::PreparedCapture;
+pub(crate) use self::store::CaptureStore;

@@ -1,0 +1,243 @@
+//! One capture as a Parquet file, with what the catalog must say about it.
+//!
+//! Columns are those of the dataset in its order, then `_capture_id` and `_run_id`; field ids count from 1, and are the
+//! column ids of the catalog.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
+use model::capture::{ColumnStats, StagedFile};
+use model::failure::Reading;
+use model::manifest::{ColumnSpec, DatasetSpec};
+use model::ports::PreparedData;
+use model::{CaptureId, DataType, Failure, FailureKind, Partition, RunId};
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::path::{file_name, partition_folders, table_folder};
+use super::stats::Statistics;
+use super::store::CaptureStore;
+use crate::disk::DiskFile;
+use crate::inputs::Keeping;
+
+/// Rows of one row group: one group for a daily file, and pruning inside of large ones.
+const ROW_GROUP_ROWS: usize = 256 * 1024;
+
+/// The sorted rows of one capture.
+#[derive(Debug)]
+pub(crate) struct PreparedCapture {
+    pub(crate) spec: Arc<DatasetSpec>,
+    pub(crate) partition: Partition,
+    pub(crate) batches: Vec<RecordBatch>,
+    pub(crate) store: Arc<CaptureStore>,
+    /// What the run read: no capture is delivered before its inputs are kept.
+    pub(crate) inputs: Arc<Keeping>,
+}
+
+impl PreparedData for PreparedCapture {
+    fn write(self: Box<Self>, capture: CaptureId, run: RunId) -> Result<Option<StagedFile>, Failure> {
+        if self.batches.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(None);
+        }
+        let dataset = &self.spec.name;
+        let partition = partition_folders(&self.spec.partition_by, &self.partition);
+        let mut folders = vec![dataset.domain().to_owned(), dataset.dataset().to_owned()];
+        folders.extend(partition.iter().cloned());
+        let name = file_name(capture);
+        let path = partition.iter().chain([&name]).cloned().collect::<Vec<_>>().join("/");
+        let written = self.store.write(&folders, &name, |file| self.encode(file, capture, run));
+        let (bytes, footer_bytes, columns) =
+            written.map_err(|error| error.failure(&format!("captures/{}/{path}", table_folder(dataset))))?;
+        if let Err(failure) = self.inputs.settle() {
+            self.store.remove(&folders, &name);
+            return Err(failure);
+        }
+        Ok(Some(StagedFile { path, bytes, footer_bytes, columns }))
+    }
+}
+
+enum WriteError {
+    Io(io::Error),
+    Parquet(ParquetError),
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ParquetError> for WriteError {
+    fn from(error: ParquetError) -> Self {
+        match error {
+            // The disk's own word is inside of what the encoder says.
+            ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+                Ok(error) => Self::Io(*error),
+                Err(inner) => Self::Parquet(ParquetError::External(inner)),
+            },
+            other => Self::Parquet(other),
+        }
+    }
+}
+
+impl WriteError {
+    fn failure(self, path: &str) -> Failure {
+        match self {
+            Self::Io(error) => Failure::io(Reading::Own, "write the capture", path, &error),
+            Self::Parquet(error) => {
+                let message = format!("could not encode the capture `{path}`: {error}");
+                Failure::new(FailureKind::Internal, "encode", message).because(&error)
+            }
+        }
+    }
+}
+
+impl PreparedCapture {
+    fn encode(
+        &self,
+        file: &mut dyn DiskFile,
+        capture: CaptureId,
+        run: RunId,
+    ) -> Result<(u64, u64, Vec<ColumnStats>), WriteError> {
+        let schema = file_schema(&self.spec);
+        let columns = self.spec.columns.len();
+        let mut statistics: Vec<Statistics> = (0..columns + 2).map(|_| Statistics::default()).collect();
+        let (capture, run) = (capture.to_string(), run.to_string());
+        let mut batches = Vec::with_capacity(self.batches.len());
+        for batch in &self.batches {
+            let rows = batch.num_rows();
+            let mut arrays: Vec<ArrayRef> = batch.columns().to_vec();
+            arrays.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&capture, rows))));
+            arrays.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&run, rows))));
+            statistics.iter_mut().zip(&arrays).for_each(|(statistics, array)| statistics.add(array));
+            batches.push(RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(ParquetError::from)?);
+        }
+        let properties = self.properties(&statistics)?;
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let mut writer = ArrowWriter::try_new_with_options(Tail::new(file), Arc::clone(&schema), options)?;
+        for batch in &batches {
+            writer.write(batch)?;
+        }
+        let metadata = writer.finish()?;
+        writer.inner_mut().flush()?;
+        let tail = writer.inner();
+        let sizes = column_bytes(&metadata, columns + 2);
+        let fields = schema.fields().iter().zip(statistics).zip(sizes);
+        let stats = fields.map(|((field, statistics), bytes)| {
+            statistics.finish(field.name(), field.data_type() == &ArrowType::Float64, bytes)
+        });
+        Ok((tail.bytes, tail.footer_bytes(), stats.collect()))
+    }
+
+    fn properties(&self, statistics: &[Statistics]) -> Result<WriterProperties, ParquetError> {
+        // Measured on a daily file of 9,311 rows: with dictionaries where values repeat and nowhere else, zstd 1 makes
+        // 149 kB in 2.2 ms and snappy 202 kB in 1.7 ms; with dictionaries everywhere 194 kB in 8 ms and 247 kB in 2.6.
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true)
+            .set_created_by("spine".to_owned());
+        for (column, statistics) in self.spec.columns.iter().zip(statistics) {
+            let path = ColumnPath::from(column.name.as_str());
+            if !statistics.is_exact() {
+                properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+            }
+            properties = properties.set_column_dictionary_enabled(path, self.repeats(column));
+        }
+        Ok(properties.build())
+    }
+}
+
+impl PreparedCapture {
+    /// Whether the values of a column are likely to repeat within a partition: words do, numbers and the key do not.
+    fn repeats(&self, column: &ColumnSpec) -> bool {
+        let mut key = self.spec.key.iter().filter(|name| !self.spec.partition_by.contains(name));
+        let is_whole_key = key.next() == Some(&column.name) && key.next().is_none();
+        match column.data_type {
+            DataType::Utf8 => !is_whole_key,
+            DataType::Date => true,
+            DataType::Bool | DataType::Int64 | DataType::Float64 | DataType::Timestamp | DataType::Decimal { .. } => {
+                false
+            }
+        }
+    }
+}
+
+fn file_schema(spec: &DatasetSpec) -> SchemaRef {
+    let with_id = |(at, field): (usize, Field)| {
+        let id = HashMap::from([("PARQUET:field_id".to_owned(), (at + 1).to_string())]);
+        field.with_metadata(id)
+    };
+    let data = spec
+        .columns
+        .iter()
+        .map(|column| Field::new(&column.name, crate::schema::arrow_type(column.data_type), column.nullable));
+    let ids = ["_capture_id", "_run_id"].map(|name| Field::new(name, ArrowType::Utf8, false));
+    Arc::new(Schema::new(data.chain(ids).enumerate().map(with_id).collect::<Vec<_>>()))
+}
+
+/// Compressed bytes of each column over all row groups.
+fn column_bytes(metadata: &ParquetMetaData, columns: usize) -> Vec<u64> {
+    let size = |column: usize| {
+        let chunks = metadata.row_groups().iter().filter_map(|group| group.columns().get(column));
+        chunks.map(|chunk| u64::try_from(chunk.compressed_size()).unwrap_or(0)).sum()
+    };
+    (0..columns).map(size).collect()
+}
+
+/// Passes bytes on in large pieces, counts them and remembers the last eight: the footer's length and `PAR1`.
+struct Tail<'a> {
+    below: &'a mut dyn DiskFile,
+    buffer: Vec<u8>,
+    bytes: u64,
+    last: [u8; 8],
+}
+
+const BUFFER_BYTES: usize = 256 * 1024;
+
+impl<'a> Tail<'a> {
+    fn new(below: &'a mut dyn DiskFile) -> Self {
+        Self { below, buffer: Vec::with_capacity(BUFFER_BYTES), bytes: 0, last: [0; 8] }
+    }
+
+    fn footer_bytes(&self) -> u64 {
+        let [a, b, c, d, ..] = self.last;
+        u64::from(u32::from_le_bytes([a, b, c, d]))
+    }
+}
+
+impl Write for Tail<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.below.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        if bytes.len() > BUFFER_BYTES {
+            self.below.write_all(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        self.bytes += bytes.len() as u64;
+        let kept = bytes.len().min(8);
+        self.last.rotate_left(kept);
+        self.last[8 - kept..].copy_from_slice(&bytes[bytes.len() - kept..]);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.below.write_all(&self.buffer)?;
+        self.buffer.clear();
+        self.below.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! SQL over what was published: latest, as of a snapshot, and every revision.
+//!
+//! [`query`] answers one SELECT from one [`CatalogView`], so an answer is of exactly one snapshot. Each dataset of the
+//! view is two tables: `domain.dataset` (the latest capture of every partition) and `domain.dataset_history` (every
+//! published capture). Both have the dataset's columns, then `_capture_id`, `_run_id`, `_revision` and `_captured_at`.
+//!
+//! Promises: it only reads, and only files that the view names; memory, time and rows are limited; the same SQL over
+//! the same view gives the same rows in the same order (`now()`, `random()` and `uuid()` apart), because everything
+//! runs in one partition.
+//!
+//! Limits: memory is what DataFusion's operators and the collected answer hold; what one function call makes for one
+//! batch (8,192 rows) is not counted, which is why the functions that turn a number into that many bytes are left out.
+
+mod answer;
+mod catalog;
+mod constants;
+mod errors;
+mod run;
+mod session;
+mod statement;
+mod store;
+mod table;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use answer::QueryAnswer;
+pub use run::query;
+
+/// What one query may use. A query that reaches a limit fails and names it; nothing is cut off silently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// Memory of the operators and of the answer together. Nothing is spilled to disk.
+    pub memory_bytes: u64,
+    /// From the call to the answer, planning included.
+    pub wall_clock: Duration,
+    /// Rows of the answer.
+    pub rows: u64,
+}
+
+impl QueryLimits {
+    /// The defaults: 1 GiB, 60 seconds, 1,000,000 rows.
+    pub const fn standard() -> Self {
+        Self { memory_bytes: 1024 * 1024 * 1024, wall_clock: Duration::from_secs(60), rows: 1_000_000 }
+    }
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        Self::standard()
+    }
+}

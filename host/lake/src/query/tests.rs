@@ -1,0 +1,9 @@
+//! Queries over small lakes that are built by hand.
+
+mod fixture;
+mod formats;
+mod limits;
+mod pruning;
+mod refusals;
+mod second_reader;
+mod tables;

@@ -1,0 +1,123 @@
+//! Every value is written exactly.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Date32Array, StringArray, TimestampMicrosecondArray};
+use model::DataType;
+
+use super::fixture::{SHARES, TestLake, floats, integers, json, shares, short_volumes};
+
+fn all_types() -> TestLake {
+    let mut lake = TestLake::new();
+    let columns = [
+        ("i", DataType::Int64),
+        ("f", DataType::Float64),
+        ("d", SHARES),
+        ("t", DataType::Utf8),
+        ("day", DataType::Date),
+        ("at", DataType::Timestamp),
+        ("yes", DataType::Bool),
+    ];
+    lake.dataset("a.t", &columns, &["i"], &[]);
+    let text: ArrayRef = Arc::new(StringArray::from(vec![Some("a,\"b\"\nc"), Some(""), None]));
+    let day: ArrayRef = Arc::new(Date32Array::from(vec![Some(18_655), Some(-1), None]));
+    let at = TimestampMicrosecondArray::from(vec![Some(1_611_792_000_000_001), Some(-1), None]).with_timezone("UTC");
+    let yes: ArrayRef = Arc::new(arrow::array::BooleanArray::from(vec![Some(true), Some(false), None]));
+    let decimals = shares(&[Some(1_029_900), Some(-500_000), None]);
+    let columns = vec![
+        integers(&[3_965_051_656, i64::MIN, i64::MAX]),
+        floats(&[0.1, f64::NAN, f64::NEG_INFINITY]),
+        decimals,
+        text,
+    ];
+    lake.publish("a.t", &[], columns.into_iter().chain([day, Arc::new(at) as ArrayRef, yes]).collect());
+    lake
+}
+
+const ALL: &str = "SELECT i, f, d, t, day, at, yes FROM a.t";
+
+#[tokio::test]
+async fn json_numbers_are_exact_and_what_json_lacks_is_null() {
+    let answer = all_types().ask(ALL).await.unwrap();
+    let expected = r#"[
+{"i":3965051656,"f":0.1,"d":1.029900,"t":"a,\"b\"\nc","day":"2021-01-28","at":"2021-01-28T00:00:00.000001Z","yes":true},
+{"i":-9223372036854775808,"f":null,"d":-0.500000,"t":"","day":"1969-12-31","at":"1969-12-31T23:59:59.999999Z","yes":false},
+{"i":9223372036854775807,"f":null,"d":null,"t":null,"day":null,"at":null,"yes":null}
+]
+"#;
+    assert_eq!(json(&answer), expected);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(expected).unwrap().as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn csv_quotes_what_must_be_and_tells_null_from_empty() {
+    let mut out = Vec::new();
+    all_types().ask(ALL).await.unwrap().write_csv(&mut out).unwrap();
+    let expected = "i,f,d,t,day,at,yes\n\
+        3965051656,0.1,1.029900,\"a,\"\"b\"\"\nc\",2021-01-28,2021-01-28T00:00:00.000001Z,true\n\
+        -9223372036854775808,NaN,-0.500000,\"\",1969-12-31,1969-12-31T23:59:59.999999Z,false\n\
+        9223372036854775807,-Infinity,,,,,\n";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn text_for_tables_shows_null_as_nothing() {
+    let (header, rows) = all_types().ask(ALL).await.unwrap().rows_as_text();
+    assert_eq!(header, ["i", "f", "d", "t", "day", "at", "yes"]);
+    assert_eq!(rows[2], ["9223372036854775807", "-Infinity", "", "", "", "", ""]);
+    assert_eq!(rows[0][3], "a,\"b\"\nc");
+}
+
+#[tokio::test]
+async fn an_answer_without_rows_is_an_empty_array_and_a_header() {
+    let lake = all_types();
+    let answer = lake.ask("SELECT i FROM a.t WHERE i = 0").await.unwrap();
+    assert_eq!(json(&answer), "[]\n");
+    assert_eq!(lake.csv("SELECT i FROM a.t WHERE i = 0").await, ["i"]);
+}
+
+#[tokio::test]
+async fn a_lone_null_is_still_a_line_of_csv() {
+    assert_eq!(all_types().csv("SELECT t FROM a.t WHERE t IS NULL").await, ["t", "\"\""]);
+}
+
+#[tokio::test]
+async fn sums_of_decimals_keep_their_scale_and_counts_are_integers() {
+    let lake = short_volumes();
+    let sql = "SELECT sum(volume) AS total, count(*) AS n, avg(volume) AS mean FROM finra.regsho_daily";
+    assert_eq!(json(&lake.ask(sql).await.unwrap()), "[\n{\"total\":22.029900,\"n\":4,\"mean\":7.3433000000}\n]\n");
+}
+
+#[tokio::test]
+async fn what_sql_makes_beside_the_types_of_datasets_is_written_too() {
+    let lake = TestLake::new();
+    for (sql, expected) in [
+        ("x'00ff'", "\"00ff\""),
+        ("[1, NULL, 3]", "[1,null,3]"),
+        ("{'a': 1, 'b': 'two'}", r#"{"a":1,"b":"two"}"#),
+        ("MAP {'a': 1.5, 'b': NULL}", r#"{"a":1.5,"b":null}"#),
+        ("NULL", "null"),
+        ("TIME '12:34:56.5'", "\"12:34:56.500000\""),
+        ("CAST('2021-01-28 01:02:03.123456789' AS TIMESTAMP)", "\"2021-01-28T01:02:03.123456Z\""),
+        ("arrow_cast('x', 'Dictionary(Int32, Utf8)')", "\"x\""),
+        ("arrow_cast(7, 'UInt64')", "7"),
+        ("arrow_cast(0.1, 'Float32')", "0.1"),
+        ("CAST(1.5 AS DECIMAL(3, 1))", "1.5"),
+        ("CAST(12345 AS DECIMAL(5, 0))", "12345"),
+        ("1e300", "1e+300"),
+        ("'Infinity'::double", "null"),
+        ("INTERVAL '1 day'", "\"1 days\""),
+        ("DATE '2021-01-28' + INTERVAL '1 day'", "\"2021-01-29\""),
+    ] {
+        let answer = lake.ask(&format!("SELECT {sql} AS v")).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        assert_eq!(json(&answer), format!("[\n{{\"v\":{expected}}}\n]\n"), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_repeat_are_numbered() {
+    let lake = short_volumes();
+    let sql = "SELECT a.symbol, b.symbol, 1 AS symbol_1 FROM finra.regsho_daily a JOIN finra.regsho_daily b \
+               ON a._capture_id = b._capture_id AND a.symbol < b.symbol LIMIT 1";
+    assert_eq!(lake.csv(sql).await, ["symbol,symbol_2,symbol_1", "AMC,GME,1"]);
+}

@@ -1,0 +1,137 @@
+//! The end of an attempt: inputs read to their end, checks, captures to be.
+
+use std::sync::Arc;
+
+use model::manifest::DatasetSpec;
+use model::ports::{Finished, Prepared};
+use model::quality::CheckResult;
+use model::reject::Reject;
+use model::{Digest, Failure, Partition};
+
+use super::{LocalWorkbench, checks};
+use crate::capture::{Duplicate, PreparedCapture, content_hash, order};
+use crate::inputs::Keeping;
+use crate::read::{FileReader, OpenInput};
+
+pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
+    let inputs: Vec<Arc<OpenInput>> = bench.inputs.all().cloned().collect();
+    for input in &inputs {
+        drain(input)?;
+    }
+    let keeping = Arc::new(bench.inputs.keeping());
+    let mut found = Found::default();
+    for name in &bench.order.outputs {
+        let Some(spec) = bench.order.manifest.dataset(name) else { continue };
+        finish_dataset(&bench, spec, &inputs, &keeping, &mut found)?;
+    }
+    if !found.is_news {
+        // Else the first capture that is written waits, while the disk takes its own file as well.
+        keeping.settle()?;
+    }
+    let mut rejects = bench.rejects.kept;
+    let (mut rejected, mut rows_in) = (bench.rejects.count, 0);
+    for (at, input) in inputs.iter().enumerate() {
+        let mut account = input.account();
+        rows_in += account.data_lines;
+        rejected += account.rejected;
+        rejects.extend(std::mem::take(&mut account.rejects).into_iter().map(|reject| (at, reject)));
+    }
+    rejected += found.duplicates;
+    let only = if inputs.len() == 1 { inputs.first() } else { None };
+    rejects.extend(found.rejects.into_iter().map(|mut reject| {
+        reject.raw = reject.line.and_then(|line| only.and_then(|input| input.raw(line)));
+        (0, reject)
+    }));
+    // A line that nobody named comes after those that were.
+    rejects.sort_by_key(|(at, reject)| (*at, reject.line.unwrap_or(u64::MAX)));
+    rejects.truncate(usize::try_from(bench.order.limits.rejects).unwrap_or(usize::MAX));
+    Ok(Finished {
+        captures: found.captures,
+        checks: found.checks,
+        rejects: rejects.into_iter().map(|(_, reject)| reject).collect(),
+        rejected,
+        rows_in,
+        folder_inputs: bench.inputs.folder_inputs(),
+    })
+}
+
+#[derive(Default)]
+struct Found {
+    captures: Vec<Prepared>,
+    checks: Vec<CheckResult>,
+    rejects: Vec<Reject>,
+    duplicates: u64,
+    /// Whether some capture differs from what is published, so that it will be written whatever is decided about it.
+    is_news: bool,
+}
+
+/// Reads what the guest left unread: lines count whether somebody wanted them or not.
+fn drain(input: &Arc<OpenInput>) -> Result<(), Failure> {
+    let (ended, broken) = {
+        let account = input.account();
+        (account.ended, account.broken.clone())
+    };
+    if let Some(failure) = broken {
+        return Err(failure);
+    }
+    if ended { Ok(()) } else { FileReader::new(input, None)?.drain() }
+}
+
+fn finish_dataset(
+    bench: &LocalWorkbench,
+    spec: &DatasetSpec,
+    inputs: &[Arc<OpenInput>],
+    keeping: &Arc<Keeping>,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let Some((_, staged)) = bench.staged.iter().find(|(name, _)| name == &spec.name) else { return Ok(()) };
+    let staging = std::mem::take(&mut *staged.lock());
+    if staging.is_empty() {
+        return Ok(());
+    }
+    let ordered = order(spec, &staging.batches, &staging.declared)?;
+    drop(staging);
+    found.checks.push(checks::unique_key(spec, &ordered.duplicates));
+    found.checks.extend(checks::file_checks(spec, inputs, &bench.order.params));
+    if !ordered.duplicates.is_empty() {
+        found.duplicates += ordered.duplicates.len() as u64;
+        let kept_max = usize::try_from(bench.order.limits.rejects).unwrap_or(usize::MAX);
+        found.rejects.extend(ordered.duplicates.iter().take(kept_max).map(|duplicate| reject(spec, duplicate)));
+        return Ok(());
+    }
+    let shared = Arc::new(spec.clone());
+    for part in ordered.parts {
+        let content_hash = content_hash(spec, &part.batches)?;
+        let rows: u64 = part.batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        found.is_news |= rows > 0 && head(bench, spec, &part.partition) != Some(content_hash);
+        let data = Box::new(PreparedCapture {
+            spec: Arc::clone(&shared),
+            partition: part.partition.clone(),
+            batches: part.batches,
+            store: Arc::clone(&bench.captures),
+            inputs: Arc::clone(keeping),
+        });
+        found.captures.push(Prepared {
+            dataset: spec.name.clone(),
+            partition: part.partition,
+            rows,
+            content_hash,
+            data,
+        });
+    }
+    Ok(())
+}
+
+/// The content of the latest published capture of a partition.
+fn head(bench: &LocalWorkbench, spec: &DatasetSpec, partition: &Partition) -> Option<Digest> {
+    let captures = &bench.order.catalog.dataset(&spec.name)?.captures;
+    captures
+        .iter()
+        .find(|capture| capture.latest && &capture.partition == partition)
+        .map(|capture| capture.content_hash)
+}
+
+fn reject(spec: &DatasetSpec, duplicate: &Duplicate) -> Reject {
+    let message = format!("{} rows of `{}` share the key {}", duplicate.rows, spec.name, duplicate.key);
+    Reject { code: "duplicate_key".to_owned(), message, line: duplicate.line, raw: None }
+}

@@ -1,0 +1,192 @@
+//! What a run writes to one dataset, kept in memory until it is finished.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use model::limits::Limits;
+use model::manifest::DatasetSpec;
+use model::ports::{Buffers, DataError, TableBatch, TableWriter};
+use model::{DataType, Partition};
+
+use crate::batch::{ArrowBatch, import};
+use crate::capture::normal_floats;
+use crate::read::date;
+use crate::schema::{LINE, arrow_type, batch_bytes, staging_schema};
+
+/// The rows of one dataset, shared by its writers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Staged(Arc<Mutex<Staging>>);
+
+#[derive(Debug, Default)]
+pub(super) struct Staging {
+    /// The columns of the dataset and `_line`.
+    pub(super) batches: Vec<RecordBatch>,
+    pub(super) declared: BTreeSet<Partition>,
+    rows: u64,
+}
+
+impl Staged {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Staging> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Staging {
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0 && self.declared.is_empty()
+    }
+}
+
+/// What one attempt may still write over all datasets.
+#[derive(Debug)]
+pub(super) struct Budget {
+    rows: AtomicU64,
+    rows_max: u64,
+    bytes: AtomicU64,
+    bytes_max: u64,
+}
+
+impl Budget {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { rows: zero(), rows_max: limits.output_rows, bytes: zero(), bytes_max: limits.output_bytes }
+    }
+
+    fn spend(&self, rows: u64, bytes: u64) -> Result<(), DataError> {
+        for (name, spent, more, max) in [
+            ("limits.output_rows", &self.rows, rows, self.rows_max),
+            ("limits.output_bytes", &self.bytes, bytes, self.bytes_max),
+        ] {
+            if spent.fetch_add(more, Ordering::Relaxed).saturating_add(more) > max {
+                let message =
+                    format!("the attempt writes more than `{name}` = {max}; raise it in spine.toml if it may");
+                return Err(DataError::new("limit-exceeded", message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes rows of one dataset.
+#[derive(Debug)]
+pub(super) struct StagingWriter {
+    spec: Arc<DatasetSpec>,
+    schema: SchemaRef,
+    staged: Staged,
+    budget: Arc<Budget>,
+}
+
+impl StagingWriter {
+    pub(super) fn new(spec: Arc<DatasetSpec>, staged: Staged, budget: Arc<Budget>) -> Self {
+        Self { schema: staging_schema(&spec), spec, staged, budget }
+    }
+
+    fn stage(&self, arrays: Vec<ArrayRef>) -> Result<u64, DataError> {
+        let arrays = arrays.iter().map(normal_floats).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)
+            .map_err(|error| DataError::new("invalid-buffer", format!("rows of `{}`: {error}", self.spec.name)))?;
+        let rows = batch.num_rows() as u64;
+        self.budget.spend(rows, batch_bytes(&batch))?;
+        let mut staged = self.staged.lock();
+        staged.rows += rows;
+        if rows > 0 {
+            staged.batches.push(batch);
+        }
+        Ok(staged.rows)
+    }
+
+    fn types(&self) -> impl Iterator<Item = (&str, DataType, bool)> {
+        let data = self.spec.columns.iter().map(|column| (column.name.as_str(), column.data_type, column.nullable));
+        data.chain([(LINE, DataType::Int64, true)])
+    }
+
+    /// Checks that every column of the dataset is there once, and nothing else.
+    fn check_names<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), DataError> {
+        let mut seen: Vec<&str> = Vec::new();
+        for name in names {
+            if seen.contains(&name) {
+                return Err(DataError::new("duplicate-column", format!("column `{name}` is written twice")));
+            }
+            if name != LINE && self.spec.column(name).is_none() {
+                let message = format!("`{}` has no column `{name}`", self.spec.name);
+                return Err(DataError::new("unknown-column", message));
+            }
+            seen.push(name);
+        }
+        let missing: Vec<&str> =
+            self.spec.columns.iter().map(|column| column.name.as_str()).filter(|name| !seen.contains(name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = format!("rows of `{}` lack the columns {}", self.spec.name, missing.join(", "));
+        Err(DataError::new("missing-column", message))
+    }
+}
+
+fn no_lines(rows: usize) -> ArrayRef {
+    Arc::new(Int64Array::new_null(rows))
+}
+
+impl TableWriter for StagingWriter {
+    fn write(&mut self, columns: Vec<(String, Buffers)>) -> Result<u64, DataError> {
+        self.check_names(columns.iter().map(|(name, _)| name.as_str()))?;
+        let rows = columns.first().map_or(0, |(_, data)| data.rows) as usize;
+        let mut by_name: HashMap<String, Buffers> = columns.into_iter().collect();
+        let array = |(name, data_type, nullable): (&str, DataType, bool)| match by_name.remove(name) {
+            Some(data) => import(name, data_type, nullable, data, rows),
+            None => Ok(no_lines(rows)),
+        };
+        let arrays = self.types().map(array).collect::<Result<Vec<_>, _>>()?;
+        self.stage(arrays)
+    }
+
+    fn write_batch(&mut self, rows: &dyn TableBatch) -> Result<u64, DataError> {
+        let schema = rows.schema();
+        self.check_names(schema.iter().map(|field| field.name.as_str()))?;
+        let Some(batch) = rows.as_any().downcast_ref::<ArrowBatch>() else {
+            let names: Vec<String> = schema.into_iter().map(|field| field.name).collect();
+            let columns = rows.columns(&names)?;
+            return self.write(names.into_iter().zip(columns).collect());
+        };
+        let batch = batch.record_batch();
+        let array = |(name, data_type, nullable): (&str, DataType, bool)| {
+            let Some(array) = batch.column_by_name(name) else { return Ok(no_lines(batch.num_rows())) };
+            if array.data_type() != &arrow_type(data_type) {
+                let found = crate::schema::contract_type(array.data_type());
+                let found = found.map_or_else(|| array.data_type().to_string(), |found| found.to_string());
+                let message = format!("column `{name}` is {found}, and `{}` declares {data_type}", self.spec.name);
+                return Err(DataError::new("type-mismatch", message));
+            }
+            if !nullable && array.null_count() > 0 {
+                let message = format!("column `{name}`: it holds nulls, and the column must not");
+                return Err(DataError::new("invalid-buffer", message));
+            }
+            Ok(Arc::clone(array))
+        };
+        let arrays = self.types().map(array).collect::<Result<Vec<_>, _>>()?;
+        self.stage(arrays)
+    }
+
+    fn declare(&mut self, partition: &[(String, String)]) -> Result<(), DataError> {
+        let bad = |message: String| DataError::new("bad-partition", message);
+        let columns = &self.spec.partition_by;
+        let given: Vec<&str> = partition.iter().map(|(name, _)| name.as_str()).collect();
+        if given.len() != columns.len() || !columns.iter().all(|column| given.contains(&column.as_str())) {
+            let message =
+                format!("`{}` is partitioned by {}, not by {}", self.spec.name, columns.join(", "), given.join(", "));
+            return Err(bad(message));
+        }
+        for (name, value) in partition {
+            let is_date = self.spec.column(name).is_some_and(|column| column.data_type == DataType::Date);
+            if is_date && date(value).is_none() {
+                return Err(bad(format!("`{value}` is not a date of the form YYYY-MM-DD, as `{name}` has them")));
+            }
+        }
+        self.budget.spend(1, partition.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum())?;
+        self.staged.lock().declared.insert(partition.iter().cloned().collect());
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! What can be queried as of one snapshot: the answer of the catalog, for readers that know nothing of SQL tables.
+
+use crate::dataset::{DatasetName, Partition};
+use crate::ids::{CaptureId, Digest, RunId};
+use crate::manifest::DatasetSpec;
+use crate::time::Timestamp;
+
+/// Everything published up to one snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CatalogView {
+    pub snapshot: Snapshot,
+    pub datasets: Vec<CatalogDataset>,
+}
+
+impl CatalogView {
+    pub fn dataset(&self, name: &DatasetName) -> Option<&CatalogDataset> {
+        self.datasets.iter().find(|dataset| &dataset.spec.name == name)
+    }
+}
+
+/// One state of the whole lake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub id: u64,
+    pub at: Timestamp,
+}
+
+/// One dataset with every capture published up to the snapshot, oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CatalogDataset {
+    pub spec: DatasetSpec,
+    pub captures: Vec<CatalogCapture>,
+}
+
+/// One published capture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CatalogCapture {
+    pub capture_id: CaptureId,
+    pub partition: Partition,
+    pub revision: u64,
+    pub captured_at: Timestamp,
+    pub run_id: RunId,
+    pub rows: u64,
+    pub content_hash: Digest,
+    /// Whether no later capture of its partition was published up to the snapshot.
+    pub latest: bool,
+    /// Path relative to `captures/`, and its size; none for a capture of zero rows.
+    pub file: Option<CatalogFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogFile {
+    pub path: String,
+    pub bytes: u64,
+}

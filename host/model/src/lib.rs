@@ -1,0 +1,26 @@
+//! What a plugin, dataset, capture, run and failure are. Knows nothing of databases, files, Wasmtime or HTTP.
+//!
+//! The other host crates meet only here: [`ports`] names what each of them offers to the orchestrator, and `cli`
+//! wires them together. No I/O, no clock, no randomness, no async runtime.
+
+pub mod capture;
+pub mod catalog;
+pub mod dataset;
+pub mod failure;
+pub mod ids;
+pub mod limits;
+pub mod manifest;
+pub mod plugin;
+pub mod ports;
+pub mod quality;
+pub mod reject;
+pub mod run;
+pub mod time;
+
+pub use capture::{CaptureRecord, CaptureState};
+pub use dataset::{DatasetName, Partition};
+pub use failure::{Failure, FailureKind};
+pub use ids::{CaptureId, Digest, RunId};
+pub use manifest::Manifest;
+pub use spine_primitives::{DataType, WeekEnding, decimal};
+pub use time::{Clock, Timestamp};

@@ -1,0 +1,56 @@
+//! What one attempt may use of the host. Each limit has a name, a default and an error that names it.
+
+use std::time::Duration;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Most rows of one batch across the boundary.
+///
+/// Guest memory never shrinks, so a batch is also what every later attempt of a warm instance would keep paying for.
+pub const BATCH_ROWS_MAX: usize = 65_536;
+
+/// Most bytes of one batch across the boundary, unless a single row is larger.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The limits of one attempt. Nothing is implied; adding a field breaks each caller on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall clock of one attempt, host calls, instantiation and `describe` included. `limits.wall_clock`.
+    pub wall_clock: Duration,
+    /// All linear memories and tables of the store together. `limits.memory_bytes`.
+    pub memory_bytes: u64,
+    /// Bytes of batches the host holds for the guest at one time. `limits.held_bytes`.
+    pub held_bytes: u64,
+    /// Bytes a guest may hand over in one host call. `limits.call_bytes`.
+    pub call_bytes: u64,
+    /// Resource handles open at one time. `limits.handles`.
+    pub handles: u32,
+    /// Rows one attempt may write over all datasets. `limits.output_rows`.
+    pub output_rows: u64,
+    /// Bytes one attempt may write over all datasets. `limits.output_bytes`.
+    pub output_bytes: u64,
+    /// Bytes of one decompressed input. `limits.input_bytes`.
+    pub input_bytes: u64,
+    /// Rejected rows kept for one attempt. `limits.rejects`.
+    pub rejects: u64,
+    /// Log lines kept for one attempt. `limits.log_lines`.
+    pub log_lines: u64,
+}
+
+impl Limits {
+    /// The defaults of `spine.toml`.
+    pub const fn standard() -> Self {
+        Self {
+            wall_clock: Duration::from_secs(300),
+            memory_bytes: 256 * MIB,
+            held_bytes: 256 * MIB,
+            call_bytes: 128 * MIB,
+            handles: 4_096,
+            output_rows: 50_000_000,
+            output_bytes: 2_048 * MIB,
+            input_bytes: 1_024 * MIB,
+            rejects: 100_000,
+            log_lines: 10_000,
+        }
+    }
+}

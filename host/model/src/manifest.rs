@@ -1,0 +1,276 @@
+//! The manifest: what a plugin offers, as `describe` returns it.
+//!
+//! Authoritative for the host. Unknown keys are ignored, so that a manifest of a newer SDK still loads; everything
+//! else that is wrong is found by [`Manifest::problems`], all at once. Its JSON Schema is `wit/manifest.schema.json`.
+
+mod format;
+mod validate;
+
+pub use format::{FileFormat, Footer, FooterRule, FormatColumn, FormatKind};
+
+use serde::{Deserialize, Serialize};
+use spine_primitives::DataType;
+
+use crate::dataset::DatasetName;
+use crate::quality::{CheckCategory, Severity};
+
+/// The contract this host speaks. A plugin built against another 0.1.x works; another minor or major does not.
+pub const CONTRACT: &str = "0.1.0";
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The contract version the plugin was built against, `0.1.0`.
+    pub contract: String,
+    /// The domain: first word of every name below.
+    pub name: String,
+    pub version: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub datasets: Vec<DatasetSpec>,
+    #[serde(default)]
+    pub formats: Vec<FileFormat>,
+    #[serde(default)]
+    pub pipelines: Vec<PipelineSpec>,
+    #[serde(default)]
+    pub sources: Vec<SourceSpec>,
+    #[serde(default)]
+    pub tasks: Vec<TaskSpec>,
+    #[serde(default)]
+    pub capabilities: Vec<CapabilitySpec>,
+}
+
+/// A table that the plugin owns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasetSpec {
+    pub name: DatasetName,
+    #[serde(default)]
+    pub description: String,
+    pub columns: Vec<ColumnSpec>,
+    /// The natural key: no two rows of one partition share it. Rows are stored in its order.
+    pub key: Vec<String>,
+    /// The columns whose values name the publisher's unit of delivery; `utf8` or `date32`.
+    pub partition_by: Vec<String>,
+    /// Checks run on what a run wrote to this dataset, before it is published.
+    #[serde(default)]
+    pub checks: Vec<CheckSpec>,
+}
+
+impl DatasetSpec {
+    pub fn column(&self, name: &str) -> Option<&ColumnSpec> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ColumnSpec {
+    pub name: String,
+    #[serde(rename = "type", with = "data_type_text")]
+    pub data_type: DataType,
+    #[serde(default)]
+    pub nullable: bool,
+    /// `shares`, `USD`, `fraction`, `percent`...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    #[serde(default)]
+    pub description: String,
+}
+
+/// A check of a dataset. Status, category and severity are those of `runs show`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckSpec {
+    pub name: String,
+    pub category: CheckCategory,
+    pub severity: Severity,
+    #[serde(default)]
+    pub by: CheckedBy,
+    #[serde(default)]
+    pub description: String,
+}
+
+/// Who carries a check out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckedBy {
+    /// The host: `unique_key` (always on), `trailer_count`, `last_line_complete`.
+    Host,
+    /// The plugin's export `quality`.
+    #[default]
+    Plugin,
+}
+
+/// Checks the host knows how to carry out.
+pub const HOST_CHECKS: [&str; 3] = ["unique_key", "trailer_count", "last_line_complete"];
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PipelineSpec {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub params: Vec<ParamSpec>,
+    /// Files the pipeline reads, each named by a parameter of type `file`.
+    #[serde(default)]
+    pub inputs: Vec<InputSpec>,
+    pub outputs: Vec<DatasetName>,
+    #[serde(default)]
+    pub accounting: RowAccounting,
+}
+
+/// How many rows go out for what came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowAccounting {
+    /// Rows of the first output that the run wrote + rejected rows = data lines read, or the run fails.
+    OneToOne,
+    #[default]
+    Aggregate,
+}
+
+/// A file that a parameter names, and the formats it may have: the first whose header fits is used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputSpec {
+    /// The name for `host.input`, and of the parameter of type `file`.
+    pub name: String,
+    pub formats: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParamSpec {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub param_type: ParamType,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<serde_json::Value>,
+    /// The only values that may be given; empty for any.
+    #[serde(default)]
+    pub allowed: Vec<String>,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+    #[serde(default)]
+    pub secret: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParamType {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    Date,
+    /// A Friday, as a date: what a publisher's week is named by.
+    #[serde(rename = "week_ending")]
+    WeekEnding,
+    /// A path on the caller's machine; the guest sees the name of the file only.
+    File,
+}
+
+impl ParamType {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::WeekEnding => "week_ending",
+            Self::File => "file",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceSpec {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub params: Vec<ParamSpec>,
+    pub outputs: Vec<DatasetName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskSpec {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub params: Vec<ParamSpec>,
+}
+
+/// Something the plugin asks for; the operator grants it in `spine.toml` or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapabilitySpec {
+    pub kind: CapabilityKind,
+    /// For a folder: the word by which `host.files` and `host.input` name it.
+    pub name: String,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(default)]
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CapabilityKind {
+    /// Reading the files of one folder.
+    Folder,
+}
+
+impl Manifest {
+    /// Parses what `describe` returned. The error is a sentence with the place.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        serde_json::from_str(json).map_err(|error| format!("the manifest is not what the contract says: {error}"))
+    }
+
+    pub fn dataset(&self, name: &DatasetName) -> Option<&DatasetSpec> {
+        self.datasets.iter().find(|dataset| &dataset.name == name)
+    }
+
+    pub fn format(&self, name: &str) -> Option<&FileFormat> {
+        self.formats.iter().find(|format| format.name == name)
+    }
+
+    pub fn pipeline(&self, name: &str) -> Option<&PipelineSpec> {
+        self.pipelines.iter().find(|pipeline| pipeline.name == name)
+    }
+
+    pub fn source(&self, name: &str) -> Option<&SourceSpec> {
+        self.sources.iter().find(|source| source.name == name)
+    }
+
+    pub fn task(&self, name: &str) -> Option<&TaskSpec> {
+        self.tasks.iter().find(|task| task.name == name)
+    }
+
+    /// What the plugin offers, for people: `pipeline finra.regsho_daily`, ...
+    pub fn exports(&self) -> Vec<String> {
+        let pipelines = self.pipelines.iter().map(|it| format!("pipeline {}", it.name));
+        let sources = self.sources.iter().map(|it| format!("source {}", it.name));
+        let tasks = self.tasks.iter().map(|it| format!("task {}", it.name));
+        pipelines.chain(sources).chain(tasks).collect()
+    }
+
+    /// Everything that is wrong with this manifest; empty if it may be used.
+    pub fn problems(&self) -> Vec<String> {
+        validate::problems(self)
+    }
+}
+
+mod data_type_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use spine_primitives::DataType;
+
+    pub(super) fn serialize<S: Serializer>(data_type: &DataType, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(data_type)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DataType, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

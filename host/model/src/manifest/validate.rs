@@ -1,0 +1,163 @@
+//! Everything that can be wrong with a manifest, found in one go.
+
+use std::collections::BTreeSet;
+
+use spine_primitives::DataType;
+
+use super::{
+    CheckedBy, DatasetSpec, FileFormat, FormatKind, HOST_CHECKS, Manifest, ParamSpec, ParamType, PipelineSpec,
+};
+use crate::dataset::is_word;
+
+pub(super) fn problems(manifest: &Manifest) -> Vec<String> {
+    let mut found = Vec::new();
+    if !same_minor(&manifest.contract) {
+        found.push(format!(
+            "the plugin speaks contract {}, this host {}: rebuild the plugin against {}",
+            manifest.contract,
+            super::CONTRACT,
+            super::CONTRACT
+        ));
+    }
+    if !is_word(&manifest.name) {
+        found.push(format!("plugin name `{}` is not a lower-case word", manifest.name));
+    }
+    if manifest.version.is_empty() {
+        found.push("the plugin has no version".to_owned());
+    }
+    unique(&mut found, "dataset", manifest.datasets.iter().map(|it| it.name.to_string()));
+    unique(&mut found, "format", manifest.formats.iter().map(|it| it.name.clone()));
+    let names = manifest.pipelines.iter().map(|it| &it.name);
+    let names = names.chain(manifest.sources.iter().map(|it| &it.name)).chain(manifest.tasks.iter().map(|it| &it.name));
+    let names: Vec<String> = names.cloned().collect();
+    for name in &names {
+        let word = name.strip_prefix(&format!("{}.", manifest.name));
+        if !word.is_some_and(is_word) {
+            found.push(format!("`{name}` must be `{}.` and a lower-case word", manifest.name));
+        }
+    }
+    unique(&mut found, "pipeline, source or task", names.into_iter());
+    manifest.datasets.iter().for_each(|dataset| dataset_problems(&mut found, manifest, dataset));
+    manifest.formats.iter().for_each(|format| format_problems(&mut found, format));
+    manifest.pipelines.iter().for_each(|pipeline| pipeline_problems(&mut found, manifest, pipeline));
+    for source in &manifest.sources {
+        params_problems(&mut found, &source.name, &source.params);
+        outputs_problems(&mut found, manifest, &source.name, &source.outputs);
+    }
+    manifest.tasks.iter().for_each(|task| params_problems(&mut found, &task.name, &task.params));
+    found
+}
+
+fn same_minor(contract: &str) -> bool {
+    let minor = |text: &str| text.rsplit_once('.').map(|(minor, _)| minor.to_owned());
+    minor(contract).is_some() && minor(contract) == minor(super::CONTRACT)
+}
+
+fn unique(found: &mut Vec<String>, what: &str, names: impl Iterator<Item = String>) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.clone()) {
+            found.push(format!("{what} `{name}` is declared twice"));
+        }
+    }
+}
+
+fn dataset_problems(found: &mut Vec<String>, manifest: &Manifest, dataset: &DatasetSpec) {
+    let name = &dataset.name;
+    if name.domain() != manifest.name {
+        found.push(format!("dataset `{name}` is not of the domain `{}`", manifest.name));
+    }
+    if dataset.columns.is_empty() {
+        found.push(format!("dataset `{name}` has no columns"));
+    }
+    unique(found, &format!("in dataset `{name}`, column"), dataset.columns.iter().map(|it| it.name.clone()));
+    for column in dataset.columns.iter().filter(|column| !is_word(&column.name)) {
+        found.push(format!("in dataset `{name}`, column `{}` is not a lower-case word", column.name));
+    }
+    if dataset.key.is_empty() {
+        found.push(format!("dataset `{name}` has no natural key"));
+    }
+    if dataset.partition_by.is_empty() {
+        found.push(format!("dataset `{name}` has no partition columns"));
+    }
+    for (what, columns) in [("key", &dataset.key), ("partition", &dataset.partition_by)] {
+        unique(found, &format!("in dataset `{name}`, {what} column"), columns.iter().cloned());
+        for column in columns {
+            match dataset.column(column) {
+                None => found.push(format!("dataset `{name}` has no column `{column}` for its {what}")),
+                Some(spec) if spec.nullable => {
+                    found.push(format!("in dataset `{name}`, {what} column `{column}` must not be nullable"));
+                }
+                Some(spec) if what == "partition" && !matches!(spec.data_type, DataType::Utf8 | DataType::Date) => {
+                    found.push(format!("in dataset `{name}`, partition column `{column}` must be utf8 or date32"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    unique(found, &format!("in dataset `{name}`, check"), dataset.checks.iter().map(|it| it.name.clone()));
+    for check in &dataset.checks {
+        if check.by == CheckedBy::Host && !HOST_CHECKS.contains(&check.name.as_str()) {
+            let known = HOST_CHECKS.join("`, `");
+            found.push(format!("in dataset `{name}`, the host has no check `{}`; it has `{known}`", check.name));
+        }
+    }
+}
+
+fn format_problems(found: &mut Vec<String>, format: &FileFormat) {
+    let name = &format.name;
+    if format.columns.is_empty() {
+        found.push(format!("format `{name}` has no columns"));
+    }
+    unique(found, &format!("in format `{name}`, column"), format.columns.iter().map(|it| it.name.clone()));
+    unique(found, &format!("in format `{name}`, header"), format.columns.iter().map(|it| it.header.clone()));
+    if let FormatKind::Delimited { delimiter, quote, .. } = &format.kind
+        && (!delimiter.is_ascii() || quote.is_some_and(|quote| !quote.is_ascii() || quote == *delimiter))
+    {
+        found.push(format!("format `{name}` needs an ASCII delimiter and another ASCII character as its quote"));
+    }
+}
+
+fn pipeline_problems(found: &mut Vec<String>, manifest: &Manifest, pipeline: &PipelineSpec) {
+    let name = &pipeline.name;
+    params_problems(found, name, &pipeline.params);
+    outputs_problems(found, manifest, name, &pipeline.outputs);
+    for input in &pipeline.inputs {
+        let param = pipeline.params.iter().find(|param| param.name == input.name);
+        if param.is_none_or(|param| param.param_type != ParamType::File) {
+            found.push(format!("input `{}` of `{name}` needs a parameter of that name and of type file", input.name));
+        }
+        for format in input.formats.iter().filter(|format| manifest.format(format).is_none()) {
+            found.push(format!("input `{}` of `{name}` names the unknown format `{format}`", input.name));
+        }
+        if input.formats.is_empty() {
+            found.push(format!("input `{}` of `{name}` has no format", input.name));
+        }
+    }
+    for param in pipeline.params.iter().filter(|param| param.param_type == ParamType::File) {
+        if !pipeline.inputs.iter().any(|input| input.name == param.name) {
+            found.push(format!("parameter `{}` of `{name}` is a file, but no input has that name", param.name));
+        }
+    }
+}
+
+fn params_problems(found: &mut Vec<String>, owner: &str, params: &[ParamSpec]) {
+    unique(found, &format!("in `{owner}`, parameter"), params.iter().map(|it| it.name.clone()));
+    for param in params {
+        if !is_word(&param.name) {
+            found.push(format!("in `{owner}`, parameter `{}` is not a lower-case word", param.name));
+        }
+        if param.required && param.default.is_some() {
+            found.push(format!("in `{owner}`, parameter `{}` is required and has a default", param.name));
+        }
+    }
+}
+
+fn outputs_problems(found: &mut Vec<String>, manifest: &Manifest, owner: &str, outputs: &[crate::DatasetName]) {
+    if outputs.is_empty() {
+        found.push(format!("`{owner}` has no outputs"));
+    }
+    for output in outputs.iter().filter(|output| manifest.dataset(output).is_none()) {
+        found.push(format!("`{owner}` writes the undeclared dataset `{output}`"));
+    }
+}

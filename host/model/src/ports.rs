@@ -1,0 +1,21 @@
+//! What the host crates offer each other. Each seam has a production implementation in one crate and a stand-in in
+//! the orchestrator's tests.
+
+mod engine;
+mod invoker;
+mod lake;
+mod ledger;
+mod tables;
+
+pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest};
+pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, PluginCheck, Progress, Usage, Work};
+pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
+pub use ledger::{AsOf, Ledger, NewRun, Start, Submission};
+pub use tables::{
+    Blob, Buffers, DataError, Field, FileEntry, RejectedRow, TableBatch, TableReader, TableWriter, Workbench,
+};
+
+/// Random bytes as a parameter. Production asks the operating system in `cli`; tests count.
+pub trait Entropy: Send + Sync + std::fmt::Debug {
+    fn fill(&self, bytes: &mut [u8]);
+}

@@ -1,0 +1,122 @@
+//! The execution engine as its callers see it: a command line in the same process, or the HTTP API.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::invoker::{Cancel, Progress};
+use super::lake::InputBytes;
+use crate::capture::CaptureRecord;
+use crate::failure::Failure;
+use crate::ids::{CaptureId, RunId};
+use crate::plugin::PluginRecord;
+use crate::run::RunReport;
+
+/// Carries out runs. An error means that no run was made: usage, or refused. Once there is a run, whatever happens to
+/// it is in its report.
+#[async_trait::async_trait]
+pub trait Engine: Debug + Send + Sync {
+    /// Records a run, starts it and returns without waiting for its end. A dry run has no record to come back to, so
+    /// it is carried out to its end.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name`, `bad_params`: the caller's mistake. `plugin_refused`, `key_reused`, `not_ready`: refused.
+    async fn spawn(&self, request: RunRequest) -> Result<RunReport, Failure>;
+
+    /// Carries a run out to its end. The run goes on if the caller stops waiting.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Engine::spawn`].
+    async fn submit(&self, request: RunRequest) -> Result<RunReport, Failure>;
+
+    /// The report of a run, once it has ended or `at_most` has passed; none if there is no such run.
+    async fn wait(&self, run: RunId, at_most: Duration) -> Result<Option<RunReport>, Failure>;
+
+    /// Asks a run to stop and returns without waiting for it. A run that has ended stays as it is; none if there is no
+    /// such run.
+    async fn cancel(&self, run: RunId) -> Result<Option<RunReport>, Failure>;
+
+    /// The parameters of type `file` of a pipeline, source or task: those whose bytes a caller has to bring.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name`, `plugin_refused`.
+    fn file_params(&self, name: &str) -> Result<Vec<String>, Failure>;
+
+    /// What was found in the plugins folder.
+    fn plugins(&self) -> Vec<PluginRecord>;
+}
+
+/// Decides what becomes of captures that a check blocked.
+#[async_trait::async_trait]
+pub trait Quarantine: Debug + Send + Sync {
+    /// Publishes a quarantined capture: it replaces its whole partition as the next revision.
+    ///
+    /// # Errors
+    ///
+    /// `bad_id` if there is no such capture, `not_releasable` if it is not in quarantine.
+    async fn release(&self, capture: CaptureId) -> Result<CaptureRecord, Failure>;
+
+    /// Gives a quarantined capture up. It keeps its row, and never becomes readable.
+    ///
+    /// # Errors
+    ///
+    /// `bad_id` if there is no such capture, `not_releasable` if it is not in quarantine.
+    async fn discard(&self, capture: CaptureId) -> Result<CaptureRecord, Failure>;
+}
+
+/// What somebody wants to be run.
+#[derive(Clone, Debug, Default)]
+pub struct RunRequest {
+    /// A pipeline, source or task.
+    pub name: String,
+    /// Parameters other than files.
+    pub params: BTreeMap<String, ParamValue>,
+    /// Parameters of type `file`, read by whoever may read them.
+    pub files: BTreeMap<String, GivenFile>,
+    /// Publishes a new revision although the content is identical.
+    pub force: bool,
+    /// Reads and checks; writes nothing.
+    pub dry_run: bool,
+    /// The idempotency key: the body of one key succeeds at most once. A dry run has none.
+    pub key: Option<String>,
+    pub progress: Option<Progress>,
+    pub cancel: Cancel,
+}
+
+/// The value of a parameter as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParamValue {
+    /// Command-line text, parsed by the declared type: `5` is an integer where one is declared.
+    Text(String),
+    /// JSON, which has types of its own: `"5"` is not an integer.
+    Json(serde_json::Value),
+}
+
+/// A file that a caller named.
+#[derive(Clone, Debug)]
+pub struct GivenFile {
+    /// Without its folder. Known even of a file that could not be read.
+    pub file_name: String,
+    /// Its bytes, or why they could not be read. The run is made then too, and fails with that.
+    pub bytes: Result<Arc<Vec<u8>>, Failure>,
+}
+
+impl From<InputBytes> for GivenFile {
+    fn from(input: InputBytes) -> Self {
+        Self { file_name: input.file_name, bytes: Ok(input.bytes) }
+    }
+}
+
+/// Told of each run that ended. Called on the thread that ended it: it must not block.
+#[derive(Clone)]
+pub struct RunListener(pub Arc<dyn Fn(&RunReport) + Send + Sync>);
+
+impl Debug for RunListener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RunListener")
+    }
+}

@@ -1,0 +1,102 @@
+//! The lake as the orchestrator sees it: inputs kept by digest, and a workbench for each attempt.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::tables::Workbench;
+use crate::capture::StagedFile;
+use crate::catalog::CatalogView;
+use crate::dataset::{DatasetName, Partition};
+use crate::failure::Failure;
+use crate::ids::{CaptureId, Digest, RunId};
+use crate::limits::Limits;
+use crate::manifest::Manifest;
+use crate::quality::CheckResult;
+use crate::reject::Reject;
+
+/// Arrow, Parquet, files. Calls block; run them where blocking is allowed.
+pub trait Lake: Debug + Send + Sync {
+    /// Keeps the bytes of an input under `inputs/` by their digest. The same bytes are kept once.
+    fn keep_input(&self, input: InputBytes) -> Result<KeptInput, Failure>;
+    /// Prepares what one attempt reads and writes. Fails, with the publisher's file at fault, if an input fits none of
+    /// its declared formats: `empty_file`, `not_text`, `header_mismatch`, `bad_document`, `too_large`.
+    fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure>;
+}
+
+/// Bytes that somebody who may read them has read.
+#[derive(Clone, Debug)]
+pub struct InputBytes {
+    /// The file's name without its folder.
+    pub file_name: String,
+    pub bytes: Arc<Vec<u8>>,
+}
+
+/// An input as it was kept.
+#[derive(Clone, Debug)]
+pub struct KeptInput {
+    pub file_name: String,
+    /// SHA-256 over the bytes as they came, still compressed if they came so.
+    pub digest: Digest,
+    pub bytes: Arc<Vec<u8>>,
+}
+
+/// A folder the operator granted: the plugin's word for it, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    pub name: String,
+    pub path: PathBuf,
+}
+
+/// What an attempt is allowed to read and write.
+#[derive(Clone, Debug)]
+pub struct WorkOrder {
+    pub manifest: Arc<Manifest>,
+    /// By input name. Opened, and their formats found, before the guest starts.
+    pub inputs: BTreeMap<String, KeptInput>,
+    /// Format names each input may have, by input name.
+    pub formats: BTreeMap<String, Vec<String>>,
+    /// The validated parameters; a footer rule may name one.
+    pub params: serde_json::Value,
+    pub outputs: Vec<DatasetName>,
+    pub folders: Vec<Granted>,
+    /// What was published when the run started.
+    pub catalog: Arc<CatalogView>,
+    pub limits: Limits,
+    /// Read and check only.
+    pub dry_run: bool,
+}
+
+/// What an attempt delivered, checked by the host and sorted, not yet on disk.
+#[derive(Debug)]
+pub struct Finished {
+    /// In the order of the outputs, then of the partitions.
+    pub captures: Vec<Prepared>,
+    /// Results of the host's checks.
+    pub checks: Vec<CheckResult>,
+    /// In order of line; at most the limit.
+    pub rejects: Vec<Reject>,
+    pub rejected: u64,
+    /// Data lines over all inputs, rejected ones included.
+    pub rows_in: u64,
+    /// Inputs that were read from granted folders.
+    pub folder_inputs: Vec<KeptInput>,
+}
+
+/// One capture to be.
+#[derive(Debug)]
+pub struct Prepared {
+    pub dataset: DatasetName,
+    pub partition: Partition,
+    pub rows: u64,
+    pub content_hash: Digest,
+    pub data: Box<dyn PreparedData>,
+}
+
+/// The sorted rows of one capture.
+pub trait PreparedData: Debug + Send {
+    /// Writes the Parquet file at its final place and syncs file and folder; none for zero rows. Until the ledger
+    /// knows it, no reader sees it, and the next start removes it.
+    fn write(self: Box<Self>, capture: CaptureId, run: RunId) -> Result<Option<StagedFile>, Failure>;
+}

@@ -1,0 +1,108 @@
+//! The ledger as the orchestrator sees it. Status, events and data change together, or not at all.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::capture::Head;
+use crate::catalog::CatalogView;
+use crate::dataset::{DatasetName, Partition};
+use crate::failure::Failure;
+use crate::ids::{Digest, RunId};
+use crate::manifest::Manifest;
+use crate::plugin::{PluginRecord, PluginRef};
+use crate::run::{Concluded, Conclusion, RunKind, RunReport};
+use crate::time::Timestamp;
+
+/// Runs, captures and what is known of plugins, durable once a call returns.
+#[async_trait::async_trait]
+pub trait Ledger: Debug + Send + Sync {
+    /// Records a run: created, then queued. A key that is already bound gives the run it is bound to, unless
+    /// [`NewRun::rebind`] names that run.
+    ///
+    /// # Errors
+    ///
+    /// `key_reused` if the key is bound to other work or parameters.
+    async fn submit(&self, run: NewRun) -> Result<Submission, Failure>;
+
+    /// Queued to running, or the next attempt of a running run.
+    async fn start(&self, start: Start) -> Result<(), Failure>;
+
+    /// The latest published capture of each partition, in the order asked.
+    async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure>;
+
+    /// Ends a running run, or a queued one as cancelled. Captures, catalog rows, quality results, rejects, cursor, status and events are one transaction.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` (retryable) if a partition's head is not the one the run saw; nothing was written then.
+    async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, Failure>;
+
+    async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure>;
+
+    /// What was published as of an instant, or by now.
+    ///
+    /// # Errors
+    ///
+    /// `bad_as_of` for an instant in the future.
+    async fn catalog(&self, as_of: AsOf) -> Result<Arc<CatalogView>, Failure>;
+
+    /// How far a source has come.
+    async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure>;
+
+    /// The digest that was last active under each plugin name.
+    async fn active_plugins(&self) -> Result<Vec<(String, Digest)>, Failure>;
+
+    /// Records what was found in the plugins folder, and the datasets of the active ones. What is not named here stays
+    /// as it was; if the call fails nothing was recorded.
+    ///
+    /// # Errors
+    ///
+    /// `schema_changed` if a dataset of an active plugin differs from the table that holds its captures.
+    async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure>;
+}
+
+/// A run to record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRun {
+    pub run_id: RunId,
+    pub name: String,
+    pub kind: RunKind,
+    /// Validated; files by their names.
+    pub params: serde_json::Value,
+    pub idempotency_key: Option<String>,
+    /// The ended run that the key leaves for this one. Only if the key is still bound to it: of two submitters that
+    /// saw the same failure one gets a new run and the other is told of that.
+    pub rebind: Option<RunId>,
+    pub created_at: Timestamp,
+}
+
+/// What became of a submission.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Submission {
+    New,
+    /// The key's run, whatever its status.
+    Existing(RunId),
+}
+
+/// An attempt that begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    pub run_id: RunId,
+    /// From 1.
+    pub attempt: u32,
+    pub plugin: PluginRef,
+    pub input_hash: Option<Digest>,
+    /// File name and digest of each input.
+    pub inputs: Vec<(String, Digest)>,
+    /// The snapshot of the datasets it may read.
+    pub snapshot: u64,
+    pub started_at: Timestamp,
+}
+
+/// Which state of the lake a reader wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    Latest,
+    /// The newest snapshot at or before this instant.
+    Instant(Timestamp),
+}

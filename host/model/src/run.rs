@@ -1,0 +1,254 @@
+//! Runs: one execution of a pipeline, source or task, and what it reports.
+
+use serde::{Deserialize, Serialize};
+
+use crate::capture::CaptureRecord;
+use crate::dataset::{DatasetName, Partition};
+use crate::failure::Failure;
+use crate::ids::{CaptureId, Digest, RunId};
+use crate::plugin::PluginRef;
+use crate::quality::CheckResult;
+use crate::time::Timestamp;
+
+/// Where a run is in its life.
+///
+/// ```text
+///  pending ──▶ queued ──▶ running ──▶ completed | failed | cancelled | timed_out
+///     └──────────┴─────▶ cancelled
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    Pending,
+    Queued,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+    TimedOut,
+    DeadLettered,
+}
+
+impl RunStatus {
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Queued,
+        Self::Running,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::TimedOut,
+        Self::DeadLettered,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed_out",
+            Self::DeadLettered => "dead_lettered",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Completed | Self::Failed | Self::Cancelled | Self::TimedOut | Self::DeadLettered => true,
+            Self::Pending | Self::Queued | Self::Running => false,
+        }
+    }
+
+    /// Returns whether a run in this status may become `next`.
+    pub const fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Pending => matches!(next, Self::Queued | Self::Cancelled),
+            Self::Queued => matches!(next, Self::Running | Self::Cancelled | Self::TimedOut),
+            Self::Running => {
+                matches!(next, Self::Completed | Self::Failed | Self::Cancelled | Self::TimedOut | Self::Queued)
+            }
+            Self::Failed => matches!(next, Self::DeadLettered),
+            Self::Completed | Self::Cancelled | Self::TimedOut | Self::DeadLettered => false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    Pipeline,
+    Source,
+    Task,
+}
+
+impl RunKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pipeline => "pipeline",
+            Self::Source => "source",
+            Self::Task => "task",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Pipeline, Self::Source, Self::Task].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A capture as the report of a run shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunCapture {
+    pub dataset: DatasetName,
+    pub partition: Partition,
+    pub capture_id: CaptureId,
+    /// None while quarantined.
+    pub revision: Option<u64>,
+    pub rows: u64,
+    pub content_hash: Digest,
+    /// Whether the partition's latest published revision already held this content; the ids are then its ids.
+    pub unchanged: bool,
+}
+
+/// Everything a run reports. The JSON of `run`, `runs show` and `GET /api/v1/runs/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    pub run_id: RunId,
+    pub name: String,
+    pub kind: RunKind,
+    pub status: RunStatus,
+    /// The run completed and every capture was already there.
+    pub unchanged: bool,
+    /// Calls so far; 0 before the first.
+    pub attempt: u32,
+    /// Data lines read.
+    pub rows_in: u64,
+    /// Rows over all captures.
+    pub rows_out: u64,
+    pub rejected: u64,
+    pub captures: Vec<RunCapture>,
+    pub quality: Vec<CheckResult>,
+    pub plugin: Option<PluginRef>,
+    /// SHA-256 over the bytes of the input; of several inputs, over their hashes in order of name.
+    pub input_hash: Option<Digest>,
+    pub duration_ms: Option<u64>,
+    pub error: Option<Failure>,
+    pub params: serde_json::Value,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    /// What a task answered; the summary of a pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<serde_json::Value>,
+}
+
+/// A line of `runs list`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    pub run_id: RunId,
+    pub name: String,
+    pub kind: RunKind,
+    pub status: RunStatus,
+    pub unchanged: bool,
+    pub attempt: u32,
+    pub rows_in: u64,
+    pub rows_out: u64,
+    pub rejected: u64,
+    pub created_at: Timestamp,
+    pub duration_ms: Option<u64>,
+    pub error: Option<Failure>,
+}
+
+/// One event of a run, in order of `seq` (from 1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunEvent {
+    pub seq: u64,
+    pub at: Timestamp,
+    /// `created`, `queued`, `started`, `stage`, `published`, `unchanged`, `quarantined`, `completed`, `failed`, ...
+    #[serde(rename = "type")]
+    pub event: String,
+    pub data: serde_json::Value,
+}
+
+/// One log line of a run, of the guest or of the host about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogLine {
+    pub at: Timestamp,
+    pub level: String,
+    /// `guest`, `stdout`, `stderr` or `host`.
+    pub origin: String,
+    pub message: String,
+    #[serde(default)]
+    pub fields: Vec<(String, String)>,
+}
+
+/// How a run ended, as the orchestrator decided it; the ledger carries it out in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conclusion {
+    pub run_id: RunId,
+    pub status: RunStatus,
+    pub error: Option<Failure>,
+    pub rows_in: u64,
+    pub rows_out: u64,
+    pub captures: Vec<CaptureOutcome>,
+    pub quality: Vec<CheckResult>,
+    pub rejects: Vec<crate::reject::Reject>,
+    /// Rejected rows in all; more than `rejects` holds only when a limit cut the list.
+    pub rejected: u64,
+    pub logs: Vec<LogLine>,
+    pub stages: Vec<(String, u64)>,
+    pub result: Option<serde_json::Value>,
+    /// The cursor of a source, kept with the rows it stands for.
+    pub cursor: Option<SourceCursor>,
+    /// Replaces what the start of the attempt said, where files of granted folders were read; none leaves it.
+    pub input_hash: Option<Digest>,
+    /// File name and digest of each input, where `input_hash` is there.
+    pub inputs: Vec<(String, Digest)>,
+    pub finished_at: Timestamp,
+}
+
+/// What happens to one staged capture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CaptureOutcome {
+    /// Publish it, if the partition's head is still `expected_head`.
+    Publish { staged: crate::capture::StagedCapture, expected_head: Option<CaptureId> },
+    /// Keep it from readers until an operator decides.
+    Quarantine { staged: crate::capture::StagedCapture },
+    /// The head already has this content.
+    Unchanged { dataset: DatasetName, partition: Partition, head: crate::capture::Head },
+}
+
+/// How far a source has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceCursor {
+    pub source: String,
+    pub cursor: Vec<u8>,
+}
+
+/// What the ledger made of a conclusion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Concluded {
+    /// The captures of the run, published or quarantined now.
+    pub records: Vec<CaptureRecord>,
+    pub report: RunReport,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_follows_a_terminal_status_but_the_dead_letter_of_a_failure() {
+        for from in RunStatus::ALL.into_iter().filter(|status| status.is_terminal()) {
+            for to in RunStatus::ALL {
+                let allowed = from == RunStatus::Failed && to == RunStatus::DeadLettered;
+                assert_eq!(from.may_become(to), allowed, "{from:?} -> {to:?}");
+            }
+        }
+    }
+}

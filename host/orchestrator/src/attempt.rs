@@ -1,0 +1,231 @@
+//! One attempt: prepare, invoke, finish, judge, write. What it comes to is a conclusion for the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::catalog::CatalogView;
+use model::failure::Failure;
+use model::ports::{Answer, AsOf, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
+use model::run::{CaptureOutcome, Conclusion, RunKind, RunStatus, SourceCursor};
+use model::{Timestamp, limits::Limits, ports::Granted};
+
+use crate::blocking::blocking;
+use crate::identity::{self, InputsRead};
+use crate::job::{Course, Job, cancelled};
+use crate::publish;
+use crate::verdict::{Tally, Verdict, apply_severities, judge};
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(crate) enum Attempted {
+    Decided(Conclusion),
+    /// Another run published in between; this is the end of the run if it may not try again.
+    Raced(Conclusion),
+}
+
+/// What the guest and the lake delivered.
+struct Delivered {
+    answer: Result<Answer, Failure>,
+    finished: Option<Finished>,
+    stages: Vec<(String, u64)>,
+}
+
+type Inputs = BTreeMap<String, KeptInput>;
+
+impl Job {
+    pub(crate) async fn attempt(&self, course: &mut Course, inputs: &Result<Inputs, Failure>) -> Attempted {
+        let ledger = &self.shared.parts.ledger;
+        let started_at = self.shared.parts.clock.now();
+        course.started_at.get_or_insert(started_at);
+        let catalog = ledger.catalog(AsOf::Latest).await;
+        if !self.dry_run {
+            let start = Start {
+                run_id: self.run_id,
+                attempt: course.attempt,
+                plugin: self.target.plugin.clone(),
+                input_hash: course.read.hash,
+                inputs: course.read.files.clone(),
+                snapshot: catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id),
+                started_at,
+            };
+            if let Err(failure) = ledger.start(start).await {
+                return Attempted::Decided(self.failed(failure));
+            }
+        }
+        let (inputs, catalog) = match (inputs, catalog) {
+            (Ok(inputs), Ok(catalog)) => (inputs, catalog),
+            (Err(failure), _) => return Attempted::Decided(self.failed(failure.clone())),
+            (_, Err(failure)) => return Attempted::Decided(self.failed(failure)),
+        };
+        let delivered = self.work(course, inputs, &catalog, started_at).await;
+        let mut attempted = self.decide(inputs, &catalog, delivered).await;
+        let (Attempted::Decided(conclusion) | Attempted::Raced(conclusion)) = &mut attempted;
+        conclusion.logs.clone_from(&course.logs);
+        attempted
+    }
+
+    /// Prepares the workbench, has the guest work on it, and finishes it: even after a trap, for its rejects.
+    async fn work(
+        &self,
+        course: &mut Course,
+        inputs: &Inputs,
+        catalog: &Arc<CatalogView>,
+        started_at: Timestamp,
+    ) -> Delivered {
+        let nothing = |failure| Delivered { answer: Err(failure), finished: None, stages: Vec::new() };
+        let lake = Arc::clone(&self.shared.parts.lake);
+        let order = self.order(inputs, catalog);
+        let workbench = match blocking("prepare the inputs", move || lake.workbench(order)).await {
+            Ok(workbench) => workbench,
+            Err(failure) => return nothing(failure),
+        };
+        let cursor = match self.target.kind {
+            RunKind::Source => self.shared.parts.ledger.cursor(&self.target.name).await,
+            RunKind::Pipeline | RunKind::Task => Ok(None),
+        };
+        let invocation = match cursor {
+            Ok(cursor) => self.invocation(course.attempt, started_at, workbench, cursor),
+            Err(failure) => return nothing(failure),
+        };
+        let Invoked { answer, workbench, logs, stages, usage } = self.shared.parts.invoker.invoke(invocation).await;
+        tracing::debug!(usage.wall_us, usage.memory_bytes_peak, usage.host_calls, "the guest has returned");
+        course.logs.extend(logs);
+        let finished = match workbench {
+            Some(workbench) => blocking("finish what the guest wrote", move || workbench.finish()).await.map(Some),
+            None => Ok(None),
+        };
+        match (answer, finished) {
+            (answer, Ok(finished)) => Delivered { answer, finished, stages },
+            (Ok(_), Err(failure)) => Delivered { stages, ..nothing(failure) },
+            (Err(mut failure), Err(second)) => {
+                failure.causes.push(format!("and then: {second}"));
+                Delivered { stages, ..nothing(failure) }
+            }
+        }
+    }
+
+    async fn decide(&self, inputs: &Inputs, catalog: &CatalogView, delivered: Delivered) -> Attempted {
+        let Delivered { answer, finished, stages } = delivered;
+        let Finished { captures, mut checks, rejects, rejected, rows_in, folder_inputs } =
+            finished.unwrap_or_else(nothing_finished);
+        // What is known whatever becomes of the attempt.
+        let read = InputsRead::new(inputs, &folder_inputs);
+        let known = |conclusion: Conclusion| Conclusion {
+            rows_in,
+            rejects,
+            rejected,
+            stages,
+            input_hash: read.hash.filter(|_| !folder_inputs.is_empty()),
+            inputs: if folder_inputs.is_empty() { Vec::new() } else { read.files },
+            ..conclusion
+        };
+        let answer = match answer {
+            Ok(_) if self.cancel.is_cancelled() => Err(cancelled()),
+            answer => answer,
+        };
+        let Answer { result, checks: by_plugin, cursor, .. } = match answer {
+            Ok(answer) => answer,
+            Err(failure) => return Attempted::Decided(known(self.failed(failure))),
+        };
+        checks.extend(by_plugin);
+        apply_severities(&mut checks, &self.target.manifest, &self.shared.parts.severities);
+        let tally = Tally {
+            rows_in,
+            rejected,
+            captures: captures.iter().map(|capture| (capture.dataset.clone(), capture.rows)).collect(),
+        };
+        let rows_out = tally.captures.iter().map(|(_, rows)| rows).sum();
+        let known = |conclusion: Conclusion| Conclusion { quality: checks.clone(), ..known(conclusion) };
+        match judge(&self.target.name, &tally, &checks, self.target.outputs(), self.target.accounting()) {
+            Verdict::Fail(failure) => Attempted::Decided(known(self.failed(failure))),
+            Verdict::Quarantine(mut failure) => match publish::quarantined(self, captures).await {
+                Ok(captures) => {
+                    Attempted::Decided(Conclusion { rows_out, captures, result, ..known(self.failed(failure)) })
+                }
+                Err(unwritten) => {
+                    failure.causes.insert(0, failure.message.clone());
+                    let causes = [failure.causes, unwritten.causes.clone()].concat();
+                    Attempted::Decided(known(self.failed(Failure { causes, ..unwritten })))
+                }
+            },
+            Verdict::Publish => match publish::outcomes(self, catalog, captures).await {
+                Ok(captures) => {
+                    let cursor = cursor.map(|cursor| SourceCursor { source: self.target.name.clone(), cursor });
+                    let completed = self.completed(captures);
+                    Attempted::Decided(Conclusion { rows_out, result, cursor, ..known(completed) })
+                }
+                Err(failure) if failure.code == "conflict" => Attempted::Raced(known(self.failed(failure))),
+                Err(failure) => Attempted::Decided(known(self.failed(failure))),
+            },
+        }
+    }
+
+    fn completed(&self, captures: Vec<CaptureOutcome>) -> Conclusion {
+        let nothing = self.failed(cancelled());
+        Conclusion { status: RunStatus::Completed, error: None, captures, ..nothing }
+    }
+
+    fn order(&self, inputs: &Inputs, catalog: &Arc<CatalogView>) -> WorkOrder {
+        let pipeline = self.target.manifest.pipeline(&self.target.name);
+        let formats = pipeline.map(|it| it.inputs.iter().map(|input| (input.name.clone(), input.formats.clone())));
+        let (limits, folders) = self.policy();
+        WorkOrder {
+            manifest: Arc::clone(&self.target.manifest),
+            inputs: inputs.clone(),
+            formats: formats.map(Iterator::collect).unwrap_or_default(),
+            params: self.params.clone(),
+            outputs: self.target.outputs().to_vec(),
+            folders,
+            catalog: Arc::clone(catalog),
+            limits,
+            dry_run: self.dry_run,
+        }
+    }
+
+    fn invocation(
+        &self,
+        attempt: u32,
+        started_at: Timestamp,
+        workbench: Box<dyn Workbench>,
+        cursor: Option<Vec<u8>>,
+    ) -> Invocation {
+        let params = self.params.to_string();
+        Invocation {
+            plugin: self.target.plugin.name.clone(),
+            digest: self.target.plugin.digest,
+            work: self.target.work(&params, cursor),
+            checks: self.target.plugin_checks(),
+            run_id: self.run_id,
+            attempt,
+            params,
+            started_at,
+            seed: identity::seed(self.run_id, attempt),
+            limits: self.policy().0,
+            workbench,
+            cancel: self.cancel.clone(),
+            progress: self.progress.clone(),
+        }
+    }
+
+    /// The limits of this plugin, and the folders it both asks for and is granted.
+    fn policy(&self) -> (Limits, Vec<Granted>) {
+        let parts = &self.shared.parts;
+        let Some(policy) = parts.policies.get(&self.target.plugin.name) else {
+            return (parts.limits.clone(), Vec::new());
+        };
+        let asked = &self.target.manifest.capabilities;
+        let folders = policy.folders.iter().filter(|granted| asked.iter().any(|asked| asked.name == granted.name));
+        (policy.limits.clone(), folders.cloned().collect())
+    }
+}
+
+fn nothing_finished() -> Finished {
+    Finished {
+        captures: Vec::new(),
+        checks: Vec::new(),
+        rejects: Vec::new(),
+        rejected: 0,
+        rows_in: 0,
+        folder_inputs: Vec::new(),
+    }
+}

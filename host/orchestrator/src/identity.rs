@@ -1,0 +1,94 @@
+//! Names that are computed: ids, input hashes and seeds. Pure but for the clock and entropy handed in.
+
+use std::collections::BTreeMap;
+
+use model::ports::{Entropy, KeptInput};
+use model::{CaptureId, Clock, Digest, RunId};
+use sha2::{Digest as _, Sha256};
+
+pub(crate) fn run_id(clock: &dyn Clock, entropy: &dyn Entropy) -> RunId {
+    RunId::new(clock.now(), random(entropy))
+}
+
+pub(crate) fn capture_id(clock: &dyn Clock, entropy: &dyn Entropy) -> CaptureId {
+    CaptureId::new(clock.now(), random(entropy))
+}
+
+fn random(entropy: &dyn Entropy) -> [u8; 10] {
+    let mut bytes = [0; 10];
+    entropy.fill(&mut bytes);
+    bytes
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
+    Digest::new(Sha256::digest(bytes).into())
+}
+
+/// What a run read, by name, and the one hash that stands for it: the digest of the only input, or SHA-256 over the 32
+/// bytes of each digest in order of name; none where nothing was read.
+///
+/// Inputs go by the name of their parameter, files of granted folders by their file name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InputsRead {
+    pub(crate) hash: Option<Digest>,
+    /// File name and digest.
+    pub(crate) files: Vec<(String, Digest)>,
+}
+
+impl InputsRead {
+    pub(crate) fn new(inputs: &BTreeMap<String, KeptInput>, folders: &[KeptInput]) -> Self {
+        let mut named: Vec<(&str, &KeptInput)> = inputs.iter().map(|(name, input)| (name.as_str(), input)).collect();
+        named.extend(folders.iter().map(|input| (input.file_name.as_str(), input)));
+        named.sort_by(|a, b| (a.0, a.1.digest).cmp(&(b.0, b.1.digest)));
+        let hash = match named.as_slice() {
+            [] => None,
+            [(_, only)] => Some(only.digest),
+            several => {
+                let hasher =
+                    several.iter().fold(Sha256::new(), |hasher, it| hasher.chain_update(it.1.digest.as_bytes()));
+                Some(Digest::new(hasher.finalize().into()))
+            }
+        };
+        let files = named.iter().map(|(_, input)| (input.file_name.clone(), input.digest)).collect();
+        Self { hash, files }
+    }
+}
+
+/// Seeds what a guest may see of randomness. Follows from the run and the attempt, so that a replay of the recorded
+/// attempt needs nothing kept.
+pub(crate) fn seed(run: RunId, attempt: u32) -> [u8; 32] {
+    Sha256::new().chain_update("spine attempt seed\0").chain_update(format!("{run}\0{attempt}")).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::Timestamp;
+
+    use super::*;
+
+    fn kept(name: &str, content: &[u8]) -> KeptInput {
+        KeptInput { file_name: name.to_owned(), digest: digest(content), bytes: Arc::new(content.to_vec()) }
+    }
+
+    #[test]
+    fn one_input_is_its_own_hash_and_several_are_hashed_in_order_of_name() {
+        let one = BTreeMap::from([("file".to_owned(), kept("day.txt", b"abc"))]);
+        assert_eq!(InputsRead::new(&one, &[]).hash, Some(digest(b"abc")));
+        assert_eq!(InputsRead::new(&BTreeMap::new(), &[]).hash, None);
+
+        let forth = InputsRead::new(&BTreeMap::new(), &[kept("a", b"1"), kept("b", b"2")]);
+        let back = InputsRead::new(&BTreeMap::new(), &[kept("b", b"2"), kept("a", b"1")]);
+        assert_eq!(forth, back);
+        let bytes = [*digest(b"1").as_bytes(), *digest(b"2").as_bytes()].concat();
+        assert_eq!(forth.hash, Some(digest(&bytes)));
+    }
+
+    #[test]
+    fn each_attempt_has_its_own_seed_and_the_same_one_again() {
+        let run = RunId::new(Timestamp::from_micros(1), [1; 10]);
+        assert_eq!(seed(run, 1), seed(run, 1));
+        assert_ne!(seed(run, 1), seed(run, 2));
+    }
+}

@@ -1,0 +1,30 @@
+//! Decides what runs next and what becomes of it. Knows only the ports of `model`: no SQL, no Arrow, no Wasmtime.
+//!
+//! [`Orchestrator`] takes a request, finds the plugin that offers the name, checks the parameters, records the run and
+//! carries it out: keep the inputs, prepare a workbench, invoke the guest, finish, judge, and have the ledger publish
+//! or quarantine what was delivered. Once a run is recorded, every way it can go ends in its report.
+//!
+//! Limits: one process; retries only where two runs raced for one partition. Policies, leases and schedules are not
+//! here yet.
+
+mod attempt;
+mod blocking;
+mod identity;
+mod job;
+mod live;
+mod orchestrator;
+mod params;
+mod parts;
+mod plugins;
+mod publish;
+mod report;
+mod verdict;
+
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod testing;
+
+pub use orchestrator::Orchestrator;
+pub use parts::{Concurrency, Parts, PluginPolicy};
+pub use plugins::FoundPlugin;

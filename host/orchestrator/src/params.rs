@@ -1,0 +1,290 @@
+//! Checks the parameters of a request against what the plugin declares, and names every problem at once.
+
+use std::collections::BTreeMap;
+
+use model::failure::{Failure, FailureKind};
+use model::manifest::{ParamSpec, ParamType};
+use model::ports::{GivenFile, ParamValue};
+use serde_json::{Map, Number, Value};
+
+/// Most bytes of the parameters of one run, as JSON. `limits.params`, not configurable: they are kept in the ledger.
+pub(crate) const PARAMS_BYTES_MAX: usize = 256 * 1024;
+
+/// The parameters of a run as a JSON object: defaults filled in, files by their names.
+///
+/// # Errors
+///
+/// `bad_params` with every problem in the message, and by parameter in the details.
+pub(crate) fn validate(
+    name: &str,
+    specs: &[ParamSpec],
+    given: &BTreeMap<String, ParamValue>,
+    files: &BTreeMap<String, GivenFile>,
+) -> Result<Value, Failure> {
+    let mut valid = Map::new();
+    let mut problems: Vec<(String, String)> = Vec::new();
+    for spec in specs {
+        match value(spec, given.get(&spec.name), files.get(&spec.name)) {
+            Ok(Some(value)) => {
+                valid.insert(spec.name.clone(), value);
+            }
+            Ok(None) => {}
+            Err(problem) => problems.push((spec.name.clone(), problem)),
+        }
+    }
+    let known: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    for unknown in given.keys().chain(files.keys()).filter(|given| !known.contains(&given.as_str())) {
+        problems.push((unknown.clone(), unknown_param(unknown, &known)));
+    }
+    let bytes = Value::Object(valid.clone()).to_string().len();
+    if bytes > PARAMS_BYTES_MAX {
+        let problem = format!("{bytes} bytes of parameters, the limit (limits.params) is {PARAMS_BYTES_MAX}");
+        problems.push(("params".to_owned(), problem));
+    }
+    if problems.is_empty() {
+        return Ok(Value::Object(valid));
+    }
+    let list: Vec<&str> = problems.iter().map(|(_, problem)| problem.as_str()).collect();
+    let message = format!("`{name}` cannot run with these parameters: {}", list.join("; "));
+    let failure = Failure::new(FailureKind::Validation, "bad_params", message);
+    Err(Failure { details: problems, ..failure })
+}
+
+fn value(spec: &ParamSpec, given: Option<&ParamValue>, file: Option<&GivenFile>) -> Result<Option<Value>, String> {
+    let name = &spec.name;
+    let parsed = match (spec.param_type, given, file) {
+        (ParamType::File, _, Some(file)) => Some(Value::String(file.file_name.clone())),
+        (ParamType::File, Some(_), None) => {
+            return Err(format!("`{name}` is a file: whoever asks for the run reads it and hands over its bytes"));
+        }
+        (_, _, Some(_)) => return Err(format!("`{name}` is no file but of type {}", spec.param_type.name())),
+        (_, None | Some(ParamValue::Json(Value::Null)), None) => None,
+        (_, Some(ParamValue::Text(text)), None) => Some(from_text(spec, text)?),
+        (_, Some(ParamValue::Json(json)), None) => Some(from_json(spec, json)?),
+    };
+    match parsed {
+        Some(value) if !allowed(spec, &value) => {
+            Err(format!("`{name}` is {value}, allowed are `{}`", spec.allowed.join("`, `")))
+        }
+        None if spec.required => Err(format!("`{name}` is missing: {}", describe(spec))),
+        None => Ok(spec.default.clone()),
+        found => Ok(found),
+    }
+}
+
+fn from_text(spec: &ParamSpec, text: &str) -> Result<Value, String> {
+    let wrong = || wrong_type(spec, &format!("`{text}`"));
+    match spec.param_type {
+        ParamType::String => Ok(Value::String(text.to_owned())),
+        ParamType::Integer => text.parse::<i64>().map(Value::from).map_err(|_| wrong()),
+        // JSON's grammar of numbers: no `inf`, no `NaN`, no hexadecimal.
+        ParamType::Number => serde_json::from_str::<Number>(text).map(Value::Number).map_err(|_| wrong()),
+        ParamType::Boolean => text.parse::<bool>().map(Value::Bool).map_err(|_| wrong()),
+        ParamType::Date if is_date(text) => Ok(Value::String(text.to_owned())),
+        ParamType::WeekEnding => week_ending(spec, text).map(|()| Value::String(text.to_owned())),
+        ParamType::Date | ParamType::File => Err(wrong()),
+    }
+}
+
+/// The error names the weekday and the Friday that may be meant.
+fn week_ending(spec: &ParamSpec, text: &str) -> Result<(), String> {
+    if !is_date(text) {
+        return Err(wrong_type(spec, &format!("`{text}`")));
+    }
+    text.parse::<model::WeekEnding>().map(drop).map_err(|error| format!("`{}`: {error}", spec.name))
+}
+
+fn from_json(spec: &ParamSpec, json: &Value) -> Result<Value, String> {
+    if let (ParamType::WeekEnding, Some(text)) = (spec.param_type, json.as_str()) {
+        return week_ending(spec, text).map(|()| json.clone());
+    }
+    let fits = match spec.param_type {
+        ParamType::String => json.is_string(),
+        ParamType::Integer => json.is_i64(),
+        ParamType::Number => json.is_number(),
+        ParamType::Boolean => json.is_boolean(),
+        ParamType::Date => json.as_str().is_some_and(is_date),
+        ParamType::WeekEnding | ParamType::File => false,
+    };
+    if fits { Ok(json.clone()) } else { Err(wrong_type(spec, &shortened(json))) }
+}
+
+/// A day of the calendar written `YYYY-MM-DD`, nothing looser.
+fn is_date(text: &str) -> bool {
+    let shaped = text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    shaped && model::Timestamp::parse(text).is_some()
+}
+
+fn allowed(spec: &ParamSpec, value: &Value) -> bool {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    spec.allowed.is_empty() || spec.allowed.contains(&text)
+}
+
+fn wrong_type(spec: &ParamSpec, given: &str) -> String {
+    let wanted = match spec.param_type {
+        ParamType::Integer => "an integer",
+        ParamType::Date => "a date, YYYY-MM-DD",
+        ParamType::WeekEnding => "a Friday, YYYY-MM-DD",
+        ParamType::Boolean => "`true` or `false`",
+        ParamType::String => "a string",
+        ParamType::Number => "a number",
+        ParamType::File => "a file",
+    };
+    format!("`{}` is {given}, it must be {wanted}", spec.name)
+}
+
+fn shortened(json: &Value) -> String {
+    let text = json.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+fn describe(spec: &ParamSpec) -> String {
+    let mut text = spec.param_type.name().to_owned();
+    if !spec.description.is_empty() {
+        text.push_str(&format!(", {}", spec.description.trim_end_matches('.')));
+    }
+    if let Some(example) = &spec.example {
+        text.push_str(&format!(", such as `{example}`"));
+    }
+    text
+}
+
+fn unknown_param(unknown: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        return format!("`{unknown}` is unknown, it takes no parameters");
+    }
+    match nearest(unknown, known.iter().copied()) {
+        Some(nearest) => format!("`{unknown}` is unknown, did you mean `{nearest}`?"),
+        None => format!("`{unknown}` is unknown, it takes `{}`", known.join("`, `")),
+    }
+}
+
+/// The candidate that a mistyped word most likely meant, if any comes close.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Jaro-Winkler favours a common beginning, Damerau-Levenshtein swapped letters in short words.
+    let score = |to: &str| strsim::jaro_winkler(word, to).max(strsim::normalized_damerau_levenshtein(word, to) + 0.1);
+    let scored = candidates.map(|candidate| (score(candidate), candidate));
+    scored.filter(|(score, _)| *score >= 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(name: &str, param_type: ParamType) -> ParamSpec {
+        ParamSpec {
+            name: name.to_owned(),
+            param_type,
+            required: false,
+            default: None,
+            allowed: Vec::new(),
+            description: String::new(),
+            example: None,
+            secret: false,
+        }
+    }
+
+    fn text(values: &[(&str, &str)]) -> BTreeMap<String, ParamValue> {
+        values.iter().map(|(name, value)| ((*name).to_owned(), ParamValue::Text((*value).to_owned()))).collect()
+    }
+
+    fn json_param(name: &str, value: Value) -> BTreeMap<String, ParamValue> {
+        BTreeMap::from([(name.to_owned(), ParamValue::Json(value))])
+    }
+
+    #[test]
+    fn case_24_text_is_parsed_by_the_declared_type_and_json_is_not() {
+        let specs = [spec("days", ParamType::Integer)];
+        let none = BTreeMap::new();
+        assert_eq!(validate("p", &specs, &text(&[("days", "5")]), &none), Ok(json!({"days": 5})));
+        assert_eq!(validate("p", &specs, &json_param("days", json!(5)), &none), Ok(json!({"days": 5})));
+        for bad in [json!("5"), json!(5.5), json!(true), json!([5])] {
+            let failure = validate("p", &specs, &json_param("days", bad), &none).unwrap_err();
+            assert_eq!((failure.code.as_str(), failure.exit_code()), ("bad_params", 2));
+        }
+        assert!(validate("p", &specs, &text(&[("days", "five")]), &none).is_err());
+    }
+
+    #[test]
+    fn every_type_parses_its_text() {
+        let specs = [
+            spec("a", ParamType::String),
+            spec("b", ParamType::Number),
+            spec("c", ParamType::Boolean),
+            spec("d", ParamType::Date),
+        ];
+        let given = text(&[("a", "5"), ("b", "1.5"), ("c", "true"), ("d", "2021-01-28")]);
+        let valid = validate("p", &specs, &given, &BTreeMap::new()).unwrap();
+        assert_eq!(valid, json!({"a": "5", "b": 1.5, "c": true, "d": "2021-01-28"}));
+        let given = text(&[("b", "NaN"), ("c", "yes"), ("d", "2021-02-29")]);
+        let failure = validate("p", &specs, &given, &BTreeMap::new()).unwrap_err();
+        let named: Vec<&str> = failure.details.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(named, ["b", "c", "d"]);
+    }
+
+    #[test]
+    fn dates_have_one_form_only() {
+        for bad in ["2021-1-28", "20210128", "2021-01-28T00:00:00Z", "+021-01-28", "2021-13-01", ""] {
+            assert!(!is_date(bad), "{bad}");
+        }
+        assert!(is_date("2024-02-29"));
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let required =
+            ParamSpec { required: true, description: "The day's file.".to_owned(), ..spec("file", ParamType::File) };
+        let trailer =
+            ParamSpec { allowed: vec!["required".to_owned(), "none".to_owned()], ..spec("trailer", ParamType::String) };
+        let specs = [required, trailer, spec("day", ParamType::Date)];
+        let given = text(&[("trailer", "maybe"), ("day", "soon"), ("facilty", "X"), ("dya", "x")]);
+        let failure = validate("finra.regsho_daily", &specs, &given, &BTreeMap::new()).unwrap_err();
+        for expected in [
+            "`file` is missing: file, The day's file",
+            "`trailer` is \"maybe\", allowed are `required`, `none`",
+            "`day` is `soon`, it must be a date",
+            "`dya` is unknown, did you mean `day`?",
+            "`facilty` is unknown",
+        ] {
+            assert!(failure.message.contains(expected), "{expected} is not in {}", failure.message);
+        }
+    }
+
+    #[test]
+    fn files_stand_by_their_names_even_if_unreadable_and_defaults_are_filled_in() {
+        let specs = [
+            spec("file", ParamType::File),
+            ParamSpec { default: Some(json!("reject")), ..spec("duplicates", ParamType::String) },
+        ];
+        let gone = Failure::new(FailureKind::Source, "not_found", "gone");
+        let files =
+            BTreeMap::from([("file".to_owned(), GivenFile { file_name: "day.txt".to_owned(), bytes: Err(gone) })]);
+        let valid = validate("p", &specs, &BTreeMap::new(), &files).unwrap();
+        assert_eq!(valid, json!({"duplicates": "reject", "file": "day.txt"}));
+        assert!(validate("p", &specs, &text(&[("file", "/etc/passwd")]), &BTreeMap::new()).is_err());
+        let misplaced = BTreeMap::from([(
+            "duplicates".to_owned(),
+            GivenFile { file_name: "x".to_owned(), bytes: Ok(Arc::new(Vec::new())) },
+        )]);
+        assert!(validate("p", &specs, &BTreeMap::new(), &misplaced).is_err());
+    }
+
+    #[test]
+    fn parameters_have_a_size_limit() {
+        let specs = [spec("note", ParamType::String)];
+        let long = "x".repeat(PARAMS_BYTES_MAX);
+        let failure = validate("p", &specs, &text(&[("note", &long)]), &BTreeMap::new()).unwrap_err();
+        assert!(failure.message.contains("limits.params"), "{}", failure.message);
+    }
+}

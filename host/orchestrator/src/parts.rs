@@ -1,0 +1,54 @@
+//! What an orchestrator is made of: the ports it drives, and what the operator decided.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::limits::Limits;
+use model::ports::{Entropy, Granted, Invoker, Lake, Ledger, RunListener};
+use model::quality::Severity;
+use model::{Clock, DatasetName};
+
+/// Everything [`crate::Orchestrator::new`] needs.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub ledger: Arc<dyn Ledger>,
+    pub lake: Arc<dyn Lake>,
+    pub invoker: Arc<dyn Invoker>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    /// For plugins without a policy of their own.
+    pub limits: Limits,
+    /// By plugin name.
+    pub policies: BTreeMap<String, PluginPolicy>,
+    /// `[quality."domain.dataset".CHECK]`: severities that the operator decided otherwise than the plugin.
+    pub severities: BTreeMap<(DatasetName, String), Severity>,
+    pub concurrency: Concurrency,
+    /// Told of each run that ended, dry runs left out.
+    pub ended: Option<RunListener>,
+}
+
+/// What the operator decided about one plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginPolicy {
+    pub limits: Limits,
+    /// Folders the plugin may read. One that it does not ask for is not handed to it.
+    pub folders: Vec<Granted>,
+}
+
+/// How much happens at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// Runs that are carried out; more wait in the queue.
+    pub runs: usize,
+    /// Capture files that one run writes at one time.
+    pub writers: usize,
+}
+
+impl Concurrency {
+    /// The defaults on a machine with this many cores.
+    pub const fn for_cores(cores: usize) -> Self {
+        let cores = if cores == 0 { 1 } else { cores };
+        // Twice the cores: a run also waits for its disk and for the ledger's commit.
+        Self { runs: cores * 2, writers: cores }
+    }
+}

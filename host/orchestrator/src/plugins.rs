@@ -1,0 +1,169 @@
+//! The plugins of this host, and who offers a name.
+
+mod install;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::failure::{Failure, FailureKind};
+use model::manifest::{CheckedBy, ParamSpec, RowAccounting};
+use model::plugin::{Finding, PluginRecord, PluginRef, PluginState};
+use model::ports::{PluginCheck, Work};
+use model::run::RunKind;
+use model::{DatasetName, Digest, Manifest};
+
+use crate::params::nearest;
+
+pub(crate) use install::decide;
+
+/// A component as it was found in the plugins folder.
+#[derive(Clone, Debug)]
+pub struct FoundPlugin {
+    pub file: PathBuf,
+    /// None if the file could not be read.
+    pub digest: Option<Digest>,
+    /// None if the component does not load.
+    pub manifest: Option<Arc<Manifest>>,
+    /// What loading it came upon; one error and it is refused.
+    pub findings: Vec<Finding>,
+}
+
+/// Every component that was found, active or refused.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PluginSet {
+    pub(crate) entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) record: PluginRecord,
+    pub(crate) manifest: Option<Arc<Manifest>>,
+}
+
+/// Something that can be run, pinned to the plugin version that offers it.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) kind: RunKind,
+    pub(crate) plugin: PluginRef,
+    pub(crate) manifest: Arc<Manifest>,
+}
+
+impl PluginSet {
+    pub(crate) fn records(&self) -> Vec<PluginRecord> {
+        self.entries.iter().map(|entry| entry.record.clone()).collect()
+    }
+
+    /// Finds the active plugin that offers a pipeline, source or task of this name.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name` with the nearest name, `plugin_refused` with every reason.
+    pub(crate) fn find(&self, name: &str) -> Result<Target, Failure> {
+        let active = || self.entries.iter().filter(|entry| entry.record.state == PluginState::Active);
+        if let Some(target) = active().find_map(|entry| entry.target(name)) {
+            return Ok(target);
+        }
+        let domain = name.split('.').next().unwrap_or(name);
+        let refused: Vec<&Entry> = self.entries.iter().filter(|entry| entry.refuses(name, domain)).collect();
+        if !refused.is_empty() && !active().any(|entry| entry.record.name == domain) {
+            return Err(plugin_refused(name, &refused));
+        }
+        let names: Vec<&str> = active().filter_map(|entry| entry.manifest.as_deref()).flat_map(names).collect();
+        Err(unknown_name(name, &names))
+    }
+}
+
+impl Entry {
+    fn target(&self, name: &str) -> Option<Target> {
+        let manifest = self.manifest.clone()?;
+        let kind = kind(&manifest, name)?;
+        let PluginRecord { name: plugin, version, digest, .. } = self.record.clone();
+        let plugin = PluginRef { name: plugin, version, digest: digest? };
+        Some(Target { name: name.to_owned(), kind, plugin, manifest })
+    }
+
+    /// Whether this refused plugin would be the one to ask for `name`.
+    fn refuses(&self, name: &str, domain: &str) -> bool {
+        let offers = self.manifest.as_deref().is_none_or(|manifest| kind(manifest, name).is_some());
+        self.record.state == PluginState::Refused && self.record.name == domain && offers
+    }
+}
+
+impl Target {
+    pub(crate) fn params(&self) -> &[ParamSpec] {
+        let (manifest, name) = (&self.manifest, &self.name);
+        let params = match self.kind {
+            RunKind::Pipeline => manifest.pipeline(name).map(|it| &it.params),
+            RunKind::Source => manifest.source(name).map(|it| &it.params),
+            RunKind::Task => manifest.task(name).map(|it| &it.params),
+        };
+        params.map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn outputs(&self) -> &[DatasetName] {
+        let (manifest, name) = (&self.manifest, &self.name);
+        let outputs = match self.kind {
+            RunKind::Pipeline => manifest.pipeline(name).map(|it| &it.outputs),
+            RunKind::Source => manifest.source(name).map(|it| &it.outputs),
+            RunKind::Task => None,
+        };
+        outputs.map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn accounting(&self) -> RowAccounting {
+        self.manifest.pipeline(&self.name).map(|it| it.accounting).unwrap_or_default()
+    }
+
+    /// The checks that the plugin itself carries out on what this writes.
+    pub(crate) fn plugin_checks(&self) -> Vec<PluginCheck> {
+        let datasets = self.outputs().iter().filter_map(|output| self.manifest.dataset(output));
+        let checks = datasets.flat_map(|dataset| {
+            let own = dataset.checks.iter().filter(|check| check.by == CheckedBy::Plugin);
+            own.map(|check| PluginCheck { dataset: dataset.name.clone(), spec: check.clone() })
+        });
+        checks.collect()
+    }
+
+    pub(crate) fn work(&self, params: &str, cursor: Option<Vec<u8>>) -> Work {
+        let name = self.name.clone();
+        match self.kind {
+            RunKind::Pipeline => Work::Pipeline { name },
+            RunKind::Source => Work::Source { name, cursor },
+            RunKind::Task => Work::Task { name, input: params.to_owned() },
+        }
+    }
+}
+
+fn kind(manifest: &Manifest, name: &str) -> Option<RunKind> {
+    if manifest.pipeline(name).is_some() {
+        Some(RunKind::Pipeline)
+    } else if manifest.source(name).is_some() {
+        Some(RunKind::Source)
+    } else {
+        manifest.task(name).map(|_| RunKind::Task)
+    }
+}
+
+fn names(manifest: &Manifest) -> impl Iterator<Item = &str> {
+    let pipelines = manifest.pipelines.iter().map(|it| it.name.as_str());
+    let sources = manifest.sources.iter().map(|it| it.name.as_str());
+    pipelines.chain(sources).chain(manifest.tasks.iter().map(|it| it.name.as_str()))
+}
+
+fn plugin_refused(name: &str, refused: &[&Entry]) -> Failure {
+    let why: Vec<String> =
+        refused.iter().map(|entry| format!("`{}`: {}", entry.record.file, entry.record.reasons.join("; "))).collect();
+    let message = format!("`{name}` cannot run, its plugin was refused: {}", why.join("; "));
+    Failure::new(FailureKind::Config, "plugin_refused", message)
+}
+
+fn unknown_name(name: &str, names: &[&str]) -> Failure {
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(nearest) => format!("did you mean `{nearest}`? `plugins list` shows every name"),
+        None if names.is_empty() => "no plugin is active; is the plugins folder (--plugins) the right one?".to_owned(),
+        None => format!("there are `{}`; `plugins list` shows who offers them", names.join("`, `")),
+    };
+    let message = format!("no pipeline, source or task is called `{name}`: {hint}");
+    Failure::new(FailureKind::Validation, "unknown_name", message)
+}

@@ -1,0 +1,82 @@
+//! From prepared captures to what the ledger is asked to do with each: compare with the heads, write the new ones.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use model::capture::{Head, StagedCapture};
+use model::catalog::CatalogView;
+use model::failure::{Failure, FailureKind};
+use model::ports::Prepared;
+use model::run::CaptureOutcome;
+use model::{CaptureId, DatasetName, Partition};
+
+use crate::blocking::blocking;
+use crate::identity;
+use crate::job::Job;
+
+/// Decides about captures that may be published: unchanged, or written and to be published over the head that the
+/// attempt started from.
+///
+/// # Errors
+///
+/// `conflict` if another run has published to one of the partitions since; nothing was written then.
+pub(crate) async fn outcomes(
+    job: &Job,
+    catalog: &CatalogView,
+    captures: Vec<Prepared>,
+) -> Result<Vec<CaptureOutcome>, Failure> {
+    let wanted = captures.iter().map(|capture| (capture.dataset.clone(), capture.partition.clone())).collect();
+    let heads = job.shared.parts.ledger.heads(wanted).await?;
+    let mut judged = Vec::with_capacity(captures.len());
+    for (at, capture) in captures.into_iter().enumerate() {
+        let head = heads.get(at).cloned().flatten();
+        let seen = seen(catalog, &capture.dataset, &capture.partition);
+        if seen != head.as_ref().map(|head| head.capture_id) {
+            return Err(conflict(&capture.dataset, &capture.partition));
+        }
+        judged.push((capture, head));
+    }
+    let writes = judged.into_iter().map(|(capture, head)| async move {
+        match head {
+            Some(head) if head.content_hash == capture.content_hash && !job.force => {
+                let Prepared { dataset, partition, .. } = capture;
+                Ok(CaptureOutcome::Unchanged { dataset, partition, head })
+            }
+            head => {
+                let expected_head = head.map(|head: Head| head.capture_id);
+                Ok(CaptureOutcome::Publish { staged: stage(job, capture).await?, expected_head })
+            }
+        }
+    });
+    stream::iter(writes).buffered(job.writers()).try_collect().await
+}
+
+/// Writes captures that a check keeps from being published.
+pub(crate) async fn quarantined(job: &Job, captures: Vec<Prepared>) -> Result<Vec<CaptureOutcome>, Failure> {
+    let writes = captures
+        .into_iter()
+        .map(|capture| async move { Ok(CaptureOutcome::Quarantine { staged: stage(job, capture).await? }) });
+    stream::iter(writes).buffered(job.writers()).try_collect().await
+}
+
+/// Writes the file of one capture; a dry run only names it.
+async fn stage(job: &Job, capture: Prepared) -> Result<StagedCapture, Failure> {
+    let parts = &job.shared.parts;
+    let capture_id = identity::capture_id(&*parts.clock, &*parts.entropy);
+    let Prepared { dataset, partition, rows, content_hash, data } = capture;
+    let run = job.run_id;
+    let file = match job.dry_run {
+        true => None,
+        false => blocking("write a capture", move || data.write(capture_id, run)).await?,
+    };
+    Ok(StagedCapture { capture_id, dataset, partition, rows, content_hash, file })
+}
+
+/// The head of a partition when the attempt started.
+fn seen(catalog: &CatalogView, dataset: &DatasetName, partition: &Partition) -> Option<CaptureId> {
+    let captures = &catalog.dataset(dataset)?.captures;
+    captures.iter().rev().find(|it| it.latest && &it.partition == partition).map(|it| it.capture_id)
+}
+
+fn conflict(dataset: &DatasetName, partition: &Partition) -> Failure {
+    let message = format!("another run published `{dataset}` {partition} while this one worked; nothing was published");
+    Failure::new(FailureKind::Orchestration, "conflict", message).retryable(true)
+}

@@ -1,0 +1,80 @@
+//! Reports that no ledger wrote: of a run that has just been queued, of a dry run, and of a run whose end the ledger
+//! could not record.
+
+use model::run::{CaptureOutcome, Conclusion, RunCapture, RunReport, RunStatus};
+
+use crate::job::{Course, Job};
+
+/// A run that was recorded and has not started.
+pub(crate) fn queued(job: &Job) -> RunReport {
+    RunReport {
+        run_id: job.run_id,
+        name: job.target.name.clone(),
+        kind: job.target.kind,
+        status: RunStatus::Queued,
+        unchanged: false,
+        attempt: 0,
+        rows_in: 0,
+        rows_out: 0,
+        rejected: 0,
+        captures: Vec::new(),
+        quality: Vec::new(),
+        plugin: Some(job.target.plugin.clone()),
+        input_hash: None,
+        duration_ms: None,
+        error: None,
+        params: job.params.clone(),
+        created_at: job.created_at,
+        started_at: None,
+        finished_at: None,
+        result: None,
+    }
+}
+
+/// What a conclusion says, without the revisions that only a commit gives.
+pub(crate) fn concluded(job: &Job, course: &Course, conclusion: Conclusion) -> RunReport {
+    let captures: Vec<RunCapture> = conclusion.captures.iter().map(capture).collect();
+    let completed = conclusion.status == RunStatus::Completed;
+    let started = course.started_at.unwrap_or(conclusion.finished_at);
+    let micros = conclusion.finished_at.as_micros().saturating_sub(started.as_micros());
+    RunReport {
+        status: conclusion.status,
+        unchanged: completed && !captures.is_empty() && captures.iter().all(|capture| capture.unchanged),
+        attempt: course.attempt,
+        rows_in: conclusion.rows_in,
+        rows_out: conclusion.rows_out,
+        rejected: conclusion.rejected,
+        captures,
+        quality: conclusion.quality,
+        input_hash: conclusion.input_hash.or(course.read.hash),
+        duration_ms: Some(u64::try_from(micros / 1000).unwrap_or_default()),
+        error: conclusion.error,
+        started_at: course.started_at,
+        finished_at: Some(conclusion.finished_at),
+        result: conclusion.result,
+        ..queued(job)
+    }
+}
+
+fn capture(outcome: &CaptureOutcome) -> RunCapture {
+    match outcome {
+        CaptureOutcome::Publish { staged, .. } | CaptureOutcome::Quarantine { staged } => RunCapture {
+            dataset: staged.dataset.clone(),
+            partition: staged.partition.clone(),
+            capture_id: staged.capture_id,
+            revision: None,
+            rows: staged.rows,
+            content_hash: staged.content_hash,
+            unchanged: false,
+        },
+        CaptureOutcome::Unchanged { dataset, partition, head } => RunCapture {
+            dataset: dataset.clone(),
+            partition: partition.clone(),
+            capture_id: head.capture_id,
+            revision: Some(head.revision),
+            rows: head.rows,
+            content_hash: head.content_hash,
+            unchanged: true,
+        },
+    }
+}

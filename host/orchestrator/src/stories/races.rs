@@ -1,0 +1,94 @@
+//! Runs that publish the same partition at once.
+
+use futures::future::join_all;
+use model::failure::{Failure, FailureKind};
+use model::run::RunStatus;
+
+use crate::testing::{Bench, digest, error_code};
+
+#[tokio::test]
+async fn of_two_runs_that_race_for_a_partition_one_tries_again() {
+    let bench = Bench::new().await;
+    let gate = bench.invoker.close_gate();
+    let (one, two) = ("rows_in 1\ncapture 1 1 a", "rows_in 1\ncapture 1 1 b");
+    let (first, second, ()) = tokio::join!(bench.run(one), bench.run(two), async {
+        bench.invoker.entered(2).await;
+        gate.add_permits(3);
+    });
+    assert_eq!((first.status, second.status), (RunStatus::Completed, RunStatus::Completed));
+    let mut attempts = [first.attempt, second.attempt];
+    attempts.sort_unstable();
+    assert_eq!(attempts, [1, 2]);
+    let mut revisions = bench.ledger.revisions("1");
+    revisions.sort_unstable();
+    let mut expected = vec![digest(b"a"), digest(b"b")];
+    expected.sort_unstable();
+    assert_eq!(revisions, expected);
+}
+
+#[tokio::test]
+async fn the_loser_of_a_race_with_the_same_content_is_unchanged() {
+    let bench = Bench::new().await;
+    let gate = bench.invoker.close_gate();
+    let script = "rows_in 1\ncapture 1 1 a";
+    let (first, second, ()) = tokio::join!(bench.run(script), bench.run(script), async {
+        bench.invoker.entered(2).await;
+        gate.add_permits(3);
+    });
+    assert_ne!(first.unchanged, second.unchanged);
+    assert_eq!(bench.ledger.revisions("1").len(), 1);
+}
+
+#[tokio::test]
+async fn however_many_race_everyone_publishes() {
+    let bench = Bench::new().await;
+    let gate = bench.invoker.close_gate();
+    let scripts: Vec<String> = (0..12).map(|n| format!("rows_in 1\ncapture 1 1 c{n}")).collect();
+    let runs = join_all(scripts.iter().map(|script| bench.run(script)));
+    let (reports, ()) = tokio::join!(runs, async {
+        bench.invoker.entered(12).await;
+        gate.add_permits(100);
+    });
+    assert!(reports.iter().all(|report| report.status == RunStatus::Completed), "{reports:?}");
+    assert_eq!(bench.ledger.revisions("1").len(), 12);
+}
+
+#[tokio::test]
+async fn runs_of_different_partitions_do_not_disturb_each_other() {
+    let bench = Bench::new().await;
+    let gate = bench.invoker.close_gate();
+    let scripts: Vec<String> = (0..8).map(|n| format!("rows_in 1\ncapture {n} 1 a")).collect();
+    let runs = join_all(scripts.iter().map(|script| bench.run(script)));
+    let (reports, ()) = tokio::join!(runs, async {
+        bench.invoker.entered(8).await;
+        gate.add_permits(8);
+    });
+    assert!(reports.iter().all(|report| (report.status, report.attempt) == (RunStatus::Completed, 1)));
+}
+
+#[tokio::test]
+async fn a_conflict_in_the_commit_is_tried_three_times_in_all() {
+    let bench = Bench::new().await;
+    let conflict = Failure::new(FailureKind::Orchestration, "conflict", "another head").retryable(true);
+    bench.ledger.state().conclude_fails.extend([conflict.clone(), conflict.clone()]);
+    let report = bench.run("rows_in 1\ncapture 1 1 a").await;
+    assert_eq!((report.status, report.attempt), (RunStatus::Completed, 3));
+    let notes = bench.ledger.state().conclusions[0].logs.iter().filter(|line| line.origin == "host").count();
+    assert_eq!(notes, 2, "each lost race is in the log");
+
+    bench.ledger.state().conclude_fails.extend([conflict.clone(), conflict.clone(), conflict]);
+    let report = bench.run("rows_in 1\ncapture 1 1 b").await;
+    assert_eq!((report.status, error_code(&report), report.attempt), (RunStatus::Failed, "conflict", 3));
+    assert!(report.error.unwrap().retryable);
+}
+
+#[tokio::test]
+async fn no_other_failure_is_tried_again() {
+    let bench = Bench::new().await;
+    bench.invoker.fails_next(Failure::new(FailureKind::Network, "reset", "connection reset"));
+    let report = bench.run("rows_in 1\ncapture 1 1 a").await;
+    assert_eq!((report.status, report.attempt), (RunStatus::Failed, 1));
+    // A guest that calls its own failure a conflict is not believed.
+    bench.invoker.fails_next(Failure::new(FailureKind::Orchestration, "conflict", "mine").retryable(true));
+    assert_eq!(bench.run("rows_in 1\ncapture 1 1 a").await.attempt, 1);
+}

@@ -1,0 +1,153 @@
+//! Stand-ins of the ports, and a bench that wires them: a ledger in memory, a lake whose input files are scripts, an
+//! invoker that can be held at a gate.
+
+mod invoker;
+mod lake;
+mod ledger;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use model::limits::Limits;
+use model::ports::{Engine, Entropy, GivenFile, ParamValue, RunListener, RunRequest};
+use model::run::RunReport;
+use model::{Clock, Digest, Failure, Manifest, Timestamp};
+
+use crate::{Concurrency, FoundPlugin, Orchestrator, Parts, identity};
+
+pub(crate) use invoker::FakeInvoker;
+pub(crate) use lake::FakeLake;
+pub(crate) use ledger::FakeLedger;
+
+/// One microsecond passes with each look at it.
+#[derive(Debug)]
+pub(crate) struct TickingClock(AtomicI64);
+
+impl Clock for TickingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counting(AtomicU64);
+
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        let count = self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+        for (byte, from) in bytes.iter_mut().rev().zip(count.iter().rev()) {
+            *byte = *from;
+        }
+    }
+}
+
+/// An orchestrator over stand-ins.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) ledger: Arc<FakeLedger>,
+    pub(crate) lake: Arc<FakeLake>,
+    pub(crate) invoker: Arc<FakeInvoker>,
+    pub(crate) orchestrator: Orchestrator,
+    /// Status of each run that ended.
+    pub(crate) ended: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Bench {
+    /// With the plugin `d` installed.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Parts)) -> Self {
+        let bench = Self::empty(change);
+        bench.orchestrator.install(vec![found("d.wasm", b"d1", MANIFEST)]).await.unwrap();
+        bench
+    }
+
+    pub(crate) fn empty(change: impl FnOnce(&mut Parts)) -> Self {
+        let (ledger, lake, invoker) =
+            (Arc::new(FakeLedger::default()), Arc::new(FakeLake::default()), Arc::new(FakeInvoker::default()));
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&ended);
+        let mut parts = Parts {
+            ledger: ledger.clone(),
+            lake: lake.clone(),
+            invoker: invoker.clone(),
+            clock: Arc::new(TickingClock(AtomicI64::new(1_700_000_000_000_000))),
+            entropy: Arc::new(Counting::default()),
+            limits: Limits::standard(),
+            policies: BTreeMap::new(),
+            severities: BTreeMap::new(),
+            concurrency: Concurrency { runs: 16, writers: 2 },
+            ended: Some(RunListener(Arc::new(move |report: &RunReport| {
+                heard.lock().unwrap().push(report.status.name());
+            }))),
+        };
+        change(&mut parts);
+        Self { ledger, lake, invoker, orchestrator: Orchestrator::new(parts), ended }
+    }
+
+    /// Runs `d.daily` on a script.
+    pub(crate) async fn run(&self, script: &str) -> RunReport {
+        self.orchestrator.submit(daily(script)).await.unwrap()
+    }
+
+    pub(crate) async fn refused(&self, request: RunRequest) -> Failure {
+        self.orchestrator.submit(request).await.unwrap_err()
+    }
+}
+
+pub(crate) fn named(name: &str) -> RunRequest {
+    RunRequest { name: name.to_owned(), ..RunRequest::default() }
+}
+
+/// `d.daily` on a file that holds this script.
+pub(crate) fn daily(script: &str) -> RunRequest {
+    let file = GivenFile { file_name: "day.txt".to_owned(), bytes: Ok(Arc::new(script.as_bytes().to_vec())) };
+    RunRequest { files: BTreeMap::from([("file".to_owned(), file)]), ..named("d.daily") }
+}
+
+pub(crate) fn keyed(key: &str, script: &str) -> RunRequest {
+    RunRequest { key: Some(key.to_owned()), ..daily(script) }
+}
+
+pub(crate) fn text(value: &str) -> ParamValue {
+    ParamValue::Text(value.to_owned())
+}
+
+pub(crate) fn error_code(report: &RunReport) -> &str {
+    report.error.as_ref().map_or("", |failure| &failure.code)
+}
+
+pub(crate) fn found(file: &str, content: &[u8], manifest: &str) -> FoundPlugin {
+    let manifest = Manifest::parse(manifest).unwrap();
+    assert_eq!(manifest.problems(), Vec::<String>::new());
+    FoundPlugin {
+        file: PathBuf::from(file),
+        digest: Some(digest(content)),
+        manifest: Some(Arc::new(manifest)),
+        findings: Vec::new(),
+    }
+}
+
+pub(crate) fn digest(content: &[u8]) -> Digest {
+    identity::digest(content)
+}
+
+pub(crate) const MANIFEST: &str = r#"{
+    "contract": "0.1.0", "name": "d", "version": "1.0.0",
+    "datasets": [{"name": "d.t", "columns": [{"name": "day", "type": "utf8"}, {"name": "k", "type": "utf8"}],
+        "key": ["k"], "partition_by": ["day"],
+        "checks": [
+            {"name": "trailer_count", "category": "COMPLETENESS", "severity": "block", "by": "host"},
+            {"name": "band", "category": "COMPLETENESS", "severity": "warn"}]}],
+    "formats": [{"name": "psv", "kind": "delimited", "delimiter": "|", "columns": [
+        {"header": "K", "name": "k", "type": "utf8"}]}],
+    "pipelines": [{"name": "d.daily", "accounting": "one-to-one", "outputs": ["d.t"],
+        "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"}],
+        "inputs": [{"name": "file", "formats": ["psv"]}]}],
+    "sources": [{"name": "d.drop", "outputs": ["d.t"]}],
+    "tasks": [{"name": "d.add", "params": [{"name": "n", "type": "integer", "default": 1}]}]
+}"#;

@@ -1,0 +1,167 @@
+//! A lake whose input files are scripts:
+//!
+//! ```text
+//! rows_in 4              data lines read
+//! rejected 1
+//! capture DAY ROWS TEXT  one capture of `d.t` with this content
+//! check NAME FAIL block  a result of a host check
+//! misfit                 the file fits no format
+//! full                   the disk is full when captures are written
+//! folder TEXT            a file of a granted folder was read
+//! ```
+
+use std::sync::{Arc, Mutex};
+
+use model::capture::StagedFile;
+use model::failure::{Failure, FailureKind};
+use model::ports::{
+    Blob, FileEntry, Finished, InputBytes, KeptInput, Lake, Prepared, PreparedData, RejectedRow, TableReader,
+    TableWriter, WorkOrder, Workbench,
+};
+use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
+use model::reject::Reject;
+use model::{CaptureId, DatasetName, RunId};
+
+use super::digest;
+
+#[derive(Debug, Default)]
+pub(crate) struct FakeLake {
+    pub(crate) kept: Mutex<Vec<String>>,
+    pub(crate) written: Arc<Mutex<Vec<CaptureId>>>,
+    /// The script of sources and tasks, which have no input file.
+    pub(crate) ambient: Mutex<String>,
+    pub(crate) orders: Mutex<Vec<WorkOrder>>,
+}
+
+impl Lake for FakeLake {
+    fn keep_input(&self, input: InputBytes) -> Result<KeptInput, Failure> {
+        self.kept.lock().unwrap().push(input.file_name.clone());
+        Ok(KeptInput { file_name: input.file_name, digest: digest(&input.bytes), bytes: input.bytes })
+    }
+
+    fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure> {
+        let script = match order.inputs.get("file") {
+            Some(input) => String::from_utf8(input.bytes.to_vec()).unwrap(),
+            None => self.ambient.lock().unwrap().clone(),
+        };
+        self.orders.lock().unwrap().push(order);
+        if script.contains("misfit") {
+            return Err(Failure::new(FailureKind::Parse, "header_mismatch", "another header"));
+        }
+        Ok(Box::new(Scripted { script, written: Arc::clone(&self.written) }))
+    }
+}
+
+#[derive(Debug)]
+struct Scripted {
+    script: String,
+    written: Arc<Mutex<Vec<CaptureId>>>,
+}
+
+fn dataset() -> DatasetName {
+    "d.t".parse().unwrap()
+}
+
+impl Scripted {
+    fn number(&self, word: &str) -> u64 {
+        let line = self.script.lines().find_map(|line| line.strip_prefix(word));
+        line.map_or(0, |number| number.trim().parse().unwrap())
+    }
+
+    fn lines(&self, word: &str) -> Vec<Vec<String>> {
+        let lines = self.script.lines().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        lines.filter(|words| words[0] == word).collect()
+    }
+
+    fn capture(&self, words: &[String]) -> Prepared {
+        Prepared {
+            dataset: dataset(),
+            partition: [("day", words[1].as_str())].into_iter().collect(),
+            rows: words[2].parse().unwrap(),
+            content_hash: digest(words[3].as_bytes()),
+            data: Box::new(Rows { full: self.script.contains("full"), written: Arc::clone(&self.written) }),
+        }
+    }
+}
+
+fn check(words: &[String]) -> CheckResult {
+    CheckResult {
+        check: words[1].clone(),
+        dataset: dataset(),
+        category: CheckCategory::Integrity,
+        severity: if words[3] == "block" { Severity::Block } else { Severity::Warn },
+        status: match words[2].as_str() {
+            "PASS" => CheckStatus::Pass,
+            "WARN" => CheckStatus::Warn,
+            _ => CheckStatus::Fail,
+        },
+        message: "3 against 4".to_owned(),
+        actual: None,
+        expected: None,
+    }
+}
+
+impl Workbench for Scripted {
+    fn input(&mut self, _: &str, _: &str) -> Result<Box<dyn TableReader>, Failure> {
+        Err(unscripted())
+    }
+    fn open(&mut self, _: &str) -> Result<Box<dyn Blob>, Failure> {
+        Err(unscripted())
+    }
+    fn output(&mut self, _: &str) -> Result<Box<dyn TableWriter>, Failure> {
+        Err(unscripted())
+    }
+    fn files(&mut self, _: &str) -> Result<Vec<FileEntry>, Failure> {
+        Err(unscripted())
+    }
+    fn reject(&mut self, _: Vec<RejectedRow>) -> Result<(), Failure> {
+        Err(unscripted())
+    }
+    fn written(&self) -> Vec<DatasetName> {
+        vec![dataset()]
+    }
+
+    fn finish(self: Box<Self>) -> Result<Finished, Failure> {
+        let rejected = self.number("rejected ");
+        let rejects = (0..rejected).map(|at| Reject {
+            code: "bad_field".to_owned(),
+            message: "not a number".to_owned(),
+            line: Some(at + 2),
+            raw: Some("A|x".to_owned()),
+        });
+        let folder = |words: &Vec<String>| KeptInput {
+            file_name: words[1].clone(),
+            digest: digest(words[1].as_bytes()),
+            bytes: Arc::new(Vec::new()),
+        };
+        Ok(Finished {
+            captures: self.lines("capture").iter().map(|words| self.capture(words)).collect(),
+            checks: self.lines("check").iter().map(|words| check(words)).collect(),
+            rejects: rejects.collect(),
+            rejected,
+            rows_in: self.number("rows_in "),
+            folder_inputs: self.lines("folder").iter().map(folder).collect(),
+        })
+    }
+}
+
+fn unscripted() -> Failure {
+    Failure::new(FailureKind::Internal, "unscripted", "no guest calls this in these tests")
+}
+
+#[derive(Debug)]
+struct Rows {
+    full: bool,
+    written: Arc<Mutex<Vec<CaptureId>>>,
+}
+
+impl PreparedData for Rows {
+    fn write(self: Box<Self>, capture: CaptureId, _: RunId) -> Result<Option<StagedFile>, Failure> {
+        if self.full {
+            return Err(Failure::new(FailureKind::Storage, "no_space", "the disk is full"));
+        }
+        self.written.lock().unwrap().push(capture);
+        let file = StagedFile { path: format!("{capture}.parquet"), bytes: 10, footer_bytes: 4, columns: Vec::new() };
+        Ok(Some(file))
+    }
+}

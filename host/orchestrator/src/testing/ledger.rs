@@ -1,0 +1,225 @@
+//! A ledger in memory that keeps the promises of the port: guarded transitions, keys, heads checked in the commit.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use model::capture::Head;
+use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
+use model::failure::{Failure, FailureKind};
+use model::plugin::{PluginRecord, PluginState};
+use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
+use model::run::{CaptureOutcome, Concluded, Conclusion, RunCapture, RunReport, RunStatus};
+use model::{DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
+
+type Place = (DatasetName, Partition);
+
+#[derive(Debug, Default)]
+pub(crate) struct FakeLedger {
+    pub(crate) state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) runs: BTreeMap<RunId, RunReport>,
+    pub(crate) conclusions: Vec<Conclusion>,
+    pub(crate) starts: Vec<Start>,
+    /// Every published capture, oldest first.
+    pub(crate) published: BTreeMap<Place, Vec<Head>>,
+    pub(crate) quarantined: usize,
+    /// What the next calls of `conclude` fail with.
+    pub(crate) conclude_fails: VecDeque<Failure>,
+    /// Plugin names whose datasets do not fit.
+    pub(crate) misfits: BTreeSet<String>,
+    pub(crate) registered: BTreeMap<String, PluginRecord>,
+    pub(crate) active: BTreeMap<String, Digest>,
+    pub(crate) cursors: BTreeMap<String, Vec<u8>>,
+    keys: BTreeMap<String, NewRun>,
+    snapshot: u64,
+}
+
+impl FakeLedger {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(crate) fn revisions(&self, day: &str) -> Vec<Digest> {
+        let place = ("d.t".parse().unwrap(), [("day", day)].into_iter().collect());
+        let state = self.state();
+        state.published.get(&place).into_iter().flatten().map(|head| head.content_hash).collect()
+    }
+}
+
+#[async_trait::async_trait]
+impl Ledger for FakeLedger {
+    async fn submit(&self, run: NewRun) -> Result<Submission, Failure> {
+        let mut state = self.state();
+        if let Some(key) = &run.idempotency_key {
+            if let Some(bound) = state.keys.get(key) {
+                if (&bound.name, &bound.params) != (&run.name, &run.params) {
+                    return Err(Failure::new(FailureKind::Orchestration, "key_reused", "other parameters"));
+                }
+                if run.rebind != Some(bound.run_id) {
+                    return Ok(Submission::Existing(bound.run_id));
+                }
+            }
+            state.keys.insert(key.clone(), run.clone());
+        }
+        state.runs.insert(run.run_id, report(&run));
+        Ok(Submission::New)
+    }
+
+    async fn start(&self, start: Start) -> Result<(), Failure> {
+        let mut state = self.state();
+        let run = state.runs.get_mut(&start.run_id).unwrap();
+        assert!(run.status == RunStatus::Running || run.status.may_become(RunStatus::Running), "{:?}", run.status);
+        assert_eq!(run.attempt + 1, start.attempt);
+        run.status = RunStatus::Running;
+        run.attempt = start.attempt;
+        run.input_hash = start.input_hash;
+        state.starts.push(start);
+        Ok(())
+    }
+
+    async fn heads(&self, wanted: Vec<Place>) -> Result<Vec<Option<Head>>, Failure> {
+        let state = self.state();
+        Ok(wanted.iter().map(|place| state.published.get(place).and_then(|all| all.last().cloned())).collect())
+    }
+
+    async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, Failure> {
+        let mut state = self.state();
+        if let Some(failure) = state.conclude_fails.pop_front() {
+            return Err(failure);
+        }
+        let status = state.runs[&conclusion.run_id].status;
+        assert!(status.may_become(conclusion.status), "{status:?} -> {:?}", conclusion.status);
+        for outcome in &conclusion.captures {
+            if let CaptureOutcome::Publish { staged, expected_head } = outcome {
+                let place = (staged.dataset.clone(), staged.partition.clone());
+                let head = state.published.get(&place).and_then(|all| all.last()).map(|head| head.capture_id);
+                if head != *expected_head {
+                    return Err(Failure::new(FailureKind::Orchestration, "conflict", "another head").retryable(true));
+                }
+            }
+        }
+        let captures: Vec<RunCapture> = conclusion.captures.iter().map(|it| state.carry_out(it)).collect();
+        state.snapshot += 1;
+        if let Some(cursor) = &conclusion.cursor {
+            state.cursors.insert(cursor.source.clone(), cursor.cursor.clone());
+        }
+        let run = state.runs.get_mut(&conclusion.run_id).unwrap();
+        run.status = conclusion.status;
+        run.unchanged = conclusion.status == RunStatus::Completed
+            && !captures.is_empty()
+            && captures.iter().all(|capture| capture.unchanged);
+        run.captures = captures;
+        run.error.clone_from(&conclusion.error);
+        run.quality.clone_from(&conclusion.quality);
+        run.result.clone_from(&conclusion.result);
+        (run.rows_in, run.rows_out, run.rejected) = (conclusion.rows_in, conclusion.rows_out, conclusion.rejected);
+        run.input_hash = conclusion.input_hash.or(run.input_hash);
+        let report = run.clone();
+        state.conclusions.push(conclusion);
+        Ok(Concluded { records: Vec::new(), report })
+    }
+
+    async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
+        Ok(self.state().runs.get(&run).cloned())
+    }
+
+    async fn catalog(&self, _: AsOf) -> Result<Arc<CatalogView>, Failure> {
+        let state = self.state();
+        let at = Timestamp::from_micros(1);
+        let mut datasets: BTreeMap<DatasetName, Vec<CatalogCapture>> = BTreeMap::new();
+        for ((dataset, partition), heads) in &state.published {
+            let captures = datasets.entry(dataset.clone()).or_default();
+            captures.extend(heads.iter().map(|head| CatalogCapture {
+                capture_id: head.capture_id,
+                partition: partition.clone(),
+                revision: head.revision,
+                captured_at: at,
+                run_id: RunId::new(at, [0; 10]),
+                rows: head.rows,
+                content_hash: head.content_hash,
+                latest: head.revision as usize == heads.len(),
+                file: None,
+            }));
+        }
+        let manifest = Manifest::parse(super::MANIFEST).unwrap();
+        let spec = |name: &DatasetName| manifest.dataset(name).unwrap().clone();
+        let datasets =
+            datasets.into_iter().map(|(name, captures)| CatalogDataset { spec: spec(&name), captures }).collect();
+        Ok(Arc::new(CatalogView { snapshot: Snapshot { id: state.snapshot, at }, datasets }))
+    }
+
+    async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.state().cursors.get(source).cloned())
+    }
+
+    async fn active_plugins(&self) -> Result<Vec<(String, Digest)>, Failure> {
+        Ok(self.state().active.clone().into_iter().collect())
+    }
+
+    async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
+        let mut state = self.state();
+        let active = |record: &PluginRecord| record.state == PluginState::Active;
+        if found.iter().any(|(record, _)| active(record) && state.misfits.contains(&record.name)) {
+            return Err(Failure::new(FailureKind::Validation, "schema_changed", "column `k` was int64"));
+        }
+        for (record, _) in found {
+            if let (true, Some(digest)) = (active(&record), record.digest) {
+                state.active.insert(record.name.clone(), digest);
+            }
+            state.registered.insert(record.file.clone(), record);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn carry_out(&mut self, outcome: &CaptureOutcome) -> RunCapture {
+        let (dataset, partition, capture_id, revision, rows, content_hash, unchanged) = match outcome {
+            CaptureOutcome::Publish { staged, .. } => {
+                let heads = self.published.entry((staged.dataset.clone(), staged.partition.clone())).or_default();
+                let revision = heads.len() as u64 + 1;
+                let (capture_id, rows, content_hash) = (staged.capture_id, staged.rows, staged.content_hash);
+                heads.push(Head { capture_id, revision, rows, content_hash });
+                (&staged.dataset, &staged.partition, capture_id, Some(revision), rows, content_hash, false)
+            }
+            CaptureOutcome::Quarantine { staged } => {
+                self.quarantined += 1;
+                let (capture_id, rows, content_hash) = (staged.capture_id, staged.rows, staged.content_hash);
+                (&staged.dataset, &staged.partition, capture_id, None, rows, content_hash, false)
+            }
+            CaptureOutcome::Unchanged { dataset, partition, head } => {
+                (dataset, partition, head.capture_id, Some(head.revision), head.rows, head.content_hash, true)
+            }
+        };
+        let (dataset, partition) = (dataset.clone(), partition.clone());
+        RunCapture { dataset, partition, capture_id, revision, rows, content_hash, unchanged }
+    }
+}
+
+fn report(run: &NewRun) -> RunReport {
+    RunReport {
+        run_id: run.run_id,
+        name: run.name.clone(),
+        kind: run.kind,
+        status: RunStatus::Queued,
+        unchanged: false,
+        attempt: 0,
+        rows_in: 0,
+        rows_out: 0,
+        rejected: 0,
+        captures: Vec::new(),
+        quality: Vec::new(),
+        plugin: None,
+        input_hash: None,
+        duration_ms: None,
+        error: None,
+        params: run.params.clone(),
+        created_at: run.created_at,
+        started_at: None,
+        finished_at: None,
+        result: None,
+    }
+}

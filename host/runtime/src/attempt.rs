@@ -1,0 +1,132 @@
+//! One attempt from inside: the state that a guest's store owns, and how the store is bounded.
+
+mod clock;
+mod journal;
+mod limiter;
+mod stdio;
+mod watch;
+
+pub(crate) use clock::{ClockAndTable, VirtualClock, VirtualClocks};
+pub(crate) use journal::{Journal, Severity, cut};
+pub(crate) use limiter::{MemoryLimitReached, MemoryLimiter};
+pub(crate) use watch::{Stopped, Watch};
+
+use model::limits::Limits;
+use model::ports::{Progress, Workbench};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use stdio::GuestStream;
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::hosting::Held;
+
+/// Bytes of randomness a guest may ask for in one call.
+const RANDOM_BYTES_MAX: u64 = 16 << 20;
+
+/// Handles beyond `limits.handles` before Wasmtime itself refuses with a trap; the host's own table refuses first, with
+/// an error that the guest can read.
+const HANDLES_SPARE: usize = 64;
+
+/// What the guest may know about the attempt it serves.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) plugin: String,
+    pub(crate) run_id: String,
+    pub(crate) attempt: u32,
+    pub(crate) params: String,
+}
+
+/// Everything host calls of one instance work on.
+pub(crate) struct HostState {
+    pub(crate) facts: Facts,
+    pub(crate) table: ResourceTable,
+    pub(crate) held: Held,
+    pub(crate) clock: VirtualClock,
+    pub(crate) journal: Journal,
+    pub(crate) limiter: MemoryLimiter,
+    pub(crate) limits: Limits,
+    pub(crate) workbench: Box<dyn Workbench>,
+    pub(crate) progress: Option<Progress>,
+    wasi: WasiCtx,
+}
+
+impl HostState {
+    /// A state whose clock starts at `started_us` and whose randomness comes from `seed` alone.
+    pub(crate) fn new(
+        facts: Facts,
+        limits: Limits,
+        started_us: i64,
+        seed: [u8; 32],
+        journal: Journal,
+        workbench: Box<dyn Workbench>,
+        progress: Option<Progress>,
+    ) -> Self {
+        let clock = VirtualClock::starting_at(started_us);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+        Self {
+            wasi: wasi(&clock, seed, &journal),
+            limiter: MemoryLimiter::new(&facts.plugin, limits.memory_bytes),
+            held: Held::new(limits.held_bytes),
+            facts,
+            table,
+            clock,
+            journal,
+            limits,
+            workbench,
+            progress,
+        }
+    }
+
+    /// A store around this state: epoch ticks look at `watch`, memory, handles and copies are bounded.
+    pub(crate) fn into_store(self, engine: &Engine, watch: Watch) -> Store<Self> {
+        let call_bytes = usize::try_from(self.limits.call_bytes).unwrap_or(usize::MAX);
+        let handles = usize::try_from(self.limits.handles).unwrap_or(usize::MAX).saturating_add(HANDLES_SPARE);
+        let mut store = Store::new(engine, self);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(call_bytes);
+        store.set_max_component_handles(handles);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |_| {
+            watch.check()?;
+            // Wasmtime's own yield wakes itself at once and starves the other tasks of the runtime.
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store
+    }
+}
+
+impl std::fmt::Debug for HostState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostState").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+impl WasiView for HostState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// WASI with nothing behind it: no arguments, environment, folders or network, closed input, output into the journal.
+fn wasi(clock: &VirtualClock, seed: [u8; 32], journal: &Journal) -> WasiCtx {
+    let mut insecure = seed;
+    insecure.reverse();
+    let mut insecure_seed = [0; 16];
+    insecure_seed.copy_from_slice(&seed[8..24]);
+    WasiCtx::builder()
+        .stdout(GuestStream::new("stdout", journal))
+        .stderr(GuestStream::new("stderr", journal))
+        .wall_clock(clock.clone())
+        .monotonic_clock(clock.clone())
+        .secure_random(StdRng::from_seed(seed))
+        .insecure_random(StdRng::from_seed(insecure))
+        .insecure_random_seed(u128::from_le_bytes(insecure_seed))
+        .max_random_size(RANDOM_BYTES_MAX)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .build()
+}

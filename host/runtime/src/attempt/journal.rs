@@ -1,0 +1,239 @@
+//! What a guest says: log lines, output lines and stages, kept up to their limits and handed to `tracing` as they come.
+//!
+//! What is dropped is counted and told in one line at the end. A journal is shared, so that it survives a guest that is
+//! stuck in a host call.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use model::Timestamp;
+use model::run::LogLine;
+
+/// Longest line kept, in bytes. The rest of it is cut off.
+pub(crate) const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of all lines kept for one attempt.
+const TOTAL_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Stages kept for one attempt.
+const STAGES_MAX: usize = 1_000;
+
+/// Last lines of standard error that a trap report quotes: a panic's message is there.
+const TAIL_LINES: usize = 20;
+
+/// How loud a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Severity {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl Severity {
+    /// The level a guest meant; a word of a newer contract is `info`.
+    pub(crate) fn from_word(word: &str) -> Self {
+        match word {
+            "trace" => Self::Trace,
+            "debug" => Self::Debug,
+            "warn" | "warning" => Self::Warn,
+            "error" | "critical" => Self::Error,
+            _ => Self::Info,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The shared record of one attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    started_at: Timestamp,
+    started: Instant,
+    lines_max: usize,
+    entries: Mutex<Entries>,
+    host_calls: AtomicU64,
+    memory_peak: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    lines: Vec<LogLine>,
+    bytes: usize,
+    dropped: u64,
+    stages: Vec<(String, u64)>,
+    tail: VecDeque<String>,
+}
+
+impl Journal {
+    /// An empty journal whose lines are stamped from `started_at` on.
+    pub(crate) fn new(started_at: Timestamp, lines_max: u64) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                started_at,
+                started: Instant::now(),
+                lines_max: usize::try_from(lines_max).unwrap_or(usize::MAX),
+                entries: Mutex::default(),
+                host_calls: AtomicU64::new(0),
+                memory_peak: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Records a line of `origin` (`guest`, `stdout`, `stderr`, `host`).
+    pub(crate) fn line(&self, severity: Severity, origin: &str, message: &str, fields: Vec<(String, String)>) {
+        let message = cut(message, LINE_BYTES_MAX);
+        match severity {
+            Severity::Trace => tracing::trace!(target: "guest", origin, ?fields, "{message}"),
+            Severity::Debug => tracing::debug!(target: "guest", origin, ?fields, "{message}"),
+            Severity::Info => tracing::info!(target: "guest", origin, ?fields, "{message}"),
+            Severity::Warn => tracing::warn!(target: "guest", origin, ?fields, "{message}"),
+            Severity::Error => tracing::error!(target: "guest", origin, ?fields, "{message}"),
+        }
+        let mut entries = self.lock();
+        if origin == "stderr" {
+            if entries.tail.len() == TAIL_LINES {
+                entries.tail.pop_front();
+            }
+            entries.tail.push_back(message.to_owned());
+        }
+        let size = message.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        if entries.lines.len() >= self.shared.lines_max || entries.bytes.saturating_add(size) > TOTAL_BYTES_MAX {
+            entries.dropped += 1;
+            return;
+        }
+        entries.bytes += size;
+        entries.lines.push(LogLine {
+            at: self.now(),
+            level: severity.word().to_owned(),
+            origin: origin.to_owned(),
+            message: message.to_owned(),
+            fields,
+        });
+    }
+
+    /// Records a stage; false once there are too many.
+    pub(crate) fn stage(&self, name: &str, rows: u64) -> bool {
+        let mut entries = self.lock();
+        let room = entries.stages.len() < STAGES_MAX;
+        if room {
+            entries.stages.push((cut(name, 256).to_owned(), rows));
+        }
+        room
+    }
+
+    /// Counts one host call.
+    pub(crate) fn called(&self) {
+        self.shared.host_calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn host_calls(&self) -> u64 {
+        self.shared.host_calls.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn memory_in_use(&self, bytes: u64) {
+        self.shared.memory_peak.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn memory_peak(&self) -> u64 {
+        self.shared.memory_peak.load(Ordering::Relaxed)
+    }
+
+    /// Microseconds since the attempt began, by the machine's monotonic clock.
+    pub(crate) fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.shared.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The last lines of standard error.
+    pub(crate) fn stderr_tail(&self) -> Vec<String> {
+        self.lock().tail.iter().cloned().collect()
+    }
+
+    /// Hands out what was recorded, with a last line that says how much was dropped.
+    pub(crate) fn take(&self) -> (Vec<LogLine>, Vec<(String, u64)>) {
+        let at = self.now();
+        let mut entries = self.lock();
+        let mut lines = std::mem::take(&mut entries.lines);
+        let dropped = std::mem::take(&mut entries.dropped);
+        if dropped > 0 {
+            let lines_max = self.shared.lines_max;
+            lines.push(LogLine {
+                at,
+                level: "warn".to_owned(),
+                origin: "host".to_owned(),
+                message: format!(
+                    "{dropped} more lines were dropped: an attempt keeps {lines_max} lines (limits.log_lines) and 8 MiB"
+                ),
+                fields: Vec::new(),
+            });
+        }
+        (lines, std::mem::take(&mut entries.stages))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.started_at.plus_micros(i64::try_from(self.elapsed_us()).unwrap_or(i64::MAX))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.shared.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// At most `bytes_max` bytes of `text`, cut between characters.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_beyond_the_limit_are_counted_and_told_once() {
+        let journal = Journal::new(Timestamp::from_micros(0), 2);
+        for number in 0..5 {
+            journal.line(Severity::Info, "guest", &format!("line {number}"), Vec::new());
+        }
+        let (lines, _) = journal.take();
+        let messages: Vec<_> = lines.iter().map(|line| line.message.as_str()).collect();
+        assert_eq!(messages[..2], ["line 0", "line 1"]);
+        assert_eq!(lines.len(), 3);
+        assert!(messages[2].starts_with("3 more lines were dropped") && messages[2].contains("limits.log_lines"));
+        assert_eq!(lines[2].origin, "host");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("aé", 3), "aé");
+        let journal = Journal::new(Timestamp::from_micros(0), 2);
+        journal.line(Severity::Info, "guest", &"é".repeat(LINE_BYTES_MAX), Vec::new());
+        assert_eq!(journal.take().0[0].message.len(), LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn the_tail_of_stderr_survives_the_line_limit() {
+        let journal = Journal::new(Timestamp::from_micros(0), 0);
+        for number in 0..30 {
+            journal.line(Severity::Error, "stderr", &number.to_string(), Vec::new());
+        }
+        assert_eq!(journal.stderr_tail().first().map(String::as_str), Some("10"));
+        assert_eq!(journal.stderr_tail().last().map(String::as_str), Some("29"));
+    }
+}

@@ -1,0 +1,192 @@
+//! `tables.batch`: immutable rows held for the guest, charged to it until they are released.
+
+use std::sync::Arc;
+
+use model::ports::{self, DataError, TableBatch};
+use wasmtime::component::Resource;
+
+use super::held::ReaderId;
+use crate::attempt::HostState;
+use crate::bindings::tables;
+
+/// What a batch handle stands for.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+#[derive(Debug)]
+pub struct Batch {
+    /// None once released.
+    rows: Option<Arc<dyn TableBatch>>,
+    /// What is charged for it.
+    bytes: u64,
+    /// The reader it came from, by whatever steps.
+    reader: ReaderId,
+}
+
+/// A call without an error result was made on a released batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UsedReleased;
+
+impl std::fmt::Display for UsedReleased {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "a batch was asked for its schema or row count after it was released: a batch ends with the next `next` of \
+             its reader, call `keep` to hold it longer",
+        )
+    }
+}
+
+impl std::error::Error for UsedReleased {}
+
+fn released() -> DataError {
+    DataError::new(
+        "released",
+        "this batch was released: it ends with the next `next` of its reader, call `keep` to hold it longer",
+    )
+}
+
+impl HostState {
+    /// Puts `rows` into the table, charged, until the next `next` of `reader`.
+    pub(super) fn hand_out(
+        &mut self,
+        rows: Box<dyn TableBatch>,
+        reader: ReaderId,
+    ) -> Result<Resource<Batch>, DataError> {
+        let bytes = rows.bytes();
+        self.held.check(bytes)?;
+        let batch = Batch { rows: Some(Arc::from(rows)), bytes, reader };
+        let batch = self.table.push(batch).map_err(|_| self.too_many_handles())?;
+        self.held.charge(bytes);
+        self.held.pass(reader, batch.rep());
+        Ok(batch)
+    }
+
+    fn too_many_handles(&self) -> DataError {
+        let handles = self.limits.handles;
+        DataError::new(
+            "limit-exceeded",
+            format!("{handles} handles are open: drop batches you no longer use, or raise `limits.handles`"),
+        )
+    }
+
+    /// Releases what passes with the next batch of `reader`.
+    pub(super) fn release_passed(&mut self, reader: ReaderId) {
+        for batch in self.held.passed(reader) {
+            if let Ok(batch) = self.table.get_mut(&Resource::<Batch>::new_borrow(batch)) {
+                let bytes = batch.release();
+                self.held.refund(bytes);
+            }
+        }
+    }
+
+    /// The rows behind a handle and the reader they came from. The outer error is a handle that is none.
+    pub(super) fn rows(&self, batch: &Resource<Batch>) -> wasmtime::Result<Result<Live, DataError>> {
+        let batch = self.table.get(batch)?;
+        Ok(batch.rows.clone().map(|rows| Live { rows, reader: batch.reader }).ok_or_else(released))
+    }
+
+    /// Makes another batch out of one, with `room` for its output checked before it is made.
+    fn derive(
+        &mut self,
+        batch: &Resource<Batch>,
+        room: impl FnOnce(&dyn TableBatch) -> Result<u64, DataError>,
+        make: impl FnOnce(&dyn TableBatch, u64) -> Result<Box<dyn TableBatch>, DataError>,
+    ) -> Called<Resource<Batch>> {
+        self.journal.called();
+        let live = match self.rows(batch)? {
+            Ok(live) => live,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let made = room(&*live.rows).and_then(|bytes| self.held.check(bytes)).and_then(|()| {
+            let room = self.held.room();
+            make(&*live.rows, room)
+        });
+        Ok(made.and_then(|made| self.hand_out(made, live.reader)).map_err(Into::into))
+    }
+}
+
+/// A batch that was not released.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) rows: Arc<dyn TableBatch>,
+    reader: ReaderId,
+}
+
+impl Batch {
+    /// Lets go of the rows and returns the bytes that are no longer held; 0 the second time.
+    fn release(&mut self) -> u64 {
+        self.rows = None;
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+/// What a fallible call of `tables` returns.
+pub(super) type Called<T> = wasmtime::Result<Result<T, tables::DataError>>;
+
+impl tables::HostBatch for HostState {
+    fn schema(&mut self, batch: Resource<Batch>) -> wasmtime::Result<Vec<tables::Field>> {
+        self.journal.called();
+        let live = self.rows(&batch)?.map_err(|_| UsedReleased)?;
+        Ok(live.rows.schema().into_iter().map(Into::into).collect())
+    }
+
+    fn num_rows(&mut self, batch: Resource<Batch>) -> wasmtime::Result<u32> {
+        self.journal.called();
+        Ok(self.rows(&batch)?.map_err(|_| UsedReleased)?.rows.rows())
+    }
+
+    fn columns(&mut self, batch: Resource<Batch>, names: Vec<String>) -> Called<Vec<tables::Buffers>> {
+        self.journal.called();
+        let columns = self.rows(&batch)?.and_then(|live| {
+            self.held.check(live.rows.columns_bytes(&names)?)?;
+            live.rows.columns(&names)
+        });
+        Ok(columns.map(|columns| columns.into_iter().map(Into::into).collect()).map_err(Into::into))
+    }
+
+    fn select(&mut self, batch: Resource<Batch>, names: Vec<String>) -> Called<Resource<Batch>> {
+        self.derive(&batch, |_| Ok(0), |rows, _| rows.select(&names))
+    }
+
+    fn filter(&mut self, batch: Resource<Batch>, keep: Vec<u8>) -> Called<Resource<Batch>> {
+        self.derive(&batch, |rows| Ok(rows.bytes()), |rows, _| rows.filter(&keep))
+    }
+
+    fn take(&mut self, batch: Resource<Batch>, rows: Vec<u8>) -> Called<Resource<Batch>> {
+        self.derive(&batch, |_| Ok(0), |batch, room| batch.take(&rows, room))
+    }
+
+    fn with_column(
+        &mut self,
+        batch: Resource<Batch>,
+        column: tables::Field,
+        data: tables::Buffers,
+    ) -> Called<Resource<Batch>> {
+        let column = ports::Field::from(column);
+        let data = ports::Buffers::from(data);
+        let added = data.parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        self.derive(&batch, |rows| Ok(rows.bytes().saturating_add(added)), |rows, _| rows.with_column(&column, data))
+    }
+
+    fn keep(&mut self, batch: Resource<Batch>) -> Called<()> {
+        self.journal.called();
+        let live = self.rows(&batch)?;
+        Ok(live.map(|live| self.held.stay(live.reader, batch.rep())).map_err(Into::into))
+    }
+
+    fn release(&mut self, batch: Resource<Batch>) -> wasmtime::Result<()> {
+        self.journal.called();
+        let place = batch.rep();
+        let batch = self.table.get_mut(&batch)?;
+        self.held.stay(batch.reader, place);
+        let bytes = batch.release();
+        self.held.refund(bytes);
+        Ok(())
+    }
+
+    fn drop(&mut self, batch: Resource<Batch>) -> wasmtime::Result<()> {
+        let place = batch.rep();
+        let mut batch = self.table.delete(batch)?;
+        self.held.stay(batch.reader, place);
+        self.held.refund(batch.release());
+        Ok(())
+    }
+}

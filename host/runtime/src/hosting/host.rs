@@ -1,0 +1,145 @@
+//! `spine:plugin/host`: what an attempt may ask of its host.
+
+use model::ports::Workbench;
+use model::{Failure, FailureKind};
+use wasmtime::component::Resource;
+
+use super::{Blob, Reader, Writer, guest_error, kernel};
+use crate::attempt::{HostState, Severity, cut};
+use crate::bindings::host;
+
+/// Fields of one log line that are kept, and the bytes of each.
+const FIELDS_MAX: usize = 32;
+const FIELD_BYTES_MAX: usize = 1_024;
+
+type Called<T> = wasmtime::Result<Result<T, host::Error>>;
+
+impl HostState {
+    /// Opens something of the workbench. Only a file of a folder, `folder/file`, has yet to be read from a disk.
+    fn outside<T>(&mut self, name: &str, open: impl FnOnce(&mut dyn Workbench) -> T) -> T {
+        let bench = &mut *self.workbench;
+        if name.contains('/') { kernel(|| open(bench)) } else { open(bench) }
+    }
+
+    fn push<T: Send + 'static>(&mut self, entry: T) -> Result<Resource<T>, host::Error> {
+        self.table.push(entry).map_err(|_| {
+            let message = format!(
+                "plugin `{}` has {} handles open: drop what it no longer uses, or raise `limits.handles`",
+                self.facts.plugin, self.limits.handles
+            );
+            guest_error(Failure::new(FailureKind::Pipeline, "handle_limit", message))
+        })
+    }
+}
+
+impl host::Host for HostState {
+    fn run_id(&mut self) -> wasmtime::Result<String> {
+        self.journal.called();
+        Ok(self.facts.run_id.clone())
+    }
+
+    fn attempt(&mut self) -> wasmtime::Result<u32> {
+        self.journal.called();
+        Ok(self.facts.attempt)
+    }
+
+    fn params(&mut self) -> wasmtime::Result<String> {
+        self.journal.called();
+        Ok(self.facts.params.clone())
+    }
+
+    fn now_us(&mut self) -> wasmtime::Result<i64> {
+        self.journal.called();
+        Ok(self.clock.now_us())
+    }
+
+    fn input(&mut self, name: String, select: String) -> Called<Resource<Reader>> {
+        self.journal.called();
+        let opened = self.outside(&name, |bench| bench.input(&name, &select));
+        Ok(opened.map_err(guest_error).and_then(|reader| {
+            let id = self.held.new_reader();
+            self.push(Reader::new(reader, id))
+        }))
+    }
+
+    fn open(&mut self, name: String) -> Called<Resource<Blob>> {
+        self.journal.called();
+        let opened = self.outside(&name, |bench| bench.open(&name));
+        Ok(opened.map_err(guest_error).and_then(|blob| self.push(Blob(blob))))
+    }
+
+    fn output(&mut self, dataset: String) -> Called<Resource<Writer>> {
+        self.journal.called();
+        let opened = self.workbench.output(&dataset);
+        Ok(opened.map_err(guest_error).and_then(|writer| self.push(Writer(writer))))
+    }
+
+    fn files(&mut self, folder: String) -> Called<Vec<host::FileEntry>> {
+        self.journal.called();
+        let files = kernel(|| self.workbench.files(&folder));
+        Ok(files.map(|files| files.into_iter().map(Into::into).collect()).map_err(guest_error))
+    }
+
+    fn reject(&mut self, rows: Vec<host::RejectedRow>) -> Called<()> {
+        self.journal.called();
+        Ok(self.workbench.reject(rows.into_iter().map(Into::into).collect()).map_err(guest_error))
+    }
+
+    fn report(&mut self, found: host::Anomaly) -> Called<()> {
+        self.journal.called();
+        let mut fields = kept_fields(found.details);
+        fields.push(("severity".to_owned(), cut(&found.severity, FIELD_BYTES_MAX).to_owned()));
+        fields.push(("category".to_owned(), cut(&found.category, FIELD_BYTES_MAX).to_owned()));
+        self.journal.line(Severity::from_word(&found.severity), "guest", &found.message, fields);
+        self.journal.stage(&format!("anomaly:{}", cut(&found.category, FIELD_BYTES_MAX)), 1);
+        Ok(Ok(()))
+    }
+
+    fn stage(&mut self, name: String, rows: u64, details: Vec<(String, String)>) -> Called<()> {
+        self.journal.called();
+        if !self.journal.stage(&name, rows) {
+            let message = format!("plugin `{}` records more stages than an attempt may have", self.facts.plugin);
+            return Ok(Err(guest_error(Failure::new(FailureKind::Pipeline, "stage_limit", message))));
+        }
+        if !details.is_empty() {
+            self.journal.line(Severity::Debug, "host", &format!("stage {name}: {rows} rows"), kept_fields(details));
+        }
+        Ok(Ok(()))
+    }
+
+    fn progress(&mut self, done: u64, total: Option<u64>) -> wasmtime::Result<()> {
+        self.journal.called();
+        if let Some(progress) = &self.progress {
+            (progress.0)(done, total);
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, level: String, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+        self.journal.called();
+        self.journal.line(Severity::from_word(&level), "guest", &message, kept_fields(fields));
+        Ok(())
+    }
+
+    fn metric(&mut self, name: String, value: f64, labels: Vec<(String, String)>) -> wasmtime::Result<()> {
+        self.journal.called();
+        let labels = kept_fields(labels);
+        tracing::info!(target: "metric", name = cut(&name, FIELD_BYTES_MAX), value, ?labels);
+        Ok(())
+    }
+
+    fn secret(&mut self, name: String) -> Called<String> {
+        self.journal.called();
+        let message = format!(
+            "plugin `{}` was not granted the secret `{}`: this host grants none",
+            self.facts.plugin,
+            cut(&name, FIELD_BYTES_MAX)
+        );
+        Ok(Err(guest_error(Failure::new(FailureKind::Auth, "not_granted", message))))
+    }
+}
+
+fn kept_fields(fields: Vec<(String, String)>) -> Vec<(String, String)> {
+    let short = |text: &str| cut(text, FIELD_BYTES_MAX).to_owned();
+    fields.iter().take(FIELDS_MAX).map(|(name, value)| (short(name), short(value))).collect()
+}

@@ -1,0 +1,262 @@
+//! The runtime: one engine, the components that may run, and the threads that guests run on.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use model::plugin::Finding;
+use model::ports::{Cancel, Invocation, Invoked, Invoker};
+use model::{Digest, Failure, FailureKind, Manifest};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::attempt::{HostState, Journal, Stopped, Watch};
+use crate::engine::{self, Allocation, INSTANCES_MAX};
+use crate::loading::{Cache, Loader};
+use crate::plugin::Plugin;
+use crate::{Found, Loaded, RuntimeConfig, discover, failures, invoke, linking};
+
+/// The version of Wasmtime that runs the plugins, for the record of a run.
+pub const WASMTIME_VERSION: &str = "48.0.8";
+
+/// How long after its deadline an attempt that is stuck in a host call is given up.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs plugins. Shared by everybody who loads or invokes; drop the last one to stop the guests' threads.
+#[derive(Debug)]
+pub struct Runtime {
+    parts: Parts,
+    plugins: RwLock<HashMap<Digest, Arc<Plugin>>>,
+    /// Places for instances.
+    places: Semaphore,
+    guests: Guests,
+    config: RuntimeConfig,
+}
+
+struct Parts {
+    engine: Engine,
+    allocation: Allocation,
+    linker: Linker<HostState>,
+    cache: Option<Cache>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts")
+            .field("allocation", &self.allocation)
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The threads that guests run on: their own, so that no guest can keep the host from its work.
+#[derive(Debug)]
+struct Guests(Option<tokio::runtime::Runtime>);
+
+impl Guests {
+    fn start(threads: usize) -> std::io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(threads.max(1)).thread_name("guest").enable_time();
+        Ok(Self(Some(builder.build()?)))
+    }
+
+    /// None only while being dropped.
+    fn handle(&self) -> Option<&tokio::runtime::Handle> {
+        self.0.as_ref().map(tokio::runtime::Runtime::handle)
+    }
+}
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Waiting for the threads is not allowed where the last user may be an async task.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Runtime {
+    /// Sets up the engine, the cache and the guests' threads. A cache folder that cannot be trusted is reported and not
+    /// used; an address space too short for the instance pool is reported in [`Runtime::allocation`].
+    pub fn open(config: RuntimeConfig) -> Result<Self, Failure> {
+        let (engine, allocation) = engine::build()?;
+        let linker = linking::linker(&engine)?;
+        let cache = config.cache_dir.as_deref().and_then(|folder| {
+            let opened = Cache::open(folder, &engine);
+            opened.inspect_err(|reason| tracing::warn!(reason, "components are compiled at every start")).ok()
+        });
+        let guests = Guests::start(config.guest_threads).map_err(|error| {
+            Failure::new(FailureKind::Internal, "threads", format!("could not start the guests' threads: {error}"))
+        })?;
+        Ok(Self {
+            parts: Parts { engine, allocation, linker, cache },
+            plugins: RwLock::default(),
+            places: Semaphore::new(INSTANCES_MAX),
+            guests,
+            config,
+        })
+    }
+
+    /// Where instances get their memory from.
+    pub fn allocation(&self) -> &Allocation {
+        &self.parts.allocation
+    }
+
+    /// Loads one component; one without errors can be invoked by its digest from then on. Blocks for as long as
+    /// compiling takes, so call it from where blocking is allowed.
+    pub fn load(&self, file: &Path) -> Loaded {
+        self.with_loader(file, |loader| loader.load_file(file))
+    }
+
+    /// As [`Runtime::load`] with the bytes at hand; `file` only says where they came from.
+    pub fn load_bytes(&self, file: &Path, bytes: &[u8]) -> Loaded {
+        self.with_loader(file, |loader| loader.load_bytes(file, bytes))
+    }
+
+    /// Loads every component of a folder, several at a time, in order of path. One that does not load has its reasons
+    /// and does not touch the others. Only the folder itself can fail: `bad_folder`. Blocks.
+    pub fn load_folder(&self, folder: &Path) -> Result<Vec<Loaded>, Failure> {
+        let found = discover(folder)?;
+        let next = AtomicUsize::new(0);
+        let loaded = Mutex::new(Vec::with_capacity(found.len()));
+        let work = || {
+            while let Some((place, found)) = take(&next, &found) {
+                let result = self.load_found(found);
+                loaded.lock().unwrap_or_else(PoisonError::into_inner).push((place, result));
+            }
+        };
+        std::thread::scope(|scope| {
+            let helpers = self.config.compile_parallel.max(1).min(found.len()).saturating_sub(1);
+            for _ in 0..helpers {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
+        loaded.sort_by_key(|(place, _)| *place);
+        Ok(loaded.into_iter().map(|(_, loaded)| loaded).collect())
+    }
+
+    /// The manifest of a component that may run.
+    pub fn manifest(&self, digest: &Digest) -> Option<Arc<Manifest>> {
+        self.plugin(digest).map(|plugin| Arc::clone(&plugin.manifest))
+    }
+
+    /// Forgets a component. Attempts in flight finish on it.
+    pub fn forget(&self, digest: &Digest) {
+        self.plugins.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
+    }
+
+    fn plugin(&self, digest: &Digest) -> Option<Arc<Plugin>> {
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    fn load_found(&self, found: &Found) -> Loaded {
+        match &found.problem {
+            None => self.load(&found.file),
+            Some(problem) => {
+                let message = format!("`{}`: {problem}", found.file.display());
+                let hint = "check that this user may read it, or remove it from the folder";
+                Loaded::refused(&found.file, None, vec![Finding::error("unreadable", message, hint)])
+            }
+        }
+    }
+
+    fn with_loader(&self, file: &Path, load: impl FnOnce(&Loader<'_>) -> (Loaded, Option<Plugin>)) -> Loaded {
+        let Some(guests) = self.guests.handle() else {
+            return Loaded::refused(file, None, Vec::new());
+        };
+        let loader = Loader {
+            engine: &self.parts.engine,
+            linker: &self.parts.linker,
+            cache: self.parts.cache.as_ref(),
+            guests,
+            limits: &self.config.limits,
+            component_bytes: self.config.component_bytes,
+        };
+        let (loaded, plugin) = load(&loader);
+        if let Some(plugin) = plugin {
+            let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
+            plugins.insert(plugin.digest, Arc::new(plugin));
+        }
+        loaded
+    }
+
+    /// Waits for a place for one more instance, for as long as nobody cancels.
+    async fn place(&self, cancel: &Cancel) -> Result<SemaphorePermit<'_>, Stopped> {
+        loop {
+            if cancel.is_cancelled() {
+                return Err(Stopped::Cancelled);
+            }
+            if let Ok(place) = self.places.try_acquire() {
+                return Ok(place);
+            }
+            // The semaphore is never closed, so an error can only mean that time is up for this glance.
+            if let Ok(Ok(place)) = tokio::time::timeout(Duration::from_millis(10), self.places.acquire()).await {
+                return Ok(place);
+            }
+        }
+    }
+}
+
+fn take<'a, T>(next: &AtomicUsize, items: &'a [T]) -> Option<(usize, &'a T)> {
+    let place = next.fetch_add(1, Ordering::Relaxed);
+    items.get(place).map(|item| (place, item))
+}
+
+#[async_trait::async_trait]
+impl Invoker for Runtime {
+    /// Must be called within a Tokio runtime with time enabled. Dropping the future stops the guest.
+    async fn invoke(&self, invocation: Invocation) -> Invoked {
+        let journal = Journal::new(invocation.started_at, invocation.limits.log_lines);
+        let (name, wall_clock) = (invocation.plugin.clone(), invocation.limits.wall_clock);
+        let (Some(plugin), Some(guests)) = (self.plugin(&invocation.digest), self.guests.handle()) else {
+            let message = format!("no component `{}` with the digest {} is loaded", name, invocation.digest);
+            let failure = Failure::new(FailureKind::Orchestration, "plugin_not_loaded", message);
+            return invoke::invoked(Err(failure), Some(invocation.workbench), &journal);
+        };
+        let _place = match self.place(&invocation.cancel).await {
+            Ok(place) => place,
+            Err(stopped) => {
+                let failure = failures::stopped_failure(&name, stopped);
+                return invoke::invoked(Err(failure), Some(invocation.workbench), &journal);
+            }
+        };
+        let span = tracing::info_span!(
+            "attempt",
+            run_id = %invocation.run_id, plugin = %name, digest = %invocation.digest.short(), attempt = invocation.attempt
+        );
+        let watch = Watch::starting_now(wall_clock, invocation.cancel.clone());
+        let engine = self.parts.engine.clone();
+        let attempt = invoke::carry_out(engine, plugin, invocation, watch, journal.clone());
+        let mut attempt = AbortOnDrop(guests.spawn(attempt.instrument(span)));
+        let failure = match tokio::time::timeout(wall_clock.saturating_add(GRACE), &mut attempt.0).await {
+            Ok(Ok(invoked)) => return invoked,
+            Ok(Err(ended)) => Failure::new(
+                FailureKind::Internal,
+                "host_panic",
+                format!("the host failed while it worked for plugin `{name}`: {ended}; please report this"),
+            ),
+            Err(_) => failures::stopped_failure(&name, Stopped::WallClock { limit: wall_clock })
+                .detail("stuck", "a host call did not return; what the attempt wrote is lost"),
+        };
+        invoke::invoked(Err(failure), None, &journal)
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop(JoinHandle<Invoked>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Statistics of the columns of one file: exact, or absent.
+
+use model::DataType;
+use model::capture::ColumnStats;
+use model::failure::Failure;
+use model::manifest::DatasetSpec;
+use serde::{Deserialize, Serialize};
+
+use super::bounds::Bounds;
+use super::tables;
+use crate::failure::internal;
+
+/// One column of one file, as the catalog holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileColumn {
+    pub(crate) id: i64,
+    pub(crate) data_type: DataType,
+    pub(crate) bytes: u64,
+    /// Values that are not null.
+    pub(crate) values: u64,
+    pub(crate) nulls: u64,
+    /// None for what is no float.
+    pub(crate) contains_nan: Option<bool>,
+    pub(crate) bounds: Option<Bounds>,
+}
+
+/// Makes of what a file says about itself what readers may rely on.
+///
+/// # Errors
+///
+/// If a column is missing or counts more nulls than the file has rows: such a file is not what it says it is.
+pub(crate) fn file_columns(spec: &DatasetSpec, rows: u64, found: &[ColumnStats]) -> Result<Vec<FileColumn>, Failure> {
+    let columns = tables::columns(spec).into_iter().map(|column| {
+        let stats = found.iter().find(|stats| stats.column == column.name);
+        let stats = stats.ok_or_else(|| bad(spec, column.name, "has no statistics"))?;
+        let values = rows.checked_sub(stats.nulls).ok_or_else(|| bad(spec, column.name, "has more nulls than rows"))?;
+        let data_type = column.data_type;
+        Ok(FileColumn {
+            id: column.id,
+            data_type,
+            bytes: stats.bytes,
+            values,
+            nulls: stats.nulls,
+            contains_nan: contains_nan(data_type, values, stats.contains_nan),
+            bounds: bounds(data_type, stats),
+        })
+    });
+    columns.collect()
+}
+
+fn bad(spec: &DatasetSpec, column: &str, why: &str) -> Failure {
+    let message = format!("the file of a capture of `{}` is not publishable: its column `{column}` {why}", spec.name);
+    internal("bad_file", message)
+}
+
+/// DuckDB leaves a file out under `x <> 0.1` if both its bounds are 0.1, also if it says that it holds NaN. So a column
+/// has bounds only if it is known to hold none.
+fn bounds(data_type: DataType, stats: &ColumnStats) -> Option<Bounds> {
+    if data_type == DataType::Float64 && stats.contains_nan != Some(false) {
+        return None;
+    }
+    Bounds::new(data_type, stats.min.as_deref(), stats.max.as_deref())
+}
+
+fn contains_nan(data_type: DataType, values: u64, found: Option<bool>) -> Option<bool> {
+    match data_type {
+        DataType::Float64 if values == 0 => Some(false),
+        DataType::Float64 => found,
+        DataType::Bool
+        | DataType::Int64
+        | DataType::Utf8
+        | DataType::Date
+        | DataType::Timestamp
+        | DataType::Decimal { .. } => None,
+    }
+}
+
+/// The statistics of a file that is kept back, as JSON in the ledger.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Stats(Vec<Stat>);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Stat {
+    column: String,
+    bytes: u64,
+    values: u64,
+    nulls: u64,
+    contains_nan: Option<bool>,
+    min: Option<String>,
+    max: Option<String>,
+}
+
+impl Stats {
+    pub(crate) fn of(columns: &[ColumnStats]) -> Self {
+        let stats = columns.iter().cloned().map(|stats| {
+            let ColumnStats { column, bytes, values, nulls, contains_nan, min, max } = stats;
+            Stat { column, bytes, values, nulls, contains_nan, min, max }
+        });
+        Self(stats.collect())
+    }
+
+    pub(crate) fn into_columns(self) -> Vec<ColumnStats> {
+        let columns = self.0.into_iter().map(|stat| {
+            let Stat { column, bytes, values, nulls, contains_nan, min, max } = stat;
+            ColumnStats { column, bytes, values, nulls, contains_nan, min, max }
+        });
+        columns.collect()
+    }
+}

@@ -1,0 +1,273 @@
+//! Datasets and their tables in the catalog; a table begins with the first capture of its dataset.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::failure::Failure;
+use model::manifest::DatasetSpec;
+use model::{DataType, DatasetName, Partition};
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::snapshot::Draft;
+use crate::commands::json;
+use crate::failure::{corrupt, failed, internal};
+use crate::writer::Scribe;
+
+/// Columns that the host adds to every dataset, after the plugin's own: which capture a row belongs to, which run.
+const HOST_COLUMNS: [&str; 2] = ["_capture_id", "_run_id"];
+
+/// The datasets that a commit is about.
+#[derive(Debug)]
+pub(crate) struct Tables(BTreeMap<DatasetName, Table>);
+
+/// One dataset, with its table if that exists already.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) spec: DatasetSpec,
+    id: Option<i64>,
+    partitioning: Option<i64>,
+}
+
+/// A table that exists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TableId {
+    pub(crate) table: i64,
+    /// None for a dataset that is not partitioned.
+    pub(crate) partitioning: Option<i64>,
+}
+
+/// A column of a table. Its id is the Parquet field id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Column<'a> {
+    pub(crate) id: i64,
+    pub(crate) name: &'a str,
+    pub(crate) data_type: DataType,
+    pub(crate) nullable: bool,
+}
+
+/// The columns of the files of a dataset: its own from 1, then the host's.
+pub(crate) fn columns(spec: &DatasetSpec) -> Vec<Column<'_>> {
+    let own = spec.columns.iter().map(|column| (column.name.as_str(), column.data_type, column.nullable));
+    let host = HOST_COLUMNS.iter().map(|name| (*name, DataType::Utf8, false));
+    let numbered = (1..).zip(own.chain(host));
+    numbered.map(|(id, (name, data_type, nullable))| Column { id, name, data_type, nullable }).collect()
+}
+
+#[derive(FromRow)]
+struct Row {
+    name: String,
+    spec: String,
+    table_id: Option<i64>,
+    partition_id: Option<i64>,
+}
+
+impl Tables {
+    /// Reads what is known of `datasets`.
+    pub(crate) async fn read(
+        scribe: &mut Scribe<'_>,
+        datasets: impl Iterator<Item = &DatasetName>,
+    ) -> Result<Self, Failure> {
+        let wanted: BTreeSet<String> = datasets.map(ToString::to_string).collect();
+        let rows: Vec<Row> = sqlx::query_as(
+            r#"
+            SELECT datasets.name, datasets.spec, datasets.table_id, partitioning.partition_id
+            FROM datasets
+            LEFT JOIN ducklake_partition_info AS partitioning
+                ON partitioning.table_id = datasets.table_id AND partitioning.end_snapshot IS NULL
+            WHERE datasets.name IN (SELECT value FROM json_each(?1))
+            "#,
+        )
+        .bind(json(&wanted)?)
+        .fetch_all(&mut *scribe.connection)
+        .await
+        .map_err(failed("read the datasets"))?;
+        let mut tables = BTreeMap::new();
+        for Row { name, spec, table_id, partition_id } in rows {
+            let spec: DatasetSpec = serde_json::from_str(&spec).map_err(|_| corrupt("a dataset", &spec))?;
+            let name = name.parse().map_err(|_| corrupt("the name of a dataset", &name))?;
+            tables.insert(name, Table { spec, id: table_id, partitioning: partition_id });
+        }
+        Ok(Self(tables))
+    }
+
+    /// Checks that captures of this partition may exist.
+    pub(crate) fn check(&self, dataset: &DatasetName, partition: &Partition) -> Result<(), Failure> {
+        let spec = self.spec(dataset)?;
+        let expected: BTreeSet<&str> = spec.partition_by.iter().map(String::as_str).collect();
+        let found: BTreeSet<&str> = partition.0.keys().map(String::as_str).collect();
+        if expected == found {
+            return Ok(());
+        }
+        let message = format!("`{dataset}` is partitioned by {expected:?}, but a capture came for {found:?}");
+        Err(internal("bad_partition", message))
+    }
+
+    pub(crate) fn spec(&self, dataset: &DatasetName) -> Result<&DatasetSpec, Failure> {
+        self.0.get(dataset).map(|table| &table.spec).ok_or_else(|| unknown(dataset))
+    }
+
+    /// The table of a dataset, which begins with this snapshot if it is not there yet.
+    pub(crate) async fn ensure(
+        &mut self,
+        scribe: &mut Scribe<'_>,
+        draft: &mut Draft,
+        dataset: &DatasetName,
+    ) -> Result<TableId, Failure> {
+        let table = self.0.get_mut(dataset).ok_or_else(|| unknown(dataset))?;
+        if let Some(id) = table.id {
+            return Ok(TableId { table: id, partitioning: table.partitioning });
+        }
+        let schema = ensure_schema(scribe, draft, dataset.domain()).await?;
+        let id = draft.catalog_id();
+        create(scribe, draft, dataset, &table.spec, schema, id).await?;
+        table.id = Some(id);
+        if !table.spec.partition_by.is_empty() {
+            let partitioning = draft.catalog_id();
+            create_partitioning(scribe, draft, &table.spec, id, partitioning).await?;
+            table.partitioning = Some(partitioning);
+        }
+        Ok(TableId { table: id, partitioning: table.partitioning })
+    }
+}
+
+fn unknown(dataset: &DatasetName) -> Failure {
+    internal("unknown_dataset", format!("no plugin that declares `{dataset}` was ever registered"))
+}
+
+async fn ensure_schema(scribe: &mut Scribe<'_>, draft: &mut Draft, name: &str) -> Result<i64, Failure> {
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT schema_id FROM ducklake_schema WHERE schema_name = ?1 AND end_snapshot IS NULL")
+            .bind(name)
+            .fetch_optional(&mut *scribe.connection)
+            .await
+            .map_err(failed("read the schemas of the catalog"))?;
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let id = draft.catalog_id();
+    sqlx::query(
+        r#"
+        INSERT INTO ducklake_schema (schema_id, schema_uuid, begin_snapshot, schema_name, path, path_is_relative)
+        VALUES (?1, ?2, ?3, ?4, ?4 || '/', 1)
+        "#,
+    )
+    .bind(id)
+    .bind(super::uuid(&*scribe.lead.clock, &*scribe.lead.entropy))
+    .bind(draft.id)
+    .bind(name)
+    .execute(&mut *scribe.connection)
+    .await
+    .map_err(failed("create a schema of the catalog"))?;
+    draft.created_schema(name);
+    Ok(id)
+}
+
+#[derive(Serialize)]
+struct ColumnRow<'a> {
+    id: i64,
+    name: &'a str,
+    type_name: String,
+    nulls_allowed: i64,
+}
+
+async fn create(
+    scribe: &mut Scribe<'_>,
+    draft: &mut Draft,
+    dataset: &DatasetName,
+    spec: &DatasetSpec,
+    schema: i64,
+    id: i64,
+) -> Result<(), Failure> {
+    let action = "create a table of the catalog";
+    sqlx::query(
+        r#"
+        INSERT INTO ducklake_table (
+            table_id, table_uuid, begin_snapshot, schema_id, table_name, path, path_is_relative
+        )
+        VALUES (?1, ?2, ?3, ?4, ?5, ?5 || '/', 1)
+        "#,
+    )
+    .bind(id)
+    .bind(super::uuid(&*scribe.lead.clock, &*scribe.lead.entropy))
+    .bind(draft.id)
+    .bind(schema)
+    .bind(dataset.dataset())
+    .execute(&mut *scribe.connection)
+    .await
+    .map_err(failed(action))?;
+    let rows: Vec<ColumnRow<'_>> = columns(spec)
+        .into_iter()
+        .map(|column| ColumnRow {
+            id: column.id,
+            name: column.name,
+            type_name: super::type_name(column.data_type),
+            nulls_allowed: i64::from(column.nullable),
+        })
+        .collect();
+    sqlx::query(
+        r#"
+        INSERT INTO ducklake_column (
+            column_id, begin_snapshot, table_id, column_order, column_name, column_type,
+            default_value, nulls_allowed, default_value_type, default_value_dialect
+        )
+        SELECT
+            value ->> 'id', ?2, ?3, value ->> 'id', value ->> 'name', value ->> 'type_name',
+            'NULL', value ->> 'nulls_allowed', 'literal', 'duckdb'
+        FROM json_each(?1)
+        "#,
+    )
+    .bind(json(&rows)?)
+    .bind(draft.id)
+    .bind(id)
+    .execute(&mut *scribe.connection)
+    .await
+    .map_err(failed(action))?;
+    let bound = sqlx::query("UPDATE datasets SET table_id = ?2 WHERE name = ?1 AND table_id IS NULL")
+        .bind(dataset.to_string())
+        .bind(id)
+        .execute(&mut *scribe.connection)
+        .await
+        .map_err(failed(action))?;
+    draft.created_table(id, dataset.domain(), dataset.dataset());
+    match bound.rows_affected() {
+        1 => Ok(()),
+        _ => Err(internal("table_exists", format!("`{dataset}` has a table already"))),
+    }
+}
+
+async fn create_partitioning(
+    scribe: &mut Scribe<'_>,
+    draft: &Draft,
+    spec: &DatasetSpec,
+    table: i64,
+    id: i64,
+) -> Result<(), Failure> {
+    let action = "create the partitioning of a table";
+    sqlx::query("INSERT INTO ducklake_partition_info (partition_id, table_id, begin_snapshot) VALUES (?1, ?2, ?3)")
+        .bind(id)
+        .bind(table)
+        .bind(draft.id)
+        .execute(&mut *scribe.connection)
+        .await
+        .map_err(failed(action))?;
+    let columns = columns(spec);
+    let ids: Vec<Option<i64>> = spec
+        .partition_by
+        .iter()
+        .map(|name| columns.iter().find(|column| column.name == name).map(|column| column.id))
+        .collect();
+    sqlx::query(
+        r#"
+        INSERT INTO ducklake_partition_column (partition_id, table_id, partition_key_index, column_id, "transform")
+        SELECT ?2, ?3, key, value, 'identity'
+        FROM json_each(?1)
+        "#,
+    )
+    .bind(json(&ids)?)
+    .bind(id)
+    .bind(table)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed(action))
+}

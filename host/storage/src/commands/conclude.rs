@@ -1,0 +1,135 @@
+//! Ending runs: captures, catalog, findings, cursor, status and events, all or nothing.
+
+mod capture;
+mod status;
+
+use std::collections::HashMap;
+
+use model::RunId;
+use model::failure::{Failure, FailureKind};
+use model::quality::CheckResult;
+use model::run::{Concluded, Conclusion, RunCapture, RunReport, RunStatus};
+
+use super::{distinct, events, findings, illegal, unknown_run};
+use crate::failure::{corrupt, is_fatal};
+use crate::read::runs::{self, RunRow};
+use crate::writer::{Command, Scribe};
+use capture::Delivered;
+
+/// A run that may end, with what became of its captures.
+#[derive(Debug)]
+struct Ending<'a> {
+    conclusion: &'a Conclusion,
+    run: RunRow,
+    delivered: Delivered,
+}
+
+impl Command for Conclusion {
+    type Answer = Concluded;
+
+    async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Concluded, Failure>>, Failure> {
+        distinct(commands.iter().map(|conclusion| conclusion.run_id))?;
+        let ids: Vec<RunId> = commands.iter().map(|conclusion| conclusion.run_id).collect();
+        let rows = runs::rows(&mut *scribe.connection, &ids).await?;
+        let mut rows: HashMap<String, RunRow> = rows.into_iter().map(|run| (run.run_id.clone(), run)).collect();
+        let mut answers = Vec::with_capacity(commands.len());
+        let mut endings = Vec::with_capacity(commands.len());
+        for conclusion in commands {
+            let run = rows.remove(&conclusion.run_id.to_string());
+            match deliver(scribe, conclusion, run).await {
+                Ok(ending) => {
+                    answers.push(None);
+                    endings.push(ending);
+                }
+                Err(failure) if is_fatal(&failure) => return Err(failure),
+                Err(failure) => answers.push(Some(failure)),
+            }
+        }
+        let ended: Vec<&Conclusion> = endings.iter().map(|ending| ending.conclusion).collect();
+        status::record(scribe, &endings).await?;
+        findings::record(scribe, &ended).await?;
+        events::append(scribe, endings.iter().flat_map(status::events).collect()).await?;
+        let mut concluded = endings.into_iter().map(concluded);
+        let answers = answers.into_iter().filter_map(|failure| match failure {
+            Some(failure) => Some(Err(failure)),
+            None => concluded.next(),
+        });
+        Ok(answers.collect())
+    }
+}
+
+/// Checks that the run may end this way and takes care of its captures, within a savepoint of its own.
+async fn deliver<'a>(
+    scribe: &mut Scribe<'_>,
+    conclusion: &'a Conclusion,
+    run: Option<RunRow>,
+) -> Result<Ending<'a>, Failure> {
+    let run = run.ok_or_else(|| unknown_run(conclusion.run_id))?;
+    let from = run.status().ok_or_else(|| corrupt("a status", &run.status))?;
+    if !may_end(from, conclusion.status) {
+        return Err(illegal(conclusion.run_id, from, conclusion.status.name()));
+    }
+    if conclusion.captures.is_empty() {
+        return Ok(Ending { conclusion, run, delivered: Delivered::default() });
+    }
+    scribe.run("SAVEPOINT delivery").await?;
+    let delivered = capture::deliver(scribe, conclusion, &run).await;
+    match &delivered {
+        Err(failure) if is_fatal(failure) => {}
+        Err(_) => {
+            scribe.run("ROLLBACK TO delivery").await?;
+            scribe.run("RELEASE delivery").await?;
+        }
+        Ok(_) => scribe.run("RELEASE delivery").await?,
+    }
+    Ok(Ending { conclusion, run, delivered: delivered? })
+}
+
+/// Whether a run may end so. Beyond the transitions of [`RunStatus::may_become`], a run that never started may fail:
+/// else one whose start could not be recorded would wait for ever.
+fn may_end(from: RunStatus, to: RunStatus) -> bool {
+    let never_started = matches!(from, RunStatus::Pending | RunStatus::Queued) && to == RunStatus::Failed;
+    to.is_terminal() && to != RunStatus::DeadLettered && (from.may_become(to) || never_started)
+}
+
+/// The report of a run from what is known here already; the same as the one that is read back.
+fn concluded(ending: Ending<'_>) -> Result<Concluded, Failure> {
+    let Ending { conclusion, run, delivered } = ending;
+    let unchanged = is_unchanged(conclusion, &delivered.captures);
+    let quality: Vec<CheckResult> = conclusion.quality.clone();
+    let before = run.into_report(delivered.captures, quality)?;
+    let report = RunReport {
+        status: conclusion.status,
+        unchanged,
+        rows_in: conclusion.rows_in,
+        rows_out: conclusion.rows_out,
+        rejected: conclusion.rejected,
+        input_hash: conclusion.input_hash.or(before.input_hash),
+        duration_ms: before.started_at.map(|started_at| runs::duration_ms(started_at, conclusion.finished_at)),
+        error: error(conclusion),
+        finished_at: Some(conclusion.finished_at),
+        result: conclusion.result.clone(),
+        ..before
+    };
+    Ok(Concluded { records: delivered.records, report })
+}
+
+fn is_unchanged(conclusion: &Conclusion, captures: &[RunCapture]) -> bool {
+    conclusion.status == RunStatus::Completed
+        && !captures.is_empty()
+        && captures.iter().all(|capture| capture.unchanged)
+}
+
+/// Why the run ended. A run that failed for a reason nobody gave still has to say so.
+fn error(conclusion: &Conclusion) -> Option<Failure> {
+    let nobody_said = || Failure::new(FailureKind::Unknown, "unknown", "the run failed, and nothing said why");
+    match conclusion.status {
+        RunStatus::Failed | RunStatus::TimedOut => Some(conclusion.error.clone().unwrap_or_else(nobody_said)),
+        RunStatus::Pending
+        | RunStatus::Queued
+        | RunStatus::Running
+        | RunStatus::Completed
+        | RunStatus::Cancelled
+        | RunStatus::DeadLettered => conclusion.error.clone(),
+    }
+}

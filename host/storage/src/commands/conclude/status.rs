@@ -1,0 +1,230 @@
+//! The status of ended runs, their last attempts, and the events that tell of it.
+
+use model::failure::Failure;
+use model::run::{Conclusion, RunCapture, RunStatus};
+use serde::Serialize;
+use serde_json::json as value;
+
+use super::{Ending, error, is_unchanged};
+use crate::commands::events::Event;
+use crate::commands::{int, json};
+use crate::failure::{failed, internal};
+use crate::writer::Scribe;
+
+#[derive(Serialize)]
+struct Row<'a> {
+    run_id: String,
+    from: &'a str,
+    attempt: i64,
+    status: &'static str,
+    unchanged: bool,
+    rows_in: i64,
+    rows_out: i64,
+    rejected: i64,
+    error: Option<String>,
+    result: Option<String>,
+    input_hash: Option<String>,
+    inputs: Vec<(&'a str, String)>,
+    captures: Vec<(String, bool)>,
+    source: Option<&'a str>,
+    /// In hex: JSON has no bytes.
+    cursor: Option<String>,
+    finished_at_us: i64,
+}
+
+/// Ends the runs and their last attempts, and keeps what belongs to that.
+pub(super) async fn record(scribe: &mut Scribe<'_>, endings: &[Ending<'_>]) -> Result<(), Failure> {
+    if endings.is_empty() {
+        return Ok(());
+    }
+    let rows: Result<Vec<Row<'_>>, Failure> = endings.iter().map(row).collect();
+    let rows = json(&rows?)?;
+    end_runs(scribe, &rows, endings.len()).await?;
+    end_attempts(scribe, &rows).await?;
+    if endings.iter().any(|ending| ending.conclusion.input_hash.is_some()) {
+        replace_inputs(scribe, &rows).await?;
+    }
+    if endings.iter().any(|ending| !ending.delivered.captures.is_empty()) {
+        link_captures(scribe, &rows).await?;
+    }
+    if endings.iter().any(|ending| ending.conclusion.cursor.is_some()) {
+        move_cursors(scribe, &rows).await?;
+    }
+    Ok(())
+}
+
+fn row<'a>(ending: &'a Ending<'_>) -> Result<Row<'a>, Failure> {
+    let Ending { conclusion, run, delivered } = ending;
+    let error = error(conclusion);
+    let cursor = conclusion.cursor.as_ref();
+    Ok(Row {
+        run_id: conclusion.run_id.to_string(),
+        from: &run.status,
+        attempt: run.attempt,
+        status: conclusion.status.name(),
+        unchanged: is_unchanged(conclusion, &delivered.captures),
+        rows_in: int(conclusion.rows_in),
+        rows_out: int(conclusion.rows_out),
+        rejected: int(conclusion.rejected),
+        error: error.as_ref().map(json).transpose()?,
+        result: conclusion.result.as_ref().map(json).transpose()?,
+        input_hash: conclusion.input_hash.map(|hash| hash.to_string()),
+        inputs: conclusion.inputs.iter().map(|(name, digest)| (name.as_str(), digest.to_string())).collect(),
+        captures: delivered
+            .captures
+            .iter()
+            .map(|capture| (capture.capture_id.to_string(), capture.unchanged))
+            .collect(),
+        source: cursor.map(|cursor| cursor.source.as_str()),
+        cursor: cursor.map(|cursor| cursor.cursor.iter().map(|byte| format!("{byte:02x}")).collect()),
+        finished_at_us: conclusion.finished_at.as_micros(),
+    })
+}
+
+async fn end_runs(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(), Failure> {
+    let done = sqlx::query(
+        r#"
+        UPDATE runs
+        SET status = new.value ->> 'status',
+            unchanged = new.value ->> 'unchanged',
+            rows_in = new.value ->> 'rows_in',
+            rows_out = new.value ->> 'rows_out',
+            rejected = new.value ->> 'rejected',
+            error = new.value ->> 'error',
+            result = new.value ->> 'result',
+            input_hash = COALESCE(new.value ->> 'input_hash', runs.input_hash),
+            finished_at_us = new.value ->> 'finished_at_us'
+        FROM json_each(?1) AS new
+        WHERE runs.run_id = new.value ->> 'run_id'
+            AND runs.status = new.value ->> 'from'
+            AND runs.attempt = new.value ->> 'attempt'
+        "#,
+    )
+    .bind(rows)
+    .execute(&mut *scribe.connection)
+    .await
+    .map_err(failed("end a run"))?;
+    match done.rows_affected() {
+        changed if changed == count as u64 => Ok(()),
+        _ => Err(internal("run_changed", "a run changed while it was being ended; nothing was written")),
+    }
+}
+
+async fn end_attempts(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
+    sqlx::query(
+        r#"
+        UPDATE attempts
+        SET finished_at_us = new.value ->> 'finished_at_us',
+            outcome = new.value ->> 'status',
+            input_hash = COALESCE(new.value ->> 'input_hash', attempts.input_hash)
+        FROM json_each(?1) AS new
+        WHERE attempts.run_id = new.value ->> 'run_id'
+            AND attempts.number = new.value ->> 'attempt'
+            AND attempts.finished_at_us IS NULL
+        "#,
+    )
+    .bind(rows)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("end an attempt"))
+}
+
+/// Files of granted folders are known only once the guest has read them.
+async fn replace_inputs(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
+    sqlx::query(
+        r#"
+        DELETE FROM run_inputs
+        WHERE (run_id, attempt) IN (
+            SELECT value ->> 'run_id', value ->> 'attempt'
+            FROM json_each(?1)
+            WHERE value ->> 'input_hash' IS NOT NULL
+        )
+        "#,
+    )
+    .bind(rows)
+    .execute(&mut *scribe.connection)
+    .await
+    .map_err(failed("record what a run read"))?;
+    sqlx::query(
+        r#"
+        INSERT INTO run_inputs (run_id, attempt, position, file_name, digest)
+        SELECT new.value ->> 'run_id', new.value ->> 'attempt', input.key, input.value ->> 0, input.value ->> 1
+        FROM json_each(?1) AS new, json_each(new.value, '$.inputs') AS input
+        WHERE new.value ->> 'input_hash' IS NOT NULL AND new.value ->> 'attempt' > 0
+        "#,
+    )
+    .bind(rows)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record what a run read"))
+}
+
+async fn link_captures(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
+    sqlx::query(
+        r#"
+        INSERT INTO run_captures (run_id, position, capture_id, unchanged)
+        SELECT new.value ->> 'run_id', capture.key, capture.value ->> 0, capture.value ->> 1
+        FROM json_each(?1) AS new, json_each(new.value, '$.captures') AS capture
+        "#,
+    )
+    .bind(rows)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record the captures of a run"))
+}
+
+async fn move_cursors(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
+    sqlx::query(
+        r#"
+        INSERT INTO source_cursors (source, cursor, run_id, updated_at_us)
+        SELECT value ->> 'source', unhex(value ->> 'cursor'), value ->> 'run_id', value ->> 'finished_at_us'
+        FROM json_each(?1)
+        WHERE value ->> 'source' IS NOT NULL
+        ON CONFLICT (source) DO UPDATE
+        SET cursor = excluded.cursor, run_id = excluded.run_id, updated_at_us = excluded.updated_at_us
+        "#,
+    )
+    .bind(rows)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("keep the cursor of a source"))
+}
+
+/// What happened, in order: the stages, what became of each capture, and the end.
+pub(super) fn events(ending: &Ending<'_>) -> Vec<Event> {
+    let Ending { conclusion, delivered, .. } = ending;
+    let event = |event, data| Event { run: conclusion.run_id, at: conclusion.finished_at, event, data };
+    let stages = conclusion.stages.iter().map(|(name, rows)| event("stage", value!({ "name": name, "rows": rows })));
+    let captures = delivered.captures.iter().map(|capture| event(fate(capture), value!(capture)));
+    let end = event(conclusion.status.name(), summary(conclusion, &delivered.captures));
+    stages.chain(captures).chain([end]).collect()
+}
+
+fn fate(capture: &RunCapture) -> &'static str {
+    match capture {
+        RunCapture { unchanged: true, .. } => "unchanged",
+        RunCapture { revision: Some(_), .. } => "published",
+        RunCapture { revision: None, .. } => "quarantined",
+    }
+}
+
+fn summary(conclusion: &Conclusion, captures: &[RunCapture]) -> serde_json::Value {
+    let Conclusion { rows_in, rows_out, rejected, .. } = conclusion;
+    match conclusion.status {
+        RunStatus::Completed => {
+            let unchanged = is_unchanged(conclusion, captures);
+            value!({ "rows_in": rows_in, "rows_out": rows_out, "rejected": rejected, "unchanged": unchanged })
+        }
+        RunStatus::Failed
+        | RunStatus::TimedOut
+        | RunStatus::Cancelled
+        | RunStatus::DeadLettered
+        | RunStatus::Pending
+        | RunStatus::Queued
+        | RunStatus::Running => value!({ "rows_in": rows_in, "rejected": rejected, "error": error(conclusion) }),
+    }
+}

@@ -1,0 +1,160 @@
+//! What a run found and said: quality results, rejects, stages, log lines.
+
+use model::failure::Failure;
+use model::quality::CheckResult;
+use model::reject::Reject;
+use model::run::{Conclusion, LogLine};
+use serde::Serialize;
+
+use super::{int, json};
+use crate::failure::failed;
+use crate::writer::Scribe;
+
+#[derive(Serialize)]
+struct Row<T> {
+    run_id: String,
+    position: usize,
+    #[serde(flatten)]
+    item: T,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    at_us: i64,
+    level: &'a str,
+    origin: &'a str,
+    message: &'a str,
+    fields: String,
+}
+
+#[derive(Serialize)]
+struct Stage<'a> {
+    stage: &'a str,
+    rows: i64,
+}
+
+#[derive(Serialize)]
+struct Rejected<'a> {
+    code: &'a str,
+    message: &'a str,
+    line: Option<i64>,
+    raw: Option<&'a str>,
+}
+
+/// Writes the findings of several runs, each kind in one statement.
+pub(crate) async fn record<'a>(scribe: &mut Scribe<'_>, ended: &[&'a Conclusion]) -> Result<(), Failure> {
+    quality(scribe, rows(ended, |conclusion| conclusion.quality.iter())).await?;
+    rejects(scribe, rows(ended, |conclusion| conclusion.rejects.iter().map(reject))).await?;
+    let stage = |(stage, rows): &'a (String, u64)| Stage { stage, rows: int(*rows) };
+    stages(scribe, rows(ended, |conclusion| conclusion.stages.iter().map(stage))).await?;
+    let mut lines = Vec::new();
+    for Row { run_id, position, item } in rows(ended, |conclusion| conclusion.logs.iter()) {
+        lines.push(Row { run_id, position, item: line(item)? });
+    }
+    logs(scribe, lines).await
+}
+
+fn rows<'a, T, I: Iterator<Item = T>>(ended: &[&'a Conclusion], items: impl Fn(&'a Conclusion) -> I) -> Vec<Row<T>> {
+    let mut rows = Vec::new();
+    for conclusion in ended {
+        let run_id = conclusion.run_id.to_string();
+        let numbered = items(conclusion).enumerate();
+        rows.extend(numbered.map(|(position, item)| Row { run_id: run_id.clone(), position, item }));
+    }
+    rows
+}
+
+fn line(line: &LogLine) -> Result<Line<'_>, Failure> {
+    Ok(Line {
+        at_us: line.at.as_micros(),
+        level: &line.level,
+        origin: &line.origin,
+        message: &line.message,
+        fields: json(&line.fields)?,
+    })
+}
+
+fn reject(reject: &Reject) -> Rejected<'_> {
+    let Reject { code, message, line, raw } = reject;
+    Rejected { code, message, line: line.map(int), raw: raw.as_deref() }
+}
+
+async fn quality(scribe: &mut Scribe<'_>, rows: Vec<Row<&CheckResult>>) -> Result<(), Failure> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        r#"
+        INSERT INTO quality_results (
+            run_id, position, check_name, dataset, category, severity, status, message, actual, expected
+        )
+        SELECT
+            value ->> 'run_id', value ->> 'position', value ->> 'check', value ->> 'dataset', value ->> 'category',
+            value ->> 'severity', value ->> 'status', value ->> 'message', value ->> 'actual', value ->> 'expected'
+        FROM json_each(?1)
+        "#,
+    )
+    .bind(json(&rows)?)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record the results of quality checks"))
+}
+
+async fn rejects(scribe: &mut Scribe<'_>, rows: Vec<Row<Rejected<'_>>>) -> Result<(), Failure> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        r#"
+        INSERT INTO rejects (run_id, position, code, message, line, raw)
+        SELECT
+            value ->> 'run_id', value ->> 'position', value ->> 'code', value ->> 'message', value ->> 'line',
+            value ->> 'raw'
+        FROM json_each(?1)
+        "#,
+    )
+    .bind(json(&rows)?)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record the rejects of a run"))
+}
+
+async fn stages(scribe: &mut Scribe<'_>, rows: Vec<Row<Stage<'_>>>) -> Result<(), Failure> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        r#"
+        INSERT INTO run_stages (run_id, position, stage, rows)
+        SELECT value ->> 'run_id', value ->> 'position', value ->> 'stage', value ->> 'rows'
+        FROM json_each(?1)
+        "#,
+    )
+    .bind(json(&rows)?)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record the stages of a run"))
+}
+
+async fn logs(scribe: &mut Scribe<'_>, rows: Vec<Row<Line<'_>>>) -> Result<(), Failure> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        r#"
+        INSERT INTO run_logs (run_id, seq, at_us, level, origin, message, fields)
+        SELECT
+            value ->> 'run_id', value ->> 'position' + 1, value ->> 'at_us', value ->> 'level', value ->> 'origin',
+            value ->> 'message', value ->> 'fields'
+        FROM json_each(?1)
+        "#,
+    )
+    .bind(json(&rows)?)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record the log of a run"))
+}

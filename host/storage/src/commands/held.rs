@@ -1,0 +1,141 @@
+//! Captures as rows: those a run leaves behind, published or kept back.
+
+use model::capture::{StagedCapture, StagedFile};
+use model::failure::Failure;
+use model::{CaptureId, CaptureRecord, CaptureState, Digest, RunId, Timestamp};
+use serde::Serialize;
+
+use super::{int, json};
+use crate::catalog::publish::{Delivery, Published};
+use crate::catalog::stats::Stats;
+use crate::failure::failed;
+use crate::writer::Scribe;
+
+/// A capture to be written.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    pub(crate) staged: &'a StagedCapture,
+    pub(crate) run: RunId,
+    pub(crate) plugin: Digest,
+    pub(crate) concluded_at: Timestamp,
+    /// None for one that is quarantined.
+    pub(crate) published: Option<Published>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    capture_id: CaptureId,
+    run_id: RunId,
+    dataset: String,
+    partition: String,
+    state: &'static str,
+    revision: Option<i64>,
+    rows: i64,
+    content_hash: Digest,
+    plugin_digest: Digest,
+    concluded_at_us: i64,
+    snapshot_id: Option<i64>,
+    captured_at_us: Option<i64>,
+    file_path: Option<&'a str>,
+    file_bytes: Option<i64>,
+    footer_bytes: Option<i64>,
+    file_stats: Option<String>,
+    data_file_id: Option<i64>,
+}
+
+impl<'a> Held<'a> {
+    pub(crate) fn record(&self) -> CaptureRecord {
+        let StagedCapture { capture_id, dataset, partition, rows, content_hash, .. } = self.staged;
+        CaptureRecord {
+            dataset: dataset.clone(),
+            partition: partition.clone(),
+            revision: self.published.map(|published| published.revision),
+            capture_id: *capture_id,
+            captured_at: self.published.map(|published| published.captured_at),
+            rows: *rows,
+            content_hash: *content_hash,
+            run_id: self.run,
+            plugin_digest: self.plugin,
+            state: self.state(),
+        }
+    }
+
+    fn state(&self) -> CaptureState {
+        if self.published.is_some() { CaptureState::Published } else { CaptureState::Quarantined }
+    }
+
+    fn row(&self) -> Result<Row<'a>, Failure> {
+        let StagedCapture { capture_id, dataset, partition, rows, content_hash, file } = self.staged;
+        let published = self.published;
+        // Only a release needs them again; those of a published capture are in the catalog.
+        let stats = match (file, published) {
+            (Some(file), None) => Some(json(&Stats::of(&file.columns))?),
+            (Some(_), Some(_)) | (None, _) => None,
+        };
+        let file = file.as_ref();
+        Ok(Row {
+            capture_id: *capture_id,
+            run_id: self.run,
+            dataset: dataset.to_string(),
+            partition: partition.key(),
+            state: self.state().name(),
+            revision: published.map(|published| int(published.revision)),
+            rows: int(*rows),
+            content_hash: *content_hash,
+            plugin_digest: self.plugin,
+            concluded_at_us: self.concluded_at.as_micros(),
+            snapshot_id: published.map(|published| published.snapshot),
+            captured_at_us: published.map(|published| published.captured_at.as_micros()),
+            file_path: file.map(|file| file.path.as_str()),
+            file_bytes: file.map(|file| int(file.bytes)),
+            footer_bytes: file.map(|file| int(file.footer_bytes)),
+            file_stats: stats,
+            data_file_id: published.and_then(|published| published.data_file),
+        })
+    }
+}
+
+/// What the catalog needs to publish a staged capture.
+pub(crate) fn delivery(staged: &StagedCapture, run: RunId, plugin: Digest) -> Delivery {
+    let StagedCapture { capture_id, dataset, partition, rows, content_hash, file } = staged;
+    Delivery {
+        capture: *capture_id,
+        run,
+        plugin,
+        dataset: dataset.clone(),
+        partition: partition.clone(),
+        rows: *rows,
+        content_hash: *content_hash,
+        file: file.clone(),
+    }
+}
+
+/// Writes captures in one statement.
+pub(crate) async fn record(scribe: &mut Scribe<'_>, held: &[Held<'_>]) -> Result<(), Failure> {
+    let rows: Result<Vec<Row<'_>>, Failure> = held.iter().map(Held::row).collect();
+    sqlx::query(
+        r#"
+        INSERT INTO captures (
+            capture_id, run_id, dataset, partition, state, revision, rows, content_hash, plugin_digest,
+            concluded_at_us, snapshot_id, captured_at_us, file_path, file_bytes, footer_bytes, file_stats, data_file_id
+        )
+        SELECT
+            value ->> 'capture_id', value ->> 'run_id', value ->> 'dataset', value ->> 'partition',
+            value ->> 'state', value ->> 'revision', value ->> 'rows', value ->> 'content_hash',
+            value ->> 'plugin_digest', value ->> 'concluded_at_us', value ->> 'snapshot_id',
+            value ->> 'captured_at_us', value ->> 'file_path', value ->> 'file_bytes', value ->> 'footer_bytes',
+            value ->> 'file_stats', value ->> 'data_file_id'
+        FROM json_each(?1)
+        "#,
+    )
+    .bind(json(&rows?)?)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record captures"))
+}
+
+/// The file of a capture as the ledger kept it.
+pub(crate) fn file(path: String, bytes: u64, footer_bytes: u64, stats: Stats) -> StagedFile {
+    StagedFile { path, bytes, footer_bytes, columns: stats.into_columns() }
+}

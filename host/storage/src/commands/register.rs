@@ -1,0 +1,201 @@
+//! Recording what was found in the plugins folder, and the datasets of active plugins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::failure::{Failure, FailureKind};
+use model::manifest::DatasetSpec;
+use model::plugin::{PluginRecord, PluginState};
+use model::{Digest, Manifest};
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::json;
+use crate::failure::{corrupt, failed};
+use crate::writer::{Command, Scribe};
+
+/// The plugins of one look into the folder.
+#[derive(Debug)]
+pub(crate) struct Registration(pub(crate) Vec<(PluginRecord, Option<Arc<Manifest>>)>);
+
+impl Command for Registration {
+    type Answer = ();
+
+    /// All plugins of a registration are recorded, or none.
+    async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
+        let mut answers = Vec::with_capacity(commands.len());
+        for Self(found) in commands {
+            record_plugins(scribe, found).await?;
+            record_datasets(scribe, found).await?;
+            answers.push(Ok(()));
+        }
+        Ok(answers)
+    }
+}
+
+#[derive(Serialize)]
+struct PluginRow<'a> {
+    name: &'a str,
+    digest: Digest,
+    version: &'a str,
+    state: PluginState,
+    file: &'a str,
+    exports: String,
+    reasons: String,
+    manifest: Option<String>,
+    loaded_at_us: i64,
+    active: bool,
+}
+
+/// A component that could not even be read has no digest, so no identity to remember.
+async fn record_plugins(
+    scribe: &mut Scribe<'_>,
+    found: &[(PluginRecord, Option<Arc<Manifest>>)],
+) -> Result<(), Failure> {
+    let mut rows = Vec::with_capacity(found.len());
+    for (plugin, manifest) in found {
+        let Some(digest) = plugin.digest else { continue };
+        rows.push(PluginRow {
+            name: &plugin.name,
+            digest,
+            version: &plugin.version,
+            state: plugin.state,
+            file: &plugin.file,
+            exports: json(&plugin.exports)?,
+            reasons: json(&plugin.reasons)?,
+            manifest: manifest.as_deref().map(json).transpose()?,
+            loaded_at_us: plugin.loaded_at.as_micros(),
+            active: plugin.state == PluginState::Active,
+        });
+    }
+    sqlx::query(
+        r#"
+        INSERT INTO plugins (
+            name, digest, version, state, file, exports, reasons, manifest,
+            first_loaded_at_us, loaded_at_us, activation
+        )
+        SELECT
+            value ->> 'name', value ->> 'digest', value ->> 'version', value ->> 'state', value ->> 'file',
+            value ->> 'exports', value ->> 'reasons', value ->> 'manifest',
+            value ->> 'loaded_at_us', value ->> 'loaded_at_us',
+            CASE WHEN value ->> 'active'
+                THEN (SELECT COALESCE(MAX(activation), 0) FROM plugins) + 1 + key
+            END
+        FROM json_each(?1)
+        WHERE true
+        ON CONFLICT (name, digest) DO UPDATE
+        SET version = excluded.version,
+            state = excluded.state,
+            file = excluded.file,
+            exports = excluded.exports,
+            reasons = excluded.reasons,
+            manifest = COALESCE(excluded.manifest, manifest),
+            loaded_at_us = excluded.loaded_at_us,
+            activation = COALESCE(excluded.activation, activation)
+        "#,
+    )
+    .bind(json(&rows)?)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record the plugins"))
+}
+
+/// A dataset as it is known so far.
+#[derive(FromRow)]
+struct Known {
+    name: String,
+    spec: String,
+    /// Whether files with its schema exist that are, or may still become, part of its table.
+    is_fixed: bool,
+}
+
+async fn record_datasets(
+    scribe: &mut Scribe<'_>,
+    found: &[(PluginRecord, Option<Arc<Manifest>>)],
+) -> Result<(), Failure> {
+    let known: Vec<Known> = sqlx::query_as(
+        r#"
+        SELECT
+            name, spec,
+            table_id IS NOT NULL OR EXISTS (
+                SELECT 1 FROM captures WHERE captures.dataset = datasets.name AND captures.state = 'quarantined'
+            ) AS is_fixed
+        FROM datasets
+        "#,
+    )
+    .fetch_all(&mut *scribe.connection)
+    .await
+    .map_err(failed("read the datasets"))?;
+    let known: BTreeMap<String, Known> = known.into_iter().map(|known| (known.name.clone(), known)).collect();
+    for (plugin, manifest) in found {
+        let (PluginState::Active, Some(digest), Some(manifest)) = (plugin.state, plugin.digest, manifest) else {
+            continue;
+        };
+        for spec in &manifest.datasets {
+            if let Some(known) = known.get(&spec.name.to_string()).filter(|known| known.is_fixed) {
+                check(plugin, known, spec)?;
+            }
+            record_dataset(scribe, digest, spec).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Column ids are Parquet field ids, and the host's own columns follow the dataset's: a column more would give them
+/// other ids than the files that are there have. So not even a nullable column may be added once files exist.
+fn check(plugin: &PluginRecord, known: &Known, new: &DatasetSpec) -> Result<(), Failure> {
+    let old: DatasetSpec = serde_json::from_str(&known.spec).map_err(|_| corrupt("a dataset", &known.spec))?;
+    let differences = differences(&old, new);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "plugin `{}` {} declares `{}` otherwise than the captures that are there: {}; give the dataset another name, \
+         or bring the old version of the plugin back",
+        plugin.name,
+        plugin.version,
+        new.name,
+        differences.join("; ")
+    );
+    let failure = Failure::new(FailureKind::Config, "schema_changed", message);
+    Err(failure.detail("plugin", plugin.name.clone()).detail("dataset", new.name.to_string()))
+}
+
+/// What makes files of one spec unreadable under the other; descriptions, units and checks do not.
+fn differences(old: &DatasetSpec, new: &DatasetSpec) -> Vec<String> {
+    let columns = |spec: &DatasetSpec| -> Vec<String> {
+        let columns = spec.columns.iter().map(|column| {
+            let nullable = if column.nullable { "" } else { " not null" };
+            format!("{} {}{nullable}", column.name, column.data_type)
+        });
+        columns.collect()
+    };
+    let parts = [
+        ("columns", columns(old), columns(new)),
+        ("key", old.key.clone(), new.key.clone()),
+        ("partition_by", old.partition_by.clone(), new.partition_by.clone()),
+    ];
+    let different = parts.into_iter().filter(|(_, old, new)| old != new);
+    different.map(|(part, old, new)| format!("{part} were ({}), now ({})", old.join(", "), new.join(", "))).collect()
+}
+
+async fn record_dataset(scribe: &mut Scribe<'_>, plugin: Digest, spec: &DatasetSpec) -> Result<(), Failure> {
+    sqlx::query(
+        r#"
+        INSERT INTO datasets (name, spec, plugin_digest, registered_at_us)
+        VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (name) DO UPDATE
+        SET spec = excluded.spec, plugin_digest = excluded.plugin_digest, registered_at_us = excluded.registered_at_us
+        WHERE spec <> excluded.spec OR plugin_digest <> excluded.plugin_digest
+        "#,
+    )
+    .bind(spec.name.to_string())
+    .bind(json(spec)?)
+    .bind(plugin.to_string())
+    .bind(scribe.lead.clock.now().as_micros())
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record a dataset"))
+}

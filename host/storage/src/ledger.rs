@@ -1,0 +1,76 @@
+//! [`Storage`] as the ledger of the orchestrator.
+
+use std::sync::Arc;
+
+use model::capture::Head;
+use model::catalog::CatalogView;
+use model::failure::Failure;
+use model::plugin::PluginRecord;
+use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
+use model::run::{Concluded, Conclusion, RunReport};
+use model::{DatasetName, Digest, Manifest, Partition, RunId};
+
+use crate::commands::register::Registration;
+use crate::failure::failed;
+use crate::read::heads;
+use crate::storage::Storage;
+
+#[async_trait::async_trait]
+impl Ledger for Storage {
+    #[tracing::instrument(name = "storage.submit", skip_all, fields(run.id = %run.run_id))]
+    async fn submit(&self, run: NewRun) -> Result<Submission, Failure> {
+        self.ask(run, |lanes| &mut lanes.submit).await
+    }
+
+    #[tracing::instrument(name = "storage.start", skip_all, fields(run.id = %start.run_id, attempt = start.attempt))]
+    async fn start(&self, start: Start) -> Result<(), Failure> {
+        self.ask(start, |lanes| &mut lanes.start).await
+    }
+
+    async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure> {
+        let mut connection = self.reads.acquire().await.map_err(failed("read the latest captures"))?;
+        let heads = heads::read(&mut connection, &wanted).await?;
+        Ok(heads.into_iter().map(|head| head.map(|head| head.head)).collect())
+    }
+
+    #[tracing::instrument(name = "storage.conclude", skip_all, fields(run.id = %conclusion.run_id))]
+    async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, Failure> {
+        self.ask(conclusion, |lanes| &mut lanes.conclude).await
+    }
+
+    async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
+        self.read_report(run).await
+    }
+
+    async fn catalog(&self, as_of: AsOf) -> Result<Arc<CatalogView>, Failure> {
+        self.read_catalog(as_of).await
+    }
+
+    async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure> {
+        sqlx::query_scalar("SELECT cursor FROM source_cursors WHERE source = ?1")
+            .bind(source)
+            .fetch_optional(&self.reads)
+            .await
+            .map_err(failed("read the cursor of a source"))
+    }
+
+    async fn active_plugins(&self) -> Result<Vec<(String, Digest)>, Failure> {
+        self.last_active().await
+    }
+
+    #[tracing::instrument(name = "storage.register", skip_all)]
+    async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
+        self.ask(Registration(found), |lanes| &mut lanes.register).await
+    }
+}
+
+#[async_trait::async_trait]
+impl model::ports::Quarantine for Storage {
+    async fn release(&self, capture: model::CaptureId) -> Result<model::CaptureRecord, Failure> {
+        Self::release(self, capture).await
+    }
+
+    async fn discard(&self, capture: model::CaptureId) -> Result<model::CaptureRecord, Failure> {
+        Self::discard(self, capture).await
+    }
+}

@@ -1,0 +1,13 @@
+//! What readers ask of the ledger and the catalog. Nothing here changes anything.
+
+pub(crate) mod captures;
+pub(crate) mod findings;
+pub(crate) mod heads;
+pub(crate) mod plugins;
+pub(crate) mod runs;
+pub(crate) mod view;
+
+/// SQLite counts in signed 64 bits; nothing that is counted here is negative.
+pub(crate) fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,238 @@
+//! Runs as rows, and what they report.
+
+use model::failure::Failure;
+use model::plugin::PluginRef;
+use model::quality::CheckResult;
+use model::run::{LogLine, RunCapture, RunEvent, RunKind, RunReport, RunStatus, RunSummary};
+use model::{RunId, Timestamp};
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{captures, count, findings};
+use crate::commands::json;
+use crate::failure::{corrupt, failed};
+use crate::storage::Storage;
+
+/// Most runs of one page.
+const PAGE_MAX: u32 = 200;
+
+/// Which runs a list shows, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    pub status: Option<RunStatus>,
+    /// The name of a pipeline, source or task.
+    pub name: Option<String>,
+    /// At most 200.
+    pub limit: u32,
+    /// Only runs before this one: the `next` of the page before.
+    pub before: Option<RunId>,
+}
+
+/// A run as it stands in the ledger.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct RunRow {
+    pub(crate) run_id: String,
+    pub(crate) name: String,
+    kind: String,
+    pub(crate) status: String,
+    params: String,
+    pub(crate) attempt: i64,
+    pub(crate) plugin_name: Option<String>,
+    plugin_version: Option<String>,
+    pub(crate) plugin_digest: Option<String>,
+    input_hash: Option<String>,
+    rows_in: i64,
+    rows_out: i64,
+    rejected: i64,
+    unchanged: bool,
+    error: Option<String>,
+    result: Option<String>,
+    created_at_us: i64,
+    started_at_us: Option<i64>,
+    finished_at_us: Option<i64>,
+}
+
+impl RunRow {
+    pub(crate) fn status(&self) -> Option<RunStatus> {
+        RunStatus::from_name(&self.status)
+    }
+
+    pub(crate) fn into_report(
+        self,
+        captures: Vec<RunCapture>,
+        quality: Vec<CheckResult>,
+    ) -> Result<RunReport, Failure> {
+        let RunSummary {
+            run_id,
+            name,
+            kind,
+            status,
+            unchanged,
+            attempt,
+            rows_in,
+            rows_out,
+            rejected,
+            created_at,
+            duration_ms,
+            error,
+        } = self.summary()?;
+        Ok(RunReport {
+            run_id,
+            name,
+            kind,
+            status,
+            unchanged,
+            attempt,
+            rows_in,
+            rows_out,
+            rejected,
+            captures,
+            quality,
+            plugin: self.plugin()?,
+            input_hash: match &self.input_hash {
+                None => None,
+                Some(hash) => Some(hash.parse().map_err(|_| corrupt("an input hash", hash))?),
+            },
+            duration_ms,
+            error,
+            params: serde_json::from_str(&self.params).map_err(|_| corrupt("the parameters of a run", &self.params))?,
+            created_at,
+            started_at: self.started_at_us.map(Timestamp::from_micros),
+            finished_at: self.finished_at_us.map(Timestamp::from_micros),
+            result: match &self.result {
+                None => None,
+                Some(result) => Some(serde_json::from_str(result).map_err(|_| corrupt("the result of a run", result))?),
+            },
+        })
+    }
+
+    fn summary(&self) -> Result<RunSummary, Failure> {
+        let started_at = self.started_at_us.map(Timestamp::from_micros);
+        let finished_at = self.finished_at_us.map(Timestamp::from_micros);
+        Ok(RunSummary {
+            run_id: self.run_id.parse().map_err(|_| corrupt("a run id", &self.run_id))?,
+            name: self.name.clone(),
+            kind: RunKind::from_name(&self.kind).ok_or_else(|| corrupt("the kind of a run", &self.kind))?,
+            status: self.status().ok_or_else(|| corrupt("a status", &self.status))?,
+            unchanged: self.unchanged,
+            attempt: u32::try_from(self.attempt).unwrap_or(u32::MAX),
+            rows_in: count(self.rows_in),
+            rows_out: count(self.rows_out),
+            rejected: count(self.rejected),
+            created_at: Timestamp::from_micros(self.created_at_us),
+            duration_ms: started_at.zip(finished_at).map(|(started, finished)| duration_ms(started, finished)),
+            error: match &self.error {
+                None => None,
+                Some(error) => Some(serde_json::from_str(error).map_err(|_| corrupt("the error of a run", error))?),
+            },
+        })
+    }
+
+    fn plugin(&self) -> Result<Option<PluginRef>, Failure> {
+        let Some(digest) = &self.plugin_digest else { return Ok(None) };
+        Ok(Some(PluginRef {
+            name: self.plugin_name.clone().unwrap_or_default(),
+            version: self.plugin_version.clone().unwrap_or_default(),
+            digest: digest.parse().map_err(|_| corrupt("a digest", digest))?,
+        }))
+    }
+}
+
+/// Whole milliseconds; 0 if the clock stepped back meanwhile.
+pub(crate) fn duration_ms(started: Timestamp, finished: Timestamp) -> u64 {
+    count(finished.as_micros().saturating_sub(started.as_micros()) / 1000)
+}
+
+pub(crate) async fn row(connection: &mut SqliteConnection, run: RunId) -> Result<Option<RunRow>, Failure> {
+    Ok(rows(connection, &[run]).await?.pop())
+}
+
+/// The runs of these ids that exist, in no order.
+pub(crate) async fn rows(connection: &mut SqliteConnection, runs: &[RunId]) -> Result<Vec<RunRow>, Failure> {
+    sqlx::query_as(
+        r#"
+        SELECT
+            run_id, name, kind, status, params, attempt, plugin_name, plugin_version, plugin_digest, input_hash,
+            rows_in, rows_out, rejected, unchanged, error, result, created_at_us, started_at_us, finished_at_us
+        FROM runs
+        WHERE run_id IN (SELECT value FROM json_each(?1))
+        "#,
+    )
+    .bind(json(runs)?)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read a run"))
+}
+
+impl Storage {
+    /// Runs, newest first, and where the next page begins.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<(Vec<RunSummary>, Option<RunId>), Failure> {
+        let limit = filter.limit.clamp(1, PAGE_MAX);
+        let mut rows: Vec<RunRow> = sqlx::query_as(
+            r#"
+            SELECT
+                run_id, name, kind, status, params, attempt, plugin_name, plugin_version, plugin_digest, input_hash,
+                rows_in, rows_out, rejected, unchanged, error, result, created_at_us, started_at_us, finished_at_us
+            FROM runs
+            WHERE (?1 IS NULL OR status = ?1)
+                AND (?2 IS NULL OR name = ?2)
+                AND (?3 IS NULL OR run_id < ?3)
+            ORDER BY run_id DESC
+            -- One more tells whether there is another page.
+            LIMIT ?4 + 1
+            "#,
+        )
+        .bind(filter.status.map(RunStatus::name))
+        .bind(filter.name.as_deref())
+        .bind(filter.before.map(|before| before.to_string()))
+        .bind(limit)
+        .fetch_all(&self.reads)
+        .await
+        .map_err(failed("list the runs"))?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let runs: Result<Vec<RunSummary>, Failure> = rows.iter().map(RunRow::summary).collect();
+        let runs = runs?;
+        let next = runs.last().filter(|_| more).map(|run| run.run_id);
+        Ok((runs, next))
+    }
+
+    /// What happened to a run, in order; empty for a run that does not exist.
+    pub async fn events(&self, run: RunId) -> Result<Vec<RunEvent>, Failure> {
+        let rows: Vec<(i64, i64, String, String)> =
+            sqlx::query_as("SELECT seq, at_us, event, data FROM run_events WHERE run_id = ?1 ORDER BY seq")
+                .bind(run.to_string())
+                .fetch_all(&self.reads)
+                .await
+                .map_err(failed("read the events of a run"))?;
+        let events = rows.into_iter().map(|(seq, at, event, data)| {
+            let data = serde_json::from_str(&data).map_err(|_| corrupt("the data of an event", &data))?;
+            Ok(RunEvent { seq: count(seq), at: Timestamp::from_micros(at), event, data })
+        });
+        events.collect()
+    }
+
+    /// The log of a run, in order; empty until it has ended.
+    pub async fn logs(&self, run: RunId) -> Result<Vec<LogLine>, Failure> {
+        let rows: Vec<(i64, String, String, String, String)> =
+            sqlx::query_as("SELECT at_us, level, origin, message, fields FROM run_logs WHERE run_id = ?1 ORDER BY seq")
+                .bind(run.to_string())
+                .fetch_all(&self.reads)
+                .await
+                .map_err(failed("read the log of a run"))?;
+        let lines = rows.into_iter().map(|(at, level, origin, message, fields)| {
+            let fields = serde_json::from_str(&fields).map_err(|_| corrupt("the fields of a log line", &fields))?;
+            Ok(LogLine { at: Timestamp::from_micros(at), level, origin, message, fields })
+        });
+        lines.collect()
+    }
+
+    /// Everything a run reports, from one state of the ledger.
+    pub(crate) async fn read_report(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
+        let mut transaction = self.reads.begin().await.map_err(failed("read a run"))?;
+        let Some(row) = row(&mut transaction, run).await? else { return Ok(None) };
+        let captures = captures::of_run(&mut transaction, run).await?;
+        let quality = findings::quality(&mut transaction, None, Some(run)).await?;
+        let quality = quality.into_iter().map(|found| found.result).collect();
+        row.into_report(captures, quality).map(Some)
+    }
+}

@@ -1,0 +1,144 @@
+//! What was published as of a snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::catalog::{CatalogCapture, CatalogDataset, CatalogFile, CatalogView, Snapshot};
+use model::failure::{Failure, FailureKind};
+use model::manifest::DatasetSpec;
+use model::ports::AsOf;
+use model::{DatasetName, Timestamp};
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{captures, count};
+use crate::catalog::snapshot::time;
+use crate::failure::{corrupt, failed};
+use crate::storage::Storage;
+
+#[derive(FromRow)]
+struct Row {
+    capture_id: String,
+    run_id: String,
+    dataset: String,
+    partition: String,
+    revision: i64,
+    rows: i64,
+    content_hash: String,
+    captured_at_us: i64,
+    file_path: Option<String>,
+    file_bytes: Option<i64>,
+    latest: bool,
+}
+
+impl Row {
+    fn capture(self, dataset: &DatasetName) -> Result<CatalogCapture, Failure> {
+        let folder = (dataset.domain(), dataset.dataset());
+        Ok(CatalogCapture {
+            capture_id: self.capture_id.parse().map_err(|_| corrupt("a capture id", &self.capture_id))?,
+            partition: captures::partition(&self.partition)?,
+            revision: count(self.revision),
+            captured_at: Timestamp::from_micros(self.captured_at_us),
+            run_id: self.run_id.parse().map_err(|_| corrupt("a run id", &self.run_id))?,
+            rows: count(self.rows),
+            content_hash: self.content_hash.parse().map_err(|_| corrupt("a content hash", &self.content_hash))?,
+            latest: self.latest,
+            file: self.file_path.map(|path| CatalogFile {
+                path: format!("{}/{}/{path}", folder.0, folder.1),
+                bytes: self.file_bytes.map_or(0, count),
+            }),
+        })
+    }
+}
+
+impl Storage {
+    /// What was published as of an instant or by now, from one state of the catalog.
+    pub(crate) async fn read_catalog(&self, as_of: AsOf) -> Result<Arc<CatalogView>, Failure> {
+        let now = self.now().await?;
+        let mut transaction = self.reads.begin().await.map_err(failed("read the catalog"))?;
+        let last = snapshot_at(&mut transaction, None).await?;
+        let snapshot = match as_of {
+            AsOf::Latest => last,
+            // After the clock stepped back, the last capture lies ahead of it and can be asked for all the same.
+            AsOf::Instant(at) if at > now.max(last.at) => return Err(in_the_future(at)),
+            AsOf::Instant(at) => snapshot_at(&mut transaction, Some(at)).await?,
+        };
+        let mut captures = captures_at(&mut transaction, snapshot.id).await?;
+        let specs: Vec<String> = sqlx::query_scalar("SELECT spec FROM datasets ORDER BY name")
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failed("read the datasets"))?;
+        let mut datasets = Vec::with_capacity(specs.len());
+        for spec in &specs {
+            let spec: DatasetSpec = serde_json::from_str(spec).map_err(|_| corrupt("a dataset", spec))?;
+            let rows = captures.remove(&spec.name.to_string()).unwrap_or_default();
+            let captures: Result<_, Failure> = rows.into_iter().map(|row| row.capture(&spec.name)).collect();
+            datasets.push(CatalogDataset { captures: captures?, spec });
+        }
+        Ok(Arc::new(CatalogView { snapshot, datasets }))
+    }
+
+    /// Snapshots that no capture of the ledger made: another program wrote to the catalog.
+    pub async fn foreign_snapshots(&self) -> Result<Vec<u64>, Failure> {
+        let ids: Vec<i64> = sqlx::query_scalar(
+            r#"
+            SELECT snapshot_id
+            FROM ducklake_snapshot
+            WHERE snapshot_id > 0
+                AND snapshot_id NOT IN (SELECT snapshot_id FROM captures WHERE state = 'published')
+            ORDER BY snapshot_id
+            "#,
+        )
+        .fetch_all(&self.reads)
+        .await
+        .map_err(failed("look for snapshots of others"))?;
+        Ok(ids.into_iter().map(count).collect())
+    }
+}
+
+/// The newest snapshot at or before an instant; before the first capture the empty one.
+async fn snapshot_at(connection: &mut SqliteConnection, at: Option<Timestamp>) -> Result<Snapshot, Failure> {
+    let (id, text): (i64, String) = sqlx::query_as(
+        r#"
+        SELECT snapshot_id, snapshot_time
+        FROM ducklake_snapshot
+        -- Times of one form order as texts do.
+        WHERE ?1 IS NULL OR snapshot_time <= ?1 OR snapshot_id = 0
+        ORDER BY snapshot_id DESC
+        LIMIT 1
+        "#,
+    )
+    .bind(at.map(Timestamp::catalog_text))
+    .fetch_one(connection)
+    .await
+    .map_err(failed("find a snapshot"))?;
+    Ok(Snapshot { id: count(id), at: time(&text)? })
+}
+
+/// What was published up to a snapshot, by dataset, oldest first.
+async fn captures_at(connection: &mut SqliteConnection, snapshot: u64) -> Result<HashMap<String, Vec<Row>>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(
+        r#"
+        SELECT
+            capture_id, run_id, dataset, partition, revision, rows, content_hash, captured_at_us, file_path, file_bytes,
+            revision = MAX(revision) OVER (PARTITION BY dataset, partition) AS latest
+        FROM captures
+        WHERE state = 'published' AND snapshot_id <= ?1
+        ORDER BY snapshot_id, dataset, partition
+        "#,
+    )
+    .bind(crate::commands::int(snapshot))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the catalog"))?;
+    let mut captures: HashMap<String, Vec<Row>> = HashMap::new();
+    for row in rows {
+        captures.entry(row.dataset.clone()).or_default().push(row);
+    }
+    Ok(captures)
+}
+
+fn in_the_future(at: Timestamp) -> Failure {
+    let message =
+        format!("{at} lies in the future: nobody knows yet what will be published by then; leave --as-of out");
+    Failure::new(FailureKind::Validation, "bad_as_of", message)
+}

@@ -1,0 +1,64 @@
+//! Idempotency keys.
+
+use model::ports::{Ledger, NewRun, Submission};
+use model::run::RunStatus;
+
+use super::support::Bench;
+
+fn keyed(bench: &Bench) -> NewRun {
+    NewRun { idempotency_key: Some("k".to_owned()), ..bench.new_run() }
+}
+
+#[tokio::test]
+async fn the_same_key_gives_the_same_run() {
+    let bench = Bench::new().await;
+    let first = keyed(&bench);
+    assert_eq!(bench.storage.submit(first.clone()).await.unwrap(), Submission::New);
+    assert_eq!(bench.storage.submit(keyed(&bench)).await.unwrap(), Submission::Existing(first.run_id));
+}
+
+#[tokio::test]
+async fn of_many_at_once_one_is_new() {
+    let bench = Bench::new().await;
+    let (a, b, c) = (keyed(&bench), keyed(&bench), keyed(&bench));
+    let (a, b, c) = tokio::join!(bench.storage.submit(a), bench.storage.submit(b), bench.storage.submit(c));
+    let new = [a, b, c].into_iter().filter(|answer| answer.as_ref().unwrap() == &Submission::New).count();
+    assert_eq!(new, 1);
+}
+
+#[tokio::test]
+async fn a_key_with_other_parameters_is_refused() {
+    let bench = Bench::new().await;
+    bench.storage.submit(keyed(&bench)).await.unwrap();
+    let params = NewRun { params: serde_json::json!({ "file": "b.csv" }), ..keyed(&bench) };
+    let name = NewRun { name: "shop.returns".to_owned(), ..keyed(&bench) };
+    for other in [params, name] {
+        let id = other.run_id;
+        let failure = bench.storage.submit(other).await.unwrap_err();
+        assert_eq!((failure.code.as_str(), failure.exit_code()), ("key_reused", 3));
+        assert_eq!(bench.storage.report(id).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_key_leaves_a_failed_run_only_for_who_saw_it_fail_and_only_once() {
+    let bench = Bench::new().await;
+    let first = keyed(&bench);
+    bench.storage.submit(first.clone()).await.unwrap();
+    let rebind = |bench: &Bench| NewRun { rebind: Some(first.run_id), ..keyed(bench) };
+    let early = bench.storage.submit(rebind(&bench)).await.unwrap();
+    assert_eq!(early, Submission::Existing(first.run_id), "it has not ended yet");
+    bench.storage.conclude(bench.ended(first.run_id, RunStatus::Cancelled)).await.unwrap();
+    assert_eq!(bench.storage.submit(keyed(&bench)).await.unwrap(), Submission::Existing(first.run_id));
+    let second = rebind(&bench);
+    assert_eq!(bench.storage.submit(second.clone()).await.unwrap(), Submission::New);
+    assert_eq!(bench.storage.submit(rebind(&bench)).await.unwrap(), Submission::Existing(second.run_id));
+}
+
+#[tokio::test]
+async fn parameters_have_a_size_limit() {
+    let bench = Bench::new().await;
+    let params = serde_json::json!({ "file": "x".repeat(300_000) });
+    let failure = bench.storage.submit(NewRun { params, ..bench.new_run() }).await.unwrap_err();
+    assert_eq!(failure.code, "bad_params");
+}

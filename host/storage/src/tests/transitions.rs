@@ -1,0 +1,161 @@
+//! The life of a run.
+
+use model::Digest;
+use model::ports::Ledger;
+use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
+use model::reject::Reject;
+use model::run::{Conclusion, LogLine, RunStatus, SourceCursor};
+
+use super::support::{Bench, digest, sales};
+use crate::RunFilter;
+
+#[tokio::test]
+async fn a_run_is_created_queued_started_and_completed() {
+    let bench = Bench::new().await;
+    let run = bench.queued().await;
+    assert_eq!(bench.storage.report(run).await.unwrap().unwrap().status, RunStatus::Queued);
+    bench.storage.start(bench.start(run, 1)).await.unwrap();
+    let concluded = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap();
+    assert_eq!(bench.event_names(run).await, ["created", "queued", "started", "completed"]);
+    assert_eq!((concluded.report.status, concluded.report.attempt), (RunStatus::Completed, 1));
+    assert!(!concluded.report.unchanged, "a run without captures is not unchanged");
+}
+
+#[tokio::test]
+async fn the_report_of_a_conclusion_is_the_one_that_is_read_back() {
+    let bench = Bench::new().await;
+    let run = bench.running().await;
+    let at = bench.ended(run, RunStatus::Failed).finished_at;
+    let check = CheckResult {
+        check: "unique_key".to_owned(),
+        dataset: sales(),
+        category: CheckCategory::BusinessRule,
+        severity: Severity::Block,
+        status: CheckStatus::Fail,
+        message: "two rows".to_owned(),
+        actual: Some("2".to_owned()),
+        expected: None,
+    };
+    let reject = Reject {
+        code: "bad_field".to_owned(),
+        message: "x".to_owned(),
+        line: Some(u64::MAX),
+        raw: Some("a\0\"b".to_owned()),
+    };
+    let line = LogLine {
+        at,
+        level: "info".to_owned(),
+        origin: "guest".to_owned(),
+        message: "héllo".to_owned(),
+        fields: vec![("a".to_owned(), "b".to_owned())],
+    };
+    let conclusion = Conclusion {
+        quality: vec![check],
+        rejects: vec![reject],
+        logs: vec![line.clone()],
+        stages: vec![("parse".to_owned(), u64::MAX)],
+        result: Some(serde_json::json!({ "big": 9_007_199_254_740_993_u64 })),
+        input_hash: Some(digest(9)),
+        inputs: vec![("b.csv".to_owned(), digest(10))],
+        ..bench.ended(run, RunStatus::Failed)
+    };
+    let concluded = bench.storage.conclude(conclusion).await.unwrap();
+    assert_eq!(bench.storage.report(run).await.unwrap(), Some(concluded.report));
+    assert_eq!(bench.storage.logs(run).await.unwrap(), [line]);
+    assert_eq!(bench.event_names(run).await, ["created", "queued", "started", "stage", "failed"]);
+    let rejects = bench.storage.rejects(Some(run)).await.unwrap();
+    assert_eq!(rejects[0].reject.raw.as_deref(), Some("a\0\"b"));
+    assert_eq!(bench.storage.quality(Some(&sales()), None).await.unwrap()[0].run_id, run);
+    let input: Digest = bench.value("SELECT digest FROM run_inputs").await.unwrap().parse().unwrap();
+    assert_eq!(input, digest(10));
+}
+
+#[tokio::test]
+async fn illegal_transitions_change_nothing() {
+    let bench = Bench::new().await;
+    let queued = bench.queued().await;
+    for (status, code) in [(RunStatus::Completed, "illegal_transition"), (RunStatus::Running, "illegal_transition")] {
+        assert_eq!(bench.storage.conclude(bench.ended(queued, status)).await.unwrap_err().code, code);
+    }
+    assert_eq!(bench.storage.start(bench.start(queued, 2)).await.unwrap_err().code, "illegal_transition");
+    let done = bench.running().await;
+    bench.storage.conclude(bench.ended(done, RunStatus::Cancelled)).await.unwrap();
+    for status in [RunStatus::Completed, RunStatus::Cancelled, RunStatus::Failed] {
+        assert_eq!(bench.storage.conclude(bench.ended(done, status)).await.unwrap_err().code, "illegal_transition");
+    }
+    assert_eq!(bench.storage.start(bench.start(done, 2)).await.unwrap_err().code, "illegal_transition");
+    assert_eq!(bench.event_names(queued).await, ["created", "queued"]);
+    assert_eq!(bench.event_names(done).await, ["created", "queued", "started", "cancelled"]);
+    let unknown = bench.new_run().run_id;
+    assert_eq!(bench.storage.start(bench.start(unknown, 1)).await.unwrap_err().code, "bad_id");
+    assert_eq!(bench.storage.conclude(bench.ended(unknown, RunStatus::Failed)).await.unwrap_err().code, "bad_id");
+}
+
+#[tokio::test]
+async fn a_running_run_may_begin_another_attempt() {
+    let bench = Bench::new().await;
+    let run = bench.running().await;
+    bench.storage.start(bench.start(run, 2)).await.unwrap();
+    let report = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap().report;
+    assert_eq!(report.attempt, 2);
+    let outcomes = bench.value("SELECT group_concat(outcome, ' ') FROM (SELECT outcome FROM attempts ORDER BY number)");
+    assert_eq!(outcomes.await.unwrap(), "retried completed");
+}
+
+#[tokio::test]
+async fn a_queued_run_may_be_cancelled_and_one_that_cannot_start_may_fail() {
+    let bench = Bench::new().await;
+    for status in [RunStatus::Cancelled, RunStatus::TimedOut, RunStatus::Failed] {
+        let run = bench.queued().await;
+        let report = bench.storage.conclude(bench.ended(run, status)).await.unwrap().report;
+        assert_eq!((report.status, report.attempt, report.plugin), (status, 0, None));
+    }
+}
+
+#[tokio::test]
+async fn one_bad_command_does_not_hurt_those_that_are_committed_with_it() {
+    let bench = Bench::new().await;
+    let good = [bench.queued().await, bench.queued().await];
+    let unknown = bench.new_run().run_id;
+    let twice = bench.start(good[0], 1);
+    let answers = tokio::join!(
+        bench.storage.start(bench.start(good[0], 1)),
+        bench.storage.start(bench.start(unknown, 1)),
+        bench.storage.start(twice),
+        bench.storage.start(bench.start(good[1], 1)),
+    );
+    assert!(answers.0.is_ok() && answers.3.is_ok());
+    assert_eq!(answers.1.unwrap_err().code, "bad_id");
+    assert_eq!(answers.2.unwrap_err().code, "illegal_transition");
+}
+
+#[tokio::test]
+async fn a_cursor_moves_with_the_run_that_read_up_to_it() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.storage.cursor("shop.drop").await.unwrap(), None);
+    for bytes in [vec![0, 255, 1], Vec::new()] {
+        let run = bench.running().await;
+        let cursor = Some(SourceCursor { source: "shop.drop".to_owned(), cursor: bytes.clone() });
+        let conclusion = Conclusion { cursor, ..bench.ended(run, RunStatus::Completed) };
+        bench.storage.conclude(conclusion).await.unwrap();
+        assert_eq!(bench.storage.cursor("shop.drop").await.unwrap(), Some(bytes));
+    }
+}
+
+#[tokio::test]
+async fn runs_are_listed_newest_first_in_pages() {
+    let bench = Bench::new().await;
+    let mut runs = Vec::new();
+    for _ in 0..5 {
+        runs.push(bench.queued().await);
+    }
+    bench.storage.conclude(bench.ended(runs[0], RunStatus::Cancelled)).await.unwrap();
+    let page = |before, status| RunFilter { limit: 2, before, status, name: Some("shop.sales".to_owned()) };
+    let (first, next) = bench.storage.runs(&page(None, None)).await.unwrap();
+    assert_eq!(first.iter().map(|run| run.run_id).collect::<Vec<_>>(), [runs[4], runs[3]]);
+    assert_eq!(next, Some(runs[3]));
+    let (second, next) = bench.storage.runs(&page(Some(runs[1]), None)).await.unwrap();
+    assert_eq!((second.len(), next), (1, None));
+    let (cancelled, _) = bench.storage.runs(&page(None, Some(RunStatus::Cancelled))).await.unwrap();
+    assert_eq!(cancelled[0].run_id, runs[0]);
+}

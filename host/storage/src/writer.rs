@@ -1,0 +1,112 @@
+//! The single writer, with group commit.
+//!
+//! Commands wait in a channel. The writer takes all that wait, carries them out in one transaction and answers after
+//! the commit, so a sync of the disk is shared by everybody who waited for it. Commands of a kind form a lane and
+//! become the same few statements, however many they are: a statement costs about 0.1 ms whatever it does.
+//!
+//! One bad command does not hurt the others: a lane that fails is rolled back to its savepoint and its commands are
+//! repeated one by one. A full disk or a broken file fails the whole group.
+
+mod group;
+mod lanes;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::Clock;
+use model::failure::Failure;
+use model::ports::Entropy;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+pub(crate) use group::Desk;
+pub(crate) use lanes::{Lane, Lanes};
+
+/// Commands that may wait before those who send them have to.
+const WAITING_MAX: usize = 1_024;
+
+/// Something the writer can do. Commands of one kind are carried out together.
+pub(crate) trait Command: Send + Sync + Sized + 'static {
+    type Answer: Send + 'static;
+
+    /// Carries out `commands` and answers each, in order.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be carried out together. What was written is rolled back and each is tried alone.
+    fn execute(
+        scribe: &mut Scribe<'_>,
+        commands: &[&Self],
+    ) -> impl Future<Output = Result<Vec<Result<Self::Answer, Failure>>, Failure>> + Send;
+}
+
+/// What the writer has besides its connection.
+#[derive(Debug)]
+pub(crate) struct Lead {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// The folder of the captures.
+    pub(crate) captures: PathBuf,
+}
+
+/// The writing connection inside a transaction.
+#[derive(Debug)]
+pub(crate) struct Scribe<'a> {
+    pub(crate) connection: &'a mut SqliteConnection,
+    pub(crate) lead: &'a Lead,
+}
+
+/// A command on its way, with whoever waits for the answer.
+type Errand = Box<dyn FnOnce(&mut Lanes) + Send>;
+
+enum Message {
+    Errand(Errand),
+    Close,
+}
+
+/// The way to the writer.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    messages: mpsc::Sender<Message>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(crate) fn spawn(desk: Desk) -> Self {
+        let (messages, inbox) = mpsc::channel(WAITING_MAX);
+        let task = tokio::spawn(desk.serve(inbox));
+        Self { messages, task: Mutex::new(Some(task)) }
+    }
+
+    /// Returns what came of `command`; none if the writer has closed.
+    pub(crate) async fn ask<C: Command>(
+        &self,
+        command: C,
+        lane: fn(&mut Lanes) -> &mut Lane<C>,
+    ) -> Option<Result<C::Answer, Failure>> {
+        let (answer, answered) = oneshot::channel();
+        let errand: Errand = Box::new(move |lanes| lane(lanes).push(command, answer));
+        self.messages.send(Message::Errand(errand)).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Returns when everything sent before is done and the database is closed.
+    pub(crate) async fn close(&self) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A writer that has gone already has nothing left to do.
+        drop(self.messages.send(Message::Close).await);
+        if let Some(task) = task {
+            drop(task.await);
+        }
+    }
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Errand(_) => "Errand",
+            Self::Close => "Close",
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! The commands of one group, sorted by kind, and the answers they get after the commit.
+
+use model::failure::Failure;
+use model::ports::{NewRun, Start};
+use model::run::Conclusion;
+use tokio::sync::oneshot;
+
+use super::{Command, Scribe};
+use crate::commands::judge::Judgement;
+use crate::commands::recover::Recovery;
+use crate::commands::register::Registration;
+use crate::failure::is_fatal;
+
+type Answers<C> = Vec<Result<<C as Command>::Answer, Failure>>;
+
+/// One group. The order of the fields is the order in which a group is carried out; callers wait for an answer before
+/// they ask for what depends on it, so commands of one group do not depend on each other.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    pub(crate) recover: Lane<Recovery>,
+    pub(crate) register: Lane<Registration>,
+    pub(crate) submit: Lane<NewRun>,
+    pub(crate) start: Lane<Start>,
+    pub(crate) conclude: Lane<Conclusion>,
+    pub(crate) judge: Lane<Judgement>,
+}
+
+impl Lanes {
+    pub(super) fn count(&self) -> usize {
+        self.recover.commands.len()
+            + self.register.commands.len()
+            + self.submit.commands.len()
+            + self.start.commands.len()
+            + self.conclude.commands.len()
+            + self.judge.commands.len()
+    }
+
+    /// Carries everything out inside the open transaction. Nobody is told yet.
+    pub(super) async fn work(&mut self, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
+        let alone = self.count() == 1;
+        self.recover.work(scribe, alone).await?;
+        self.register.work(scribe, alone).await?;
+        self.submit.work(scribe, alone).await?;
+        self.start.work(scribe, alone).await?;
+        self.conclude.work(scribe, alone).await?;
+        self.judge.work(scribe, alone).await
+    }
+
+    /// Tells everybody, after the commit or after it failed.
+    pub(super) fn answer(self, committed: Result<(), Failure>) {
+        self.recover.answer(&committed);
+        self.register.answer(&committed);
+        self.submit.answer(&committed);
+        self.start.answer(&committed);
+        self.conclude.answer(&committed);
+        self.judge.answer(&committed);
+    }
+}
+
+/// The commands of one kind in a group.
+#[derive(Debug)]
+pub(crate) struct Lane<C: Command> {
+    commands: Vec<C>,
+    waiting: Vec<oneshot::Sender<Result<C::Answer, Failure>>>,
+    answers: Answers<C>,
+}
+
+impl<C: Command> Default for Lane<C> {
+    fn default() -> Self {
+        Self { commands: Vec::new(), waiting: Vec::new(), answers: Vec::new() }
+    }
+}
+
+impl<C: Command> Lane<C> {
+    pub(super) fn push(&mut self, command: C, answer: oneshot::Sender<Result<C::Answer, Failure>>) {
+        self.commands.push(command);
+        self.waiting.push(answer);
+    }
+
+    async fn work(&mut self, scribe: &mut Scribe<'_>, alone: bool) -> Result<(), Failure> {
+        let commands: Vec<&C> = self.commands.iter().collect();
+        self.answers = match commands.as_slice() {
+            [] => Vec::new(),
+            // The whole transaction is rolled back if it fails, so it needs no savepoint.
+            [_] if alone => C::execute(scribe, &commands).await?,
+            commands => together(scribe, commands).await?,
+        };
+        Ok(())
+    }
+
+    fn answer(self, committed: &Result<(), Failure>) {
+        let mut answers = self.answers.into_iter();
+        for waiting in self.waiting {
+            let answer = match committed {
+                Ok(()) => answers.next().unwrap_or_else(|| Err(crate::failure::closed())),
+                Err(failure) => Err(failure.clone()),
+            };
+            // Whoever asked may have given up waiting; the change stands all the same.
+            drop(waiting.send(answer));
+        }
+    }
+}
+
+async fn together<C: Command>(scribe: &mut Scribe<'_>, commands: &[&C]) -> Result<Answers<C>, Failure> {
+    match guarded(scribe, commands).await {
+        Err(failure) if commands.len() > 1 && !is_fatal(&failure) => {}
+        Err(failure) if !is_fatal(&failure) => return Ok(vec![Err(failure)]),
+        done => return done,
+    }
+    let mut answers = Vec::with_capacity(commands.len());
+    for command in commands {
+        match guarded(scribe, &[*command]).await {
+            Ok(one) => answers.extend(one),
+            Err(failure) if is_fatal(&failure) => return Err(failure),
+            Err(failure) => answers.push(Err(failure)),
+        }
+    }
+    Ok(answers)
+}
+
+/// Carries commands out; what they wrote is undone if they fail together.
+async fn guarded<C: Command>(scribe: &mut Scribe<'_>, commands: &[&C]) -> Result<Answers<C>, Failure> {
+    scribe.run("SAVEPOINT command").await?;
+    let done = C::execute(scribe, commands).await;
+    match &done {
+        Err(failure) if is_fatal(failure) => return done,
+        Err(_) => scribe.run("ROLLBACK TO command").await?,
+        Ok(_) => {}
+    }
+    scribe.run("RELEASE command").await?;
+    done
+}

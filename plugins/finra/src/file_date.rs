@@ -1,0 +1,49 @@
+//! The date that a publisher writes into a file's name.
+
+use spine_sdk::prelude::*;
+
+/// The last run of exactly eight digits, or of the shape `YYYY-MM-DD`, in `name` that is a date.
+pub(crate) fn file_date(name: &str) -> Option<NaiveDate> {
+    let bytes = name.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let alone = |start: usize, length: usize| (start == 0 || !digit(start - 1)) && !digit(start + length);
+    (0..bytes.len()).rev().find_map(|start| match &bytes[start..] {
+        [y1, y2, y3, y4, m1, m2, d1, d2, ..] if alone(start, 8) && digit(start + 4) => {
+            date(&[*y1, *y2, *y3, *y4], &[*m1, *m2], &[*d1, *d2])
+        }
+        [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, ..] if alone(start, 10) => {
+            date(&[*y1, *y2, *y3, *y4], &[*m1, *m2], &[*d1, *d2])
+        }
+        _ => None,
+    })
+}
+
+fn date(year: &[u8], month: &[u8], day: &[u8]) -> Option<NaiveDate> {
+    let number = |digits: &[u8]| {
+        let all_digits = digits.iter().all(u8::is_ascii_digit);
+        all_digits.then(|| digits.iter().fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0')))
+    };
+    NaiveDate::from_ymd_opt(number(year)?.cast_signed(), number(month)?, number(day)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_is_found_wherever_it_stands() {
+        let named = |name| file_date(name).map(|day| day.to_string());
+        assert_eq!(named("CNMSshvol20210127.txt").as_deref(), Some("2021-01-27"));
+        assert_eq!(named("otc_week_2026-01-02.psv").as_deref(), Some("2026-01-02"));
+        assert_eq!(named("v20200101_finra_otc_weekly_otc_20251215.csv").as_deref(), Some("2025-12-15"));
+        assert_eq!(named("20210127x8").as_deref(), Some("2021-01-27"));
+        assert_eq!(named("день20210127").as_deref(), Some("2021-01-27"));
+    }
+
+    #[test]
+    fn what_is_no_date_is_not_taken_for_one() {
+        for name in ["", "day.txt", "export_120251215.csv", "x20251399.csv", "2025-02-30.csv", "2021-1-27"] {
+            assert_eq!(file_date(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The date of the rows, of the file's name and of the exchange's calendar.
+
+use spine_sdk::prelude::*;
+
+use super::super::land::landed_in;
+use super::super::tables::{RegshoDaily, RegshoFacilityDaily};
+use crate::calendar::{self, Session};
+
+/// Every row has the date that the file's name has.
+#[derive(Debug)]
+pub struct DateMatchesFile;
+
+impl Check for DateMatchesFile {
+    const NAME: &'static str = "date_matches_file";
+
+    fn spec() -> CheckSpec {
+        CheckSpec::block(Category::Integrity, "The dates in the rows are the date in the name of the file.")
+            .on::<RegshoDaily>()
+            .on::<RegshoFacilityDaily>()
+    }
+
+    fn check(&self, dataset: &str, _host: &Host) -> Result<Vec<Finding>, Error> {
+        let mut findings = Vec::new();
+        for file in landed_in(dataset)? {
+            let Some(named) = file.named else { continue };
+            for (day, rows) in file.dates.iter().filter(|(day, _)| **day != named) {
+                let message = format!(
+                    "{rows} rows of `{}` have the date {day}, but its name says {named}: the content is of another day",
+                    file.file
+                );
+                findings.push(Finding::fail(message).actual(day.to_string()).expected(named.to_string()));
+            }
+        }
+        Ok(findings)
+    }
+}
+
+/// Every date is a session of the exchange.
+#[derive(Debug)]
+pub struct SessionDate;
+
+impl Check for SessionDate {
+    const NAME: &'static str = "session_date";
+
+    fn spec() -> CheckSpec {
+        CheckSpec::block(Category::BusinessRule, "Every date is a session of the exchange.")
+            .on::<RegshoDaily>()
+            .on::<RegshoFacilityDaily>()
+    }
+
+    fn check(&self, dataset: &str, _host: &Host) -> Result<Vec<Finding>, Error> {
+        let files = landed_in(dataset)?;
+        // An empty day has no row to give a date; its name is all there is.
+        let days = files.iter().flat_map(|file| {
+            let empty_day = file.named.filter(|_| file.data_lines == 0);
+            file.dates.keys().copied().chain(empty_day).map(move |day| (file, day))
+        });
+        Ok(days.filter_map(|(file, day)| finding(&file.file, day)).collect())
+    }
+}
+
+fn finding(file: &str, day: NaiveDate) -> Option<Finding> {
+    let why = match calendar::session(day) {
+        Session::Regular | Session::EarlyClose => return None,
+        Session::Unknown => {
+            let (first, last) = (calendar::YEARS.start(), calendar::YEARS.end());
+            let message = format!(
+                "the calendar of this plugin covers {first} to {last}, so whether {day} was a session is not known: \
+                 update the plugin"
+            );
+            return Some(Finding::warn(message).actual(day.to_string()));
+        }
+        Session::Weekend => "a weekend",
+        Session::Closed(name) => name,
+    };
+    let message = format!("`{file}` is of {day}, when the exchange was closed ({why}): no such file can exist");
+    Some(Finding::fail(message).actual(day.to_string()).expected("a session"))
+}

@@ -1,0 +1,11 @@
+//! What host and guests must agree on, in plain Rust without I/O, clock or randomness.
+//!
+//! Small on purpose: it is compiled into every component. Nothing here knows Arrow, WIT or a database.
+
+mod data_type;
+pub mod date;
+pub mod decimal;
+mod week;
+
+pub use data_type::{DataType, UnknownDataType};
+pub use week::{NotAWeekEnding, WeekEnding};

@@ -1,0 +1,178 @@
+//! Why work did not get done, in the words of the contract.
+
+use std::fmt;
+
+/// What an error is about. Decides, unless the error says otherwise, whether trying again may help: only
+/// [`Kind::Network`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Network,
+    Database,
+    Storage,
+    /// The publisher's file or service: absent, unreadable, not what was expected.
+    Source,
+    /// Bytes that are not in the declared format.
+    Parse,
+    /// Well-formed data that breaks a rule.
+    Validation,
+    /// Parameters or configuration; the caller has to change something.
+    Config,
+    Auth,
+    /// The plugin itself.
+    Pipeline,
+    Orchestration,
+    Internal,
+    Unknown,
+}
+
+impl Kind {
+    const ALL: [Self; 12] = [
+        Self::Network,
+        Self::Database,
+        Self::Storage,
+        Self::Source,
+        Self::Parse,
+        Self::Validation,
+        Self::Config,
+        Self::Auth,
+        Self::Pipeline,
+        Self::Orchestration,
+        Self::Internal,
+        Self::Unknown,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Database => "database",
+            Self::Storage => "storage",
+            Self::Source => "source",
+            Self::Parse => "parse",
+            Self::Validation => "validation",
+            Self::Config => "config",
+            Self::Auth => "auth",
+            Self::Pipeline => "pipeline",
+            Self::Orchestration => "orchestration",
+            Self::Internal => "internal",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The kind of this name; a name from a newer host is [`Kind::Unknown`].
+    pub fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).unwrap_or(Self::Unknown)
+    }
+}
+
+/// Why work did not get done. The message says what, where, why and what to do.
+///
+/// ```
+/// use spine_sdk::prelude::*;
+///
+/// let error = Error::source("no_week", "the file name holds no date: pass `week_ending`").detail("file", "a.csv");
+/// assert_eq!((error.kind, error.code.as_str()), (Kind::Source, "no_week"));
+/// assert_eq!(error.to_string(), "the file name holds no date: pass `week_ending`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    pub kind: Kind,
+    /// Finer than the kind, for programs; stable once published.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// None: the kind decides.
+    pub retryable: Option<bool>,
+    pub retry_after_ms: Option<u64>,
+    pub details: Vec<(String, String)>,
+}
+
+impl Error {
+    pub fn new(kind: Kind, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: code.into(),
+            message: message.into(),
+            retryable: None,
+            retry_after_ms: None,
+            details: Vec::new(),
+        }
+    }
+
+    /// Parameters that do not fit: the run ends as a usage error, not as failed work.
+    pub fn bad_params(message: impl Into<String>) -> Self {
+        Self::new(Kind::Config, "bad_params", message)
+    }
+
+    pub fn parse(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Parse, code, message)
+    }
+
+    pub fn validation(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Validation, code, message)
+    }
+
+    pub fn config(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Config, code, message)
+    }
+
+    pub fn source(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Source, code, message)
+    }
+
+    pub fn pipeline(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Pipeline, code, message)
+    }
+
+    pub fn internal(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, code, message)
+    }
+
+    pub fn network(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Network, code, message)
+    }
+
+    pub fn auth(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Auth, code, message)
+    }
+
+    #[must_use]
+    pub fn detail(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.details.push((name.into(), value.into()));
+        self
+    }
+
+    /// Says whether the same work may succeed later without anybody changing anything.
+    #[must_use]
+    pub fn retryable(mut self, retryable: bool) -> Self {
+        self.retryable = Some(retryable);
+        self
+    }
+
+    /// Says how long to wait at least before trying again.
+    #[must_use]
+    pub fn retry_after_ms(mut self, wait_ms: u64) -> Self {
+        self.retry_after_ms = Some(wait_ms);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_survive_a_round_trip_and_new_ones_are_unknown() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_name(kind.name()), kind);
+        }
+        assert_eq!(Kind::from_name("quantum"), Kind::Unknown);
+    }
+}

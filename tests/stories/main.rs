@@ -1,0 +1,38 @@
+//! Stories about the whole system, one binary. Each file is one promise to a user.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a story fails where it stands, says what it skips, and is told by the environment"
+)]
+
+mod architecture;
+mod bad_input;
+mod duckdb;
+mod earnings;
+mod killing;
+mod languages;
+mod otc_weekly;
+mod plugins;
+mod properties;
+mod queries;
+mod regsho;
+mod revisions;
+mod second_reader;
+mod serving;
+
+/// A story that nobody listed would never be told.
+#[test]
+fn no_story_file_is_forgotten() {
+    let listed = include_str!("main.rs");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("stories");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let stem = name.strip_suffix(".rs").unwrap_or(&name);
+        assert!(
+            stem == "main" || listed.contains(&format!("mod {stem};")),
+            "`{name}` is not listed in stories/main.rs"
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! Analysts read with SQL, and with SQL nobody writes or reads anything else.
+
+use serde_json::json;
+use tests::TestHost;
+use tests::files::{THREE_ROWS, regsho};
+
+fn host() -> TestHost {
+    let host = TestHost::new();
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    host.run("finra.regsho_daily", &file, &[]).exits(0);
+    host
+}
+
+#[test]
+fn sql_that_writes_or_reads_files_is_refused() {
+    let host = host();
+    let secret = host.file("secret.csv", "a,b\n1,2\n");
+    let target = host.folder().join("out.parquet");
+    let (secret, target) = (secret.display(), target.display());
+    let captures = host.data().join("captures");
+    for sql in [
+        format!("COPY (SELECT 1) TO '{target}'"),
+        format!("COPY finra.regsho_daily TO '{target}' STORED AS PARQUET"),
+        format!("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{secret}'"),
+        "CREATE TABLE t AS SELECT 1".to_owned(),
+        "CREATE VIEW v AS SELECT 1".to_owned(),
+        "DROP TABLE finra.regsho_daily".to_owned(),
+        "INSERT INTO finra.regsho_daily SELECT * FROM finra.regsho_daily".to_owned(),
+        "DELETE FROM finra.regsho_daily".to_owned(),
+        "UPDATE finra.regsho_daily SET market = 'X'".to_owned(),
+        "SET datafusion.execution.batch_size = 1".to_owned(),
+        format!("SELECT * FROM '{secret}'"),
+        format!("SELECT * FROM '{}'", captures.display()),
+        "SELECT * FROM '/etc/passwd'".to_owned(),
+        format!("SELECT * FROM read_csv('{secret}')"),
+        "SELECT 1; SELECT 2".to_owned(),
+        "SELEC 1".to_owned(),
+        String::new(),
+    ] {
+        let answer = host.ask(&["query", &sql]);
+        assert_eq!(answer.code, 2, "{sql}: {}{}", answer.stdout, answer.stderr);
+        assert_eq!(answer.error_code(), "bad_sql", "{sql}");
+    }
+    assert!(!host.folder().join("out.parquet").exists());
+    assert_eq!(host.query("SELECT count(*) AS n FROM finra.regsho_daily"), json!([{"n": 3}]));
+}
+
+#[test]
+fn every_answer_names_the_snapshot_it_read() {
+    let host = host();
+    let table = host.show(&["query", "SELECT symbol FROM finra.regsho_daily"]).exits(0);
+    assert!(table.stdout.lines().last().unwrap().contains("_snapshot 1"), "{}", table.stdout);
+    let csv = host.show(&["query", "SELECT symbol, market FROM finra.regsho_daily ORDER BY 1", "-o", "csv"]).exits(0);
+    let lines: Vec<&str> = csv.stdout.lines().collect();
+    assert!(lines[0].starts_with("# _snapshot 1"), "{}", csv.stdout);
+    assert_eq!(lines[1..], ["symbol,market", "AAA,\"B,Q,N\"", "BBB,Q", "TPC,N"]);
+}
+
+#[test]
+fn every_row_can_be_traced_to_its_run() {
+    let host = host();
+    let capture = host.ask(&["captures", "finra.regsho_daily"]).json()[0].clone();
+    let rows = host.query("SELECT DISTINCT _capture_id, _run_id, _revision, _captured_at FROM finra.regsho_daily");
+    assert_eq!(
+        rows,
+        json!([{
+            "_capture_id": capture["capture_id"],
+            "_run_id": capture["run_id"],
+            "_revision": 1,
+            "_captured_at": capture["captured_at"],
+        }])
+    );
+}
+
+#[test]
+fn datasets_explain_themselves() {
+    let host = host();
+    let listed = host.ask(&["datasets", "list"]).exits(0).json();
+    assert!(listed.as_array().unwrap().iter().any(|dataset| dataset["name"] == "finra.regsho_daily"));
+    let shown = host.ask(&["datasets", "show", "finra.regsho_daily"]).exits(0).json();
+    let columns = shown["columns"].as_array().unwrap();
+    let volume = columns.iter().find(|column| column["name"] == "short_volume").unwrap();
+    assert_eq!((&volume["type"], &volume["unit"]), (&json!("decimal128(18,6)"), &json!("shares")));
+    assert_eq!(host.ask(&["datasets", "show", "finra.regsho_dayly"]).exits(2).error_code(), "unknown_name");
+}
+
+#[test]
+fn the_ledger_tells_what_happened() {
+    let host = host();
+    let runs = host.ask(&["runs", "list"]).exits(0).json();
+    assert_eq!(runs["next"], json!(null));
+    let id = runs["runs"][0]["run_id"].as_str().unwrap().to_owned();
+    let shown = host.ask(&["runs", "show", &id]).exits(0).json();
+    assert_eq!((&shown["status"], &shown["rows_in"]), (&json!("completed"), &json!(3)));
+    let events = host.ask(&["runs", "events", &id]).exits(0).json();
+    let types: Vec<&str> = events.as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(types.first(), Some(&"created"));
+    assert_eq!(types.last(), Some(&"completed"));
+    assert!(types.contains(&"queued") && types.contains(&"started") && types.contains(&"published"), "{types:?}");
+    let numbers: Vec<u64> = events.as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    host.ask(&["runs", "logs", &id]).exits(0);
+    let results = host.ask(&["quality", "--run", &id]).exits(0).json();
+    assert!(results.as_array().unwrap().iter().all(|result| result["status"] != "FAIL"));
+    host.ask(&["runs", "show", "run_00000000000000000000000000000000"]).exits(2);
+}

@@ -1,0 +1,167 @@
+//! Reg SHO daily files become published captures.
+
+use serde_json::json;
+use tests::files::{THREE_ROWS, exchange, regsho};
+use tests::{TestHost, real_file};
+
+const PIPELINE: &str = "finra.regsho_daily";
+
+#[test]
+fn a_daily_file_becomes_a_published_capture() {
+    let host = TestHost::new();
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+
+    let report = host.run(PIPELINE, &file, &[]).exits(0).json();
+
+    assert_eq!(report["status"], "completed");
+    assert_eq!(report["kind"], "pipeline");
+    assert_eq!(report["unchanged"], false);
+    assert_eq!((&report["rows_in"], &report["rows_out"], &report["rejected"]), (&json!(3), &json!(3), &json!(0)));
+    let capture = &report["captures"][0];
+    assert_eq!(capture["dataset"], "finra.regsho_daily");
+    assert_eq!(capture["partition"], json!({"trade_date": "2021-01-28"}));
+    assert_eq!((&capture["revision"], &capture["rows"]), (&json!(1), &json!(3)));
+    assert!(capture["content_hash"].as_str().unwrap().starts_with("sha256:"));
+    assert!(report["input_hash"].as_str().unwrap().starts_with("sha256:"));
+    assert_eq!(report["plugin"]["name"], "finra");
+
+    let rows = host.query("SELECT symbol, short_volume, short_ratio, market FROM finra.regsho_daily ORDER BY symbol");
+    assert_eq!(
+        rows,
+        json!([
+            {"symbol": "AAA", "short_volume": 100.0, "short_ratio": 0.25, "market": "B,Q,N"},
+            {"symbol": "BBB", "short_volume": 50.5, "short_ratio": 0.5, "market": "Q"},
+            {"symbol": "TPC", "short_volume": 7.0, "short_ratio": 1.0, "market": "N"},
+        ])
+    );
+    let listed = host.ask(&["captures", "finra.regsho_daily"]).exits(0).json();
+    assert_eq!(listed[0]["state"], "published");
+    assert_eq!(listed[0]["run_id"], report["run_id"]);
+}
+
+#[test]
+fn symbols_that_look_like_other_values_stay_symbols_and_case_matters() {
+    let host = TestHost::new();
+    let rows = ["E|1|0|2|Q", "NAN|1|0|2|Q", "ON|1|0|2|Q", "TPC|1|0|2|Q", "TRUE|1|0|2|Q", "TpC|2|0|2|Q"];
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &rows));
+    host.run(PIPELINE, &file, &[]).exits(0);
+    let symbols = host.query("SELECT symbol FROM finra.regsho_daily");
+    let symbols: Vec<&str> = symbols.as_array().unwrap().iter().map(|row| row["symbol"].as_str().unwrap()).collect();
+    assert_eq!(symbols, ["E", "NAN", "ON", "TPC", "TRUE", "TpC"]);
+}
+
+#[test]
+fn fractional_volumes_come_back_digit_for_digit() {
+    let host = TestHost::new();
+    let rows = ["AAAC|1|0|1.029900|Q", "BIG|999999999999.999999|0|999999999999.999999|Q"];
+    let file = host.file("CNMSshvol20260504.txt", regsho("20260504", &rows));
+    host.run(PIPELINE, &file, &[]).exits(0);
+    let answer = host.ask(&["query", "SELECT total_volume FROM finra.regsho_daily ORDER BY symbol"]).exits(0);
+    assert!(answer.stdout.contains("1.029900"), "{}", answer.stdout);
+    assert!(answer.stdout.contains("999999999999.999999"), "{}", answer.stdout);
+}
+
+#[test]
+fn line_ends_marks_and_compression_do_not_change_the_content() {
+    let host = TestHost::new();
+    let text = regsho("20210128", &THREE_ROWS);
+    let first = host.run(PIPELINE, &host.file("CNMSshvol20210128.txt", &text), &[]).exits(0).json();
+    let variants = [text.replace('\n', "\r\n"), text.trim_end().to_owned(), format!("\u{feff}{text}")];
+    for (at, variant) in variants.iter().enumerate() {
+        let file = host.file(&format!("{at}/CNMSshvol20210128.txt"), variant);
+        let again = host.run(PIPELINE, &file, &[]).exits(0).json();
+        assert_eq!(again["unchanged"], true, "variant {at}: {again}");
+        assert_eq!(again["captures"][0]["content_hash"], first["captures"][0]["content_hash"]);
+        assert_ne!(again["input_hash"], first["input_hash"]);
+    }
+}
+
+#[test]
+fn each_facility_has_a_partition_of_its_own_and_never_touches_the_consolidated_one() {
+    let host = TestHost::new();
+    host.run(PIPELINE, &host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS)), &[]).exits(0);
+    let before = host.query("SELECT * FROM finra.regsho_daily");
+
+    let carteret = host.file("FNSQshvol20210128.txt", regsho("20210128", &["AAA|1|0|2|Q"]));
+    let exchange = host.file("NQBXshvol20210128.txt", exchange("20210128", &["AAA|3|4|B", "ACIC+|0|9|B"]));
+    for file in [&carteret, &exchange] {
+        let report = host.run(PIPELINE, file, &[]).exits(0).json();
+        assert_eq!(report["captures"][0]["dataset"], "finra.regsho_facility_daily");
+    }
+
+    assert_eq!(host.query("SELECT * FROM finra.regsho_daily"), before);
+    assert_eq!(
+        host.query(
+            "SELECT facility, symbol, short_volume, short_exempt_volume FROM finra.regsho_facility_daily ORDER BY 1, 2"
+        ),
+        json!([
+            {"facility": "FNSQ", "symbol": "AAA", "short_volume": 1.0, "short_exempt_volume": 0.0},
+            {"facility": "NQBX", "symbol": "AAA", "short_volume": 3.0, "short_exempt_volume": null},
+            {"facility": "NQBX", "symbol": "ACIC+", "short_volume": 0.0, "short_exempt_volume": null},
+        ])
+    );
+}
+
+#[test]
+fn an_empty_day_of_one_facility_is_a_capture_of_zero_rows() {
+    let host = TestHost::new();
+    let file = host.file("FNRAshvol20210128.txt", regsho("20210128", &[]));
+    let report = host.run(PIPELINE, &file, &[]).exits(0).json();
+    assert_eq!(report["captures"][0]["rows"], 0);
+    assert_eq!(report["captures"][0]["partition"], json!({"facility": "FNRA", "trade_date": "2021-01-28"}));
+    let captures = host.ask(&["captures", "finra.regsho_facility_daily"]).exits(0).json();
+    assert_eq!((&captures[0]["rows"], &captures[0]["state"]), (&json!(0), &json!("published")));
+}
+
+#[test]
+fn a_row_without_shares_has_no_ratio() {
+    let host = TestHost::new();
+    let file = host.file("NPSXshvol20210128.txt", exchange("20210128", &["ZZZ|0|0|X"]));
+    host.run(PIPELINE, &file, &[]).exits(0);
+    assert_eq!(host.query("SELECT short_ratio FROM finra.regsho_facility_daily"), json!([{"short_ratio": null}]));
+}
+
+#[test]
+fn the_five_real_days_have_the_known_totals() {
+    let host = TestHost::new();
+    for day in 25..=29 {
+        let Some(file) = real_file(&format!("regsho/CNMSshvol202101{day}.txt")) else { return };
+        let report = host.run(PIPELINE, &file, &[]).exits(0).json();
+        assert_eq!(report["rows_in"], report["rows_out"], "{report}");
+    }
+    let totals = host.query(
+        "SELECT trade_date, count(*) AS n, sum(short_volume) AS short, sum(total_volume) AS total
+         FROM finra.regsho_daily WHERE trade_date IN ('2021-01-27', '2021-01-28') GROUP BY 1 ORDER BY 1",
+    );
+    assert_eq!(
+        totals,
+        json!([
+            {"trade_date": "2021-01-27", "n": 9311, "short": 3_965_051_656.0, "total": 10_032_670_190.0},
+            {"trade_date": "2021-01-28", "n": 9260, "short": 3_526_835_165.0, "total": 7_824_337_557.0},
+        ])
+    );
+    let gme = host.query(
+        "SELECT round(short_ratio, 6) AS r FROM finra.regsho_daily WHERE symbol = 'GME' AND trade_date = '2021-01-28'",
+    );
+    assert_eq!(gme, json!([{"r": 0.508264}]));
+}
+
+#[test]
+fn the_real_exchange_files_go_to_their_facility() {
+    let host = TestHost::new();
+    for (feed, day) in [("NQBX", 27), ("NQBX", 28), ("NPSX", 27), ("NPSX", 28)] {
+        let Some(file) = real_file(&format!("regsho/{feed}shvol202101{day}.txt")) else { return };
+        host.run(PIPELINE, &file, &[]).exits(0);
+    }
+    let gme = host.query(
+        "SELECT facility, short_volume, total_volume FROM finra.regsho_facility_daily
+         WHERE symbol = 'GME' AND trade_date = '2021-01-28' ORDER BY 1",
+    );
+    assert_eq!(
+        gme,
+        json!([
+            {"facility": "NPSX", "short_volume": 17_320.0, "total_volume": 55_294.0},
+            {"facility": "NQBX", "short_volume": 142_435.0, "total_volume": 183_256.0},
+        ])
+    );
+}
