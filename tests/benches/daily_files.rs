@@ -4,6 +4,8 @@
 //! The baseline does less: the Polars wheel parses the same files, adds the ratio and writes Parquet, with no sandbox,
 //! ledger, checks, hashes or fsync.
 
+#![expect(clippy::unwrap_used, reason = "a bench stops where something is wrong")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

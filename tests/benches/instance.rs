@@ -1,5 +1,7 @@
 //! What a plugin costs before it does anything: a fresh instance for each call, and twenty plugins at the start.
 
+#![expect(clippy::unwrap_used, reason = "a bench stops where something is wrong")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;

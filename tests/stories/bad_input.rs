@@ -254,6 +254,21 @@ fn wrong_parameters_are_all_named_at_once() {
 }
 
 #[test]
+fn slips_on_the_command_line_are_told() {
+    let host = TestHost::new();
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    let file_twice = format!("file={}", file.display());
+    host.run(PIPELINE, &file, &["-p", &file_twice]).exits(2);
+    host.run(PIPELINE, &file, &["--key", ""]).exits(2);
+    host.ask(&["captures", "finra.regsho_daily", "--partition", "trade_dat=2021-01-28"]).exits(2);
+    let config = host.file("spine.toml", "[limits]\nmemory_byte = 1\n");
+    let answer = host.ask(&["runs", "list", "--config", config.to_str().unwrap()]).exits(2);
+    assert!(answer.stderr.contains("did you mean `memory_bytes`"), "{}", answer.stderr);
+    let config = host.file("spine.toml", "[quality.\"finra.regsho_daily\".unique_key]\nseverity = \"warn\"\n");
+    host.ask(&["runs", "list", "--config", config.to_str().unwrap()]).exits(2);
+}
+
+#[test]
 fn an_unusable_folder() {
     let host = TestHost::new();
     let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));

@@ -81,6 +81,29 @@ fn what_is_not_a_component_is_refused_with_its_reason_and_the_others_work() {
 }
 
 #[test]
+fn what_cannot_be_read_is_a_finding_and_never_waited_for() {
+    let host = TestHost::new();
+    let pipe = host.folder().join("pipe.wasm");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe, host.folder().join("absent.wasm"), host.plugins()] {
+        let checked = host.ask(&["plugin", "check", path.to_str().unwrap()]).exits(1).json();
+        assert_eq!(codes(&checked), ["unreadable"], "{}", path.display());
+    }
+}
+
+#[test]
+fn what_ran_is_kept_by_its_digest() {
+    let host = TestHost::new();
+    let plugins = listed(&host);
+    for plugin in &plugins {
+        let digest = plugin["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+        let kept = host.data().join("plugins").join(format!("{digest}.wasm"));
+        let name = plugin["name"].as_str().unwrap();
+        assert_eq!(std::fs::read(kept).unwrap(), std::fs::read(component(name)).unwrap(), "{name}");
+    }
+}
+
+#[test]
 fn of_two_files_with_one_name_both_are_refused_until_one_was_active() {
     let finra = std::fs::read(component("finra")).unwrap();
     let host = TestHost::without_plugins();

@@ -38,7 +38,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(cli: Cli) -> u8 {
     let global = &cli.global;
     let output = Output { format: global.output };
-    let done = match check_ledger(global) {
+    let done = match check_configuration(global) {
         Err(failure) => Err(failure),
         Ok(()) => match cli.command.unwrap_or(Command::Serve(cli.serve)) {
             Command::Serve(command) => command.execute(global).await,
@@ -64,7 +64,9 @@ pub(crate) async fn run(cli: Cli) -> u8 {
     })
 }
 
-fn check_ledger(global: &Global) -> Result<(), Failure> {
+/// A mistake of the operator is told by whatever command comes first.
+fn check_configuration(global: &Global) -> Result<(), Failure> {
+    crate::config::Config::load(global.config.as_deref())?;
     if global.ledger == "sqlite" {
         return Ok(());
     }

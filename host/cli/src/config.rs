@@ -57,6 +57,12 @@ impl Config {
             .map_err(|problems| bad_config(&format!("in `{}`: {}", path.display(), problems.join("; "))))
     }
 
+    /// The largest `input_bytes` of any plugin: what a caller may send before the plugin's own limit is asked.
+    pub(crate) fn input_bytes_max(&self) -> u64 {
+        let plugins = self.plugins.values().map(|plugin| plugin.limits.input_bytes);
+        plugins.fold(self.limits.input_bytes, u64::max)
+    }
+
     fn parse(text: &str, folder: &Path) -> Result<Self, Vec<String>> {
         let table: Table = text.parse().map_err(|error: toml::de::Error| vec![error.to_string()])?;
         let mut reader = Reader { folder: folder.to_owned(), problems: Vec::new() };
@@ -123,7 +129,8 @@ impl Reader {
         self.known_keys(place, &table, &LIMIT_KEYS);
         if let Some(value) = table.get("wall_clock") {
             match quantity::duration(value) {
-                Ok(duration) => limits.wall_clock = duration.max(Duration::from_millis(1)),
+                Ok(Duration::ZERO) => self.problems.push(format!("`{place}.wall_clock` must be more than nothing")),
+                Ok(duration) => limits.wall_clock = duration,
                 Err(problem) => self.problems.push(format!("`{place}.wall_clock`: {problem}")),
             }
         }
@@ -178,6 +185,9 @@ impl Reader {
             let place = format!("{place}.{check}");
             let table = self.table(&place, Some(&value));
             self.known_keys(&place, &table, &["severity"]);
+            if check == "unique_key" {
+                self.problems.push(format!("`{place}` always blocks: no reader could tell which row is right"));
+            }
             let severity = match table.get("severity").and_then(Value::as_str) {
                 Some("block") => Severity::Block,
                 Some("warn") => Severity::Warn,
@@ -204,8 +214,12 @@ impl Reader {
     fn known_keys(&mut self, place: &str, table: &Table, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
             let dot = if place.is_empty() { "" } else { "." };
-            let nearest = known.iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
-            let hint = nearest.map(|nearest| format!(", did you mean `{nearest}`?")).unwrap_or_default();
+            let near = |name: &&&str| strsim::jaro(name, key) > 0.7;
+            let nearest = known.iter().filter(near).max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
+            let hint = match nearest {
+                Some(nearest) => format!(", did you mean `{nearest}`?"),
+                None => format!("; there are `{}`", known.join("`, `")),
+            };
             self.problems.push(format!("unknown key `{place}{dot}{key}`{hint}"));
         }
     }

@@ -1,6 +1,7 @@
 //! A whole host in one process: storage, lake, runtime and orchestrator, wired together.
 
 mod authors;
+mod components;
 mod orders;
 mod serving;
 
@@ -15,6 +16,7 @@ use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy};
 use runtime::{Runtime, RuntimeConfig};
+use sha2::{Digest as _, Sha256};
 use storage::Storage;
 
 use crate::config::Config;
@@ -40,6 +42,8 @@ pub struct Host {
     pub storage: Arc<Storage>,
     pub orchestrator: Orchestrator,
     pub metrics: api::Metrics,
+    /// Largest input that any plugin may be given.
+    pub(crate) input_bytes_max: u64,
     /// How long opening took.
     pub load: Duration,
     /// Last, so that the folder is let go when everything else has ended.
@@ -91,6 +95,7 @@ impl Host {
             concurrency: Concurrency::for_cores(cores),
             ended: Some(metrics.listener()),
         });
+        let input_bytes_max = config.input_bytes_max();
         let loading = runtime.clone();
         let loaded = tokio::task::spawn_blocking(move || loading.load_folder(&plugins))
             .await
@@ -101,8 +106,9 @@ impl Host {
             manifest: loaded.manifest,
             findings: loaded.findings,
         });
-        orchestrator.install(found.collect()).await?;
-        Ok(Self { storage, orchestrator, metrics, load: began.elapsed(), lock })
+        let installed = orchestrator.install(found.collect()).await?;
+        keep_active(&data, installed).await?;
+        Ok(Self { storage, orchestrator, metrics, input_bytes_max, load: began.elapsed(), lock })
     }
 
     /// How many components are active and how many refused.
@@ -111,6 +117,25 @@ impl Host {
         let active = plugins.iter().filter(|plugin| plugin.state == PluginState::Active).count();
         (active, plugins.len() - active)
     }
+}
+
+/// Keeps what is active, so that a later reader can ask what made a capture. A file that changed since it was loaded is
+/// left alone: its bytes are not those that run.
+async fn keep_active(data: &Path, plugins: Vec<PluginRecord>) -> Result<(), Failure> {
+    let data = data.to_owned();
+    let keep = move || {
+        for plugin in plugins.iter().filter(|plugin| plugin.state == PluginState::Active) {
+            if let (Some(digest), Ok(bytes)) = (plugin.digest, std::fs::read(&plugin.file)) {
+                if Sha256::digest(&bytes).as_slice() == digest.as_bytes() {
+                    components::keep(&data, &digest, &bytes)?;
+                }
+            }
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(keep)
+        .await
+        .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))?
 }
 
 fn policies(config: &Config) -> BTreeMap<String, PluginPolicy> {

@@ -16,6 +16,12 @@ use crate::owner::OwnerAddress;
 /// How long one question about a run waits for its end.
 const WAIT_SECONDS: u64 = 20;
 
+/// How long an answer may take to begin; longer than any wait that a question asks for.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(WAIT_SECONDS + 40);
+
+/// How long a host may take to say that it is there.
+const PRESENCE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A client of the owner. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Remote {
@@ -28,6 +34,8 @@ impl Remote {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
+            // A stopped process still has its connections accepted by the system: silence must end.
+            .timeout_recv_response(Some(ANSWER_PATIENCE))
             .proxy(None)
             .build();
         Self { owner, agent: config.into() }
@@ -38,7 +46,8 @@ impl Remote {
         let this = self.clone();
         let asked = move || {
             let url = format!("http://{}/readyz", this.owner.address);
-            this.agent.get(url).call().is_ok_and(|response| response.status().as_u16() == 200)
+            let request = this.agent.get(url).config().timeout_global(Some(PRESENCE_PATIENCE)).build();
+            request.call().is_ok_and(|response| response.status().as_u16() == 200)
         };
         tokio::task::spawn_blocking(asked).await.unwrap_or(false)
     }

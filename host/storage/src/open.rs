@@ -90,7 +90,7 @@ fn newer(path: &Path) -> Failure {
     )
 }
 
-fn unusable_folder(path: &Path, why: &str) -> Failure {
+pub(crate) fn unusable_folder(path: &Path, why: &str) -> Failure {
     Failure::new(FailureKind::Config, "bad_folder", format!("cannot use the ledger `{}`: {why}", path.display()))
 }
 

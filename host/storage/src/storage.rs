@@ -88,8 +88,10 @@ impl Storage {
     ///
     /// `unreachable` if the file is absent; `bad_folder` if a newer or older program wrote it or it is no ledger.
     pub async fn open_read_only(path: &Path) -> Result<Self, Failure> {
-        if !path.exists() {
-            return Err(open::absent(path));
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(open::absent(path)),
+            Err(error) => return Err(open::unusable_folder(path, &error.to_string())),
         }
         let reads = open::read_pool(path).await?;
         open::check_version(path, &reads).await?;

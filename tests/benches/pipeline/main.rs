@@ -4,6 +4,8 @@
 //! Two ratios: of the whole pipeline, in which the host's parser takes part on both sides, and of the plugin alone on a
 //! file that is parsed already. Sorting, hashing and Parquet are in neither, being the host's on both sides too.
 
+#![expect(clippy::unwrap_used, reason = "a bench stops where something is wrong")]
+
 mod native;
 mod replay;
 

@@ -1,7 +1,7 @@
 //! `captures`: the revisions of a dataset.
 
 use clap::Args;
-use model::{CaptureRecord, DatasetName, Failure};
+use model::{CaptureRecord, DatasetName, Failure, FailureKind};
 
 use super::{dataset_name, key_value, known_dataset, ledger, partition};
 use crate::args::Global;
@@ -25,7 +25,12 @@ pub(crate) struct CapturesCommand {
 impl CapturesCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
         let ledger = ledger(global).await?;
-        known_dataset(&ledger, &self.dataset).await?;
+        let spec = known_dataset(&ledger, &self.dataset).await?;
+        if let Some((column, _)) = self.partition.iter().find(|(column, _)| !spec.partition_by.contains(column)) {
+            let known = spec.partition_by.join("`, `");
+            let message = format!("`{}` has no partition column `{column}`; it has `{known}`", self.dataset);
+            return Err(Failure::new(FailureKind::Validation, "unknown_name", message));
+        }
         let captures = ledger.captures(&self.dataset, &partition(&self.partition)).await?;
         output.show(&captures, || rows(&captures))?;
         Ok(0)

@@ -4,7 +4,7 @@ use clap::Args;
 use model::quality::{CheckStatus, Severity};
 use model::{DatasetName, Failure, RunId};
 
-use super::{dataset_name, ledger};
+use super::{dataset_name, known_dataset, ledger};
 use crate::args::Global;
 use crate::output::{Output, Rows};
 
@@ -22,7 +22,11 @@ pub(crate) struct QualityCommand {
 
 impl QualityCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
-        let results = ledger(global).await?.quality(self.dataset.as_ref(), self.run).await?;
+        let ledger = ledger(global).await?;
+        if let Some(dataset) = &self.dataset {
+            known_dataset(&ledger, dataset).await?;
+        }
+        let results = ledger.quality(self.dataset.as_ref(), self.run).await?;
         output.show(&results, || {
             let header = ["run", "dataset", "check", "severity", "status", "message"];
             let mut rows = Rows::new(&header, &[], "no results");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lake::query::{QueryLimits, query};
-use model::failure::{FailureKind, Reading};
+use model::failure::FailureKind;
 use model::ports::{AsOf, Ledger};
 use model::{Failure, Timestamp};
 
@@ -40,8 +40,10 @@ impl QueryCommand {
             })?),
         };
         let sql = if self.sql == "-" {
-            std::io::read_to_string(std::io::stdin())
-                .map_err(|error| Failure::io(Reading::Input, "read", "standard input", &error))?
+            std::io::read_to_string(std::io::stdin()).map_err(|error| {
+                let message = format!("cannot read SQL from standard input: {error}");
+                Failure::new(FailureKind::Validation, "bad_sql", message)
+            })?
         } else {
             self.sql
         };

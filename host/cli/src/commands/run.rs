@@ -57,9 +57,20 @@ impl RunCommand {
         if let Some(path) = &self.param_file {
             json = read_params(path)?;
         }
+        let mut text = BTreeMap::new();
+        for (name, value) in self.param {
+            if text.insert(name.clone(), value).is_some() {
+                let message = format!("the parameter `{name}` is given twice; give it once");
+                return Err(Failure::new(FailureKind::Config, "usage", message));
+            }
+        }
+        if self.key.as_deref().is_some_and(|key| key.trim().is_empty()) {
+            let message = "`--key` is empty: give the work a name, or leave the option out";
+            return Err(Failure::new(FailureKind::Config, "usage", message));
+        }
         let order = Order {
             name: self.name,
-            text: self.param.into_iter().collect(),
+            text,
             json,
             force: self.force,
             dry_run: self.dry_run,

@@ -4,25 +4,19 @@ use std::num::NonZero;
 use std::path::Path;
 
 use model::Failure;
-use model::failure::{FailureKind, Reading};
+use model::failure::FailureKind;
 use model::plugin::Finding;
 use runtime::{Runtime, RuntimeConfig};
 
 use crate::args::Global;
 use crate::config::Config;
 
-/// Loads one component and returns everything that is wrong with it.
-///
-/// # Errors
-///
-/// `not_found` and the like if the file cannot be read.
+/// Loads one component and returns everything that is wrong with it; a file that cannot be read is a finding too.
 pub(crate) async fn check_component(global: &Global, file: &Path) -> Result<Vec<Finding>, Failure> {
     let config = Config::load(global.config.as_deref())?;
-    let bytes = std::fs::read(file)
-        .map_err(|error| Failure::io(Reading::Input, "read", &file.display().to_string(), &error))?;
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let runtime = Runtime::open(RuntimeConfig { limits: config.limits, ..RuntimeConfig::for_cores(cores) })?;
     let file = file.to_owned();
-    let loaded = tokio::task::spawn_blocking(move || runtime.load_bytes(&file, &bytes)).await;
+    let loaded = tokio::task::spawn_blocking(move || runtime.load(&file)).await;
     Ok(loaded.map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))?.findings)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lake::open_input_file;
+use lake::open_input_file_within;
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{Cancel, Engine, GivenFile, ParamValue, Quarantine, RunRequest};
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::owner::{self, OwnerLock};
 use crate::progress::Bar;
 use crate::remote::Remote;
+use crate::shutdown::Stop;
 
 /// How long to wait for an owner that is starting or ending.
 const OWNER_PATIENCE: Duration = Duration::from_secs(10);
@@ -84,8 +85,11 @@ async fn find_owner(global: &Global) -> Result<Owner, Failure> {
             }
         }
         if Instant::now() > patience {
-            let message =
-                format!("another process owns `{}` but does not answer; end it and try again", data.display());
+            let message = format!(
+                "another process owns `{0}` but does not answer where `{0}/spine.address` says; if it hangs, or that file \
+                 or `spine.token` is gone, end that process and try again",
+                data.display()
+            );
             return Err(unreachable(message));
         }
         tokio::time::sleep(OWNER_POLL).await;
@@ -100,6 +104,8 @@ async fn open(global: &Global, lock: OwnerLock, data: PathBuf) -> Result<Host, F
 
 /// Carries out a run.
 pub(crate) async fn run(global: &Global, order: Order) -> Result<RunReport, Failure> {
+    // From the first moment on: a signal asks the run to stop, it does not tear the process down.
+    let mut stop = Stop::listen()?;
     let patience = Instant::now() + OWNER_PATIENCE;
     loop {
         match find_owner(global).await? {
@@ -111,11 +117,11 @@ pub(crate) async fn run(global: &Global, order: Order) -> Result<RunReport, Fail
                 let host = open(global, lock, data).await?;
                 // Others may come while we own the folder.
                 let served = serving::Served::start(host, "127.0.0.1:0").await?;
-                let answer = run_here(&served, order).await;
+                let answer = run_here(&served, order, &mut stop).await;
                 served.stop().await;
                 return answer;
             }
-            Owner::Other(remote) => match run_there(&remote, &order).await {
+            Owner::Other(remote) => match run_there(&remote, &order, input_bytes_max(global)?, &mut stop).await {
                 // The owner was a short run that has just ended, before it took this one.
                 Err(failure) if is_leaving(&failure) && Instant::now() < patience => {
                     tokio::time::sleep(OWNER_POLL).await;
@@ -126,41 +132,52 @@ pub(crate) async fn run(global: &Global, order: Order) -> Result<RunReport, Fail
     }
 }
 
-async fn run_here(served: &serving::Served, order: Order) -> Result<RunReport, Failure> {
+async fn run_here(served: &serving::Served, order: Order, stop: &mut Stop) -> Result<RunReport, Failure> {
     let bar = Bar::start(&order.name);
     let cancel = Cancel::default();
     let mut request = order.request();
     request.progress = Some(bar.listener());
     request.cancel = cancel.clone();
     let orchestrator = &served.host.orchestrator;
-    read_files(&mut request, &orchestrator.file_params(&order.name)?).await;
+    let bytes_max = served.host.input_bytes_max;
+    read_files(&mut request, &orchestrator.file_params(&order.name)?, bytes_max).await;
     let work = orchestrator.submit(request);
     tokio::pin!(work);
     tokio::select! {
         report = &mut work => report,
-        _ = tokio::signal::ctrl_c() => {
+        () = stop.asked() => {
             cancel.cancel();
             work.await
         }
     }
 }
 
-async fn run_there(remote: &Remote, order: &Order) -> Result<RunReport, Failure> {
+async fn run_there(
+    remote: &Remote,
+    order: &Order,
+    bytes_max: u64,
+    stop: &mut Stop,
+) -> Result<RunReport, Failure> {
     let _bar = Bar::start(&order.name);
     let mut request = order.request();
     let files = remote.file_params(&order.name).await?;
-    read_files(&mut request, &files).await;
+    read_files(&mut request, &files, bytes_max).await;
     let report = remote.spawn(&request).await?;
     if order.detach || report.status.is_terminal() {
         return Ok(report);
     }
     tokio::select! {
         report = remote.wait(report.run_id) => report,
-        _ = tokio::signal::ctrl_c() => {
+        () = stop.asked() => {
             remote.cancel(report.run_id).await?;
             remote.wait(report.run_id).await
         }
     }
+}
+
+/// The largest input that the configuration of this command allows any plugin.
+fn input_bytes_max(global: &Global) -> Result<u64, Failure> {
+    Ok(Config::load(global.config.as_deref())?.input_bytes_max())
 }
 
 /// Whether nothing was asked of an owner that is about to let the folder go.
@@ -169,7 +186,7 @@ fn is_leaving(failure: &Failure) -> bool {
 }
 
 /// Reads the files among the parameters; the host itself reads only what it was granted.
-async fn read_files(request: &mut RunRequest, names: &[String]) {
+async fn read_files(request: &mut RunRequest, names: &[String], bytes_max: u64) {
     for name in names {
         let path = match request.params.get(name) {
             Some(ParamValue::Text(path) | ParamValue::Json(serde_json::Value::String(path))) => PathBuf::from(path),
@@ -179,7 +196,7 @@ async fn read_files(request: &mut RunRequest, names: &[String]) {
         let file_name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
         let file_name = file_name.into_owned();
         // A dead network file system must not stop the signals.
-        let read = tokio::task::spawn_blocking(move || open_input_file(&path)).await;
+        let read = tokio::task::spawn_blocking(move || open_input_file_within(&path, bytes_max)).await;
         let bytes = match read {
             Ok(read) => read.map(|input| input.bytes),
             Err(error) => Err(Failure::new(FailureKind::Internal, "panicked", error.to_string())),

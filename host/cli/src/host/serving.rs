@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use model::failure::{Failure, FailureKind};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +12,7 @@ use crate::args::Global;
 use crate::config::Config;
 use crate::output;
 use crate::owner::OwnerLock;
+use crate::shutdown::Stop;
 use crate::system::OsEntropy;
 
 /// A host with its API listening.
@@ -63,7 +63,7 @@ pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> 
             format!("another process owns `{}`; end it, or name another data folder with `--data`", data.display());
         return Err(Failure::new(FailureKind::Orchestration, "locked", message));
     };
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
+    let mut stop = Stop::listen()?;
     let options = HostOptions { plugins: global.plugins.clone(), data, config };
     let host = Host::open(options, lock).await?;
     let (active, refused) = host.counts();
@@ -71,18 +71,14 @@ pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> 
     let served = Served::start(host, listen).await?;
     output::note(&format!("ready http://{} plugins={active} refused={refused} load_ms={load_ms}", served.address));
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    stop.asked().await;
     tracing::info!("stopping: running work may end; a second signal cancels it");
     let orchestrator = served.host.orchestrator.clone();
     let stopping = served.stop();
     tokio::pin!(stopping);
     tokio::select! {
         () = &mut stopping => return Ok(()),
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = stop.asked() => {}
     }
     orchestrator.cancel_all();
     stopping.await;
@@ -102,10 +98,6 @@ async fn bind(listen: &str) -> Result<TcpListener, Failure> {
 fn cannot_listen(listen: &str, error: &std::io::Error) -> Failure {
     let message = format!("cannot listen on `{listen}`: {error}; `--listen 127.0.0.1:0` picks a free port");
     Failure::new(FailureKind::Config, "usage", message)
-}
-
-fn no_signals(error: &std::io::Error) -> Failure {
-    Failure::new(FailureKind::Internal, "no_signals", format!("cannot listen for signals: {error}"))
 }
 
 fn api_parts(host: &Host, token: String, ready: api::Ready) -> Result<api::Parts, Failure> {
