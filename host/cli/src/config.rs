@@ -215,7 +215,8 @@ impl Reader {
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
             let dot = if place.is_empty() { "" } else { "." };
             let near = |name: &&&str| strsim::jaro(name, key) > 0.7;
-            let nearest = known.iter().filter(near).max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
+            let nearest =
+                known.iter().filter(near).max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
             let hint = match nearest {
                 Some(nearest) => format!(", did you mean `{nearest}`?"),
                 None => format!("; there are `{}`", known.join("`, `")),

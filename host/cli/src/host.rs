@@ -125,10 +125,10 @@ async fn keep_active(data: &Path, plugins: Vec<PluginRecord>) -> Result<(), Fail
     let data = data.to_owned();
     let keep = move || {
         for plugin in plugins.iter().filter(|plugin| plugin.state == PluginState::Active) {
-            if let (Some(digest), Ok(bytes)) = (plugin.digest, std::fs::read(&plugin.file)) {
-                if Sha256::digest(&bytes).as_slice() == digest.as_bytes() {
-                    components::keep(&data, &digest, &bytes)?;
-                }
+            if let (Some(digest), Ok(bytes)) = (plugin.digest, std::fs::read(&plugin.file))
+                && Sha256::digest(&bytes).as_slice() == digest.as_bytes()
+            {
+                components::keep(&data, &digest, &bytes)?;
             }
         }
         Ok(())

@@ -92,7 +92,7 @@ pub struct CheckSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckedBy {
-    /// The host: `unique_key` (always on), `trailer_count`, `last_line_complete`.
+    /// The host: `header`, `unique_key` (always on), `trailer_count`, `last_line_complete`.
     Host,
     /// The plugin's export `quality`.
     #[default]
@@ -100,7 +100,7 @@ pub enum CheckedBy {
 }
 
 /// Checks the host knows how to carry out.
-pub const HOST_CHECKS: [&str; 3] = ["unique_key", "trailer_count", "last_line_complete"];
+pub const HOST_CHECKS: [&str; 4] = ["header", "unique_key", "trailer_count", "last_line_complete"];
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PipelineSpec {

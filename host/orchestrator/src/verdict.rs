@@ -43,7 +43,11 @@ pub(crate) fn judge(
     let duplicates: Vec<&CheckResult> =
         checks.iter().filter(|result| result.check == UNIQUE_KEY && result.blocks()).collect();
     if !duplicates.is_empty() {
-        let message = format!("{}; nothing of `{name}` is kept, each line is a reject", findings(&duplicates));
+        let message = format!(
+            "{}; nothing of `{name}` is kept, not even in quarantine, and each line with a shared key is a reject that \
+             `rejects` shows",
+            findings(&duplicates)
+        );
         return Verdict::Fail(Failure::new(FailureKind::Validation, UNIQUE_KEY, message));
     }
     let rows: u64 = tally.captures.iter().map(|(_, rows)| rows).sum();

@@ -73,6 +73,8 @@ impl Pipeline for SurprisesPipeline {
             written = output.write_lines(part.rows, part.lines)?;
             host.progress(written, None);
         }
+        // An error and no check `not_empty`: the host judges only datasets that have a row or a declared partition, and
+        // a partition needs the month that a file without rows does not tell.
         if reader.info().data_lines() == Some(0) {
             let message = format!(
                 "`{}` has a header and no rows: it is cut, and no month can be told from it",

@@ -34,7 +34,7 @@ dataset! {
     }
     key [source_format, ticker, report_date]
     partition_by [source_format, report_month]
-    host_checks [UniqueKey, LastLineComplete]
+    host_checks [Header, UniqueKey, LastLineComplete]
 }
 
 file_format! {

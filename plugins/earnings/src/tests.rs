@@ -90,9 +90,19 @@ fn a_surprise_that_no_column_holds_is_a_reject() {
 }
 
 #[test]
+fn the_host_checks_header_keys_and_the_last_line() {
+    let manifest: Json = crate::manifest().parse().unwrap();
+    let checks = manifest["datasets"][0]["checks"].as_array().unwrap();
+    let of_host: Vec<_> = checks.iter().filter(|check| check["by"] == "host").map(|check| &check["name"]).collect();
+    assert_eq!(of_host, ["header", "unique_key", "last_line_complete"]);
+    assert_eq!((&checks[0]["category"], &checks[0]["severity"]), (&json!("INTEGRITY"), &json!("block")));
+}
+
+#[test]
 fn a_header_alone_is_blocked() {
     let error = zacks("").run(&SurprisesPipeline).unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (Kind::Validation, "quality_blocked"));
+    assert!(error.message.contains("a header and no rows"), "{}", error.message);
 }
 
 #[test]

@@ -51,6 +51,8 @@ impl ColumnSpec {
 /// A check that the host carries out, with severity `block`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostCheck {
+    /// The file has the header of one of its declared formats. A file that has none of them never becomes rows.
+    Header,
     /// No two rows of a partition share the natural key. On for every dataset, declared or not.
     UniqueKey,
     /// The footer counts the data lines, and is there where it is due.
@@ -62,6 +64,7 @@ pub enum HostCheck {
 impl HostCheck {
     fn write(self, check: &mut Object<'_>) {
         let (name, category) = match self {
+            Self::Header => ("header", Category::Integrity),
             Self::UniqueKey => ("unique_key", Category::Integrity),
             Self::TrailerCount => ("trailer_count", Category::Completeness),
             Self::LastLineComplete => ("last_line_complete", Category::Completeness),

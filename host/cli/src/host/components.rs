@@ -20,7 +20,8 @@ pub(super) fn keep(data: &Path, digest: &Digest, bytes: &[u8]) -> Result<(), Fai
         return Ok(());
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial).map_err(failed)?;
+    let mut file =
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
     std::fs::rename(&partial, &kept).map_err(failed)?;
     std::fs::File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)

@@ -152,12 +152,7 @@ async fn run_here(served: &serving::Served, order: Order, stop: &mut Stop) -> Re
     }
 }
 
-async fn run_there(
-    remote: &Remote,
-    order: &Order,
-    bytes_max: u64,
-    stop: &mut Stop,
-) -> Result<RunReport, Failure> {
+async fn run_there(remote: &Remote, order: &Order, bytes_max: u64, stop: &mut Stop) -> Result<RunReport, Failure> {
     let _bar = Bar::start(&order.name);
     let mut request = order.request();
     let files = remote.file_params(&order.name).await?;

@@ -1,3 +1,5 @@
+//! Buffers across the boundary: there and back without loss, and every malformed one refused.
+
 use arrow::array::{Float64Array, Int64Array, StringArray};
 
 use super::*;

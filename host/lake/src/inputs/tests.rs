@@ -1,3 +1,5 @@
+//! Kept inputs: once each, whole or not at all, on good disks and bad ones.
+
 use cap_std::ambient_authority;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The lake on a disk: what it opens, and what it cleans up.
+
 use super::*;
 
 fn write(path: &Path, text: &str) {

@@ -44,6 +44,7 @@ pub(super) fn file_checks(
     let declared = |check: &&CheckSpec| check.by == CheckedBy::Host;
     let carry_out = |check: &CheckSpec| {
         let outcomes: Vec<Outcome> = match check.name.as_str() {
+            "header" => inputs.iter().map(|input| header(input)).collect(),
             "trailer_count" => inputs.iter().map(|input| trailer_count(input, params)).collect(),
             "last_line_complete" => inputs.iter().map(|input| last_line_complete(input)).collect(),
             // Always on, and judged with the keys.
@@ -63,6 +64,12 @@ fn worst(outcomes: Vec<Outcome>) -> Option<Outcome> {
         return Some(first);
     }
     Some(outcomes.find(|outcome| outcome.status == CheckStatus::Fail).unwrap_or(first))
+}
+
+/// An input that is open had the header of its format: one that fits none is the error `header_mismatch` before any
+/// row is read.
+fn header(input: &OpenInput) -> Outcome {
+    Outcome::pass(format!("the header of `{}` is that of format `{}`", input.file_name, input.format.name))
 }
 
 fn trailer_count(input: &OpenInput, params: &serde_json::Value) -> Outcome {
@@ -123,6 +130,22 @@ fn last_line_complete(input: &OpenInput) -> Outcome {
     }
 }
 
+/// Tells the operator that more was rejected than is kept; none if every reject is.
+pub(super) fn rejects_kept(dataset: &DatasetSpec, rejected: u64, kept_max: u64) -> Option<CheckResult> {
+    if rejected <= kept_max {
+        return None;
+    }
+    let outcome = Outcome {
+        status: CheckStatus::Warn,
+        message: format!(
+            "the run rejected {rejected} lines and keeps {kept_max} of them: raise `limits.rejects` to see them all"
+        ),
+        actual: Some(rejected.to_string()),
+        expected: Some(kept_max.to_string()),
+    };
+    Some(outcome.result(dataset, "rejects_kept", CheckCategory::Completeness, Severity::Warn))
+}
+
 /// The result of `unique_key`, which is always on and always blocks.
 pub(super) fn unique_key(dataset: &DatasetSpec, duplicates: &[Duplicate]) -> CheckResult {
     let declared = dataset.checks.iter().find(|check| check.name == "unique_key");
@@ -133,7 +156,8 @@ pub(super) fn unique_key(dataset: &DatasetSpec, duplicates: &[Duplicate]) -> Che
         Some(first) => Outcome {
             status: CheckStatus::Fail,
             message: format!(
-                "{} rows share their key ({key}) with another row, first {} in {} rows: nothing of this dataset is kept",
+                "{} rows share their key ({key}) with another row, first {} in {} rows: nothing of this dataset is kept, and \
+                 each of these lines is a reject",
                 duplicates.len(),
                 first.key,
                 first.rows

@@ -6,7 +6,7 @@ use model::manifest::DatasetSpec;
 use model::ports::{Finished, Prepared};
 use model::quality::CheckResult;
 use model::reject::Reject;
-use model::{Digest, Failure, Partition};
+use model::{DatasetName, Digest, Failure, Partition};
 
 use super::{LocalWorkbench, checks};
 use crate::capture::{Duplicate, PreparedCapture, content_hash, order};
@@ -45,6 +45,10 @@ pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
     // A line that nobody named comes after those that were.
     rejects.sort_by_key(|(at, reject)| (*at, reject.line.unwrap_or(u64::MAX)));
     rejects.truncate(usize::try_from(bench.order.limits.rejects).unwrap_or(usize::MAX));
+    let written = bench.order.outputs.iter().filter(|name| found.written.contains(name));
+    let specs = written.filter_map(|name| bench.order.manifest.dataset(name));
+    let cut = specs.filter_map(|spec| checks::rejects_kept(spec, rejected, bench.order.limits.rejects));
+    found.checks.extend(cut);
     Ok(Finished {
         captures: found.captures,
         checks: found.checks,
@@ -61,6 +65,8 @@ struct Found {
     checks: Vec<CheckResult>,
     rejects: Vec<Reject>,
     duplicates: u64,
+    /// Datasets that have rows or partitions.
+    written: Vec<DatasetName>,
     /// Whether some capture differs from what is published, so that it will be written whatever is decided about it.
     is_news: bool,
 }
@@ -89,6 +95,7 @@ fn finish_dataset(
     if staging.is_empty() {
         return Ok(());
     }
+    found.written.push(spec.name.clone());
     let ordered = order(spec, &staging.batches, &staging.declared)?;
     drop(staging);
     found.checks.push(checks::unique_key(spec, &ordered.duplicates));

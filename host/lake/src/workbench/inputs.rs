@@ -112,9 +112,23 @@ impl Inputs {
         let failed = |error: std::io::Error| Failure::io(Reading::Input, "list the folder", folder, &error);
         let mut files = Vec::new();
         for entry in dir.entries().map_err(failed)? {
-            // What has no name in text, went away meanwhile or leads out of the folder is not offered.
-            let Ok(name) = entry.map_err(failed)?.file_name().into_string() else { continue };
-            let Ok(metadata) = dir.metadata(&name) else { continue };
+            // What has no name in text, went away meanwhile or leads out of the folder is not offered, but whoever
+            // waits for that file must be able to learn why it never comes.
+            let name = match entry.map_err(failed)?.file_name().into_string() {
+                Ok(name) => name,
+                Err(name) => {
+                    let file = name.to_string_lossy();
+                    tracing::warn!(folder, %file, "skipped a file of a granted folder: its name is not UTF-8");
+                    continue;
+                }
+            };
+            let metadata = match dir.metadata(&name) {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    tracing::warn!(folder, file = %name, "skipped a file of a granted folder: {error}");
+                    continue;
+                }
+            };
             if !metadata.is_file() {
                 continue;
             }

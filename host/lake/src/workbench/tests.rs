@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::catalog::{CatalogCapture, CatalogDataset, CatalogFile, CatalogView, Snapshot};
 use model::limits::Limits;
 use model::ports::{Buffers, Field, Granted, InputBytes, Lake, TableBatch};
-use model::quality::CheckStatus;
+use model::quality::{CheckCategory, CheckStatus, Severity};
 use model::{CaptureId, Manifest, Partition, RunId, Timestamp};
 
 use super::*;
@@ -15,6 +15,7 @@ const MANIFEST: &str = r#"{"contract":"0.1.0","name":"demo","version":"1",
   "datasets":[{"name":"demo.volume","columns":[
       {"name":"day","type":"date32"},{"name":"symbol","type":"utf8"},{"name":"volume","type":"int64","nullable":true}],
     "key":["symbol"],"partition_by":["day"],"checks":[
+      {"name":"header","category":"INTEGRITY","severity":"block","by":"host"},
       {"name":"trailer_count","category":"INTEGRITY","severity":"block","by":"host"},
       {"name":"last_line_complete","category":"INTEGRITY","severity":"block","by":"host"},
       {"name":"mine","category":"BUSINESS_RULE","severity":"warn"}]},
@@ -104,10 +105,12 @@ fn one_file_becomes_sorted_captures_by_partition_with_checks_and_rejects() {
     assert_eq!(found, [("day=2021-01-27".to_owned(), 1), ("day=2021-01-28".to_owned(), 1)]);
     assert_eq!((finished.rows_in, finished.rejected), (3, 1));
     assert_eq!(finished.rejects[0].raw.as_deref(), Some("20210128||2"));
+    let header = check(&finished, "header");
+    assert_eq!((header.status, header.category), (CheckStatus::Pass, CheckCategory::Integrity));
     let trailer = check(&finished, "trailer_count");
     assert_eq!((trailer.status, trailer.actual.as_deref()), (CheckStatus::Pass, Some("3")));
     let checks: Vec<&str> = finished.checks.iter().map(|it| it.check.as_str()).collect();
-    assert_eq!(checks, ["unique_key", "trailer_count", "last_line_complete"]);
+    assert_eq!(checks, ["unique_key", "header", "trailer_count", "last_line_complete"]);
 }
 
 #[test]
@@ -266,6 +269,20 @@ fn guest_rejects_get_the_text_of_their_line_and_are_limited() {
 }
 
 #[test]
+fn rejects_past_the_limit_are_counted_and_the_operator_is_told() {
+    let file = "Day|Symbol|Volume\n20210128|A|1\n20210128||2\n20210128||3\n3\n";
+    let mut bench = bench().with_file(file);
+    assert!(!bench.copied().checks.iter().any(|it| it.check == "rejects_kept"));
+    bench.order.limits.rejects = 1;
+    let finished = bench.copied();
+    assert_eq!((finished.rejected, finished.rejects.len()), (2, 1));
+    let cut = check(&finished, "rejects_kept");
+    assert_eq!((cut.status, cut.severity), (CheckStatus::Warn, Severity::Warn));
+    assert_eq!((cut.actual.as_deref(), cut.expected.as_deref()), (Some("2"), Some("1")));
+    assert!(cut.message.contains("limits.rejects") && !cut.blocks(), "{}", cut.message);
+}
+
+#[test]
 fn published_rows_and_captures_are_read_back_by_partition_and_column() {
     let mut bench = bench().with_file(FILE);
     let (capture_id, run_id) = ids();
@@ -371,6 +388,56 @@ fn nothing_outside_of_a_granted_folder_is_reached() {
     assert_eq!(open.input("drop/a.psv", "{}").unwrap_err().code, "bad_select");
     assert_eq!(open.input("drop/a.psv", r#"{"format":"nope"}"#).unwrap_err().code, "unknown_format");
     assert!(!open.files("drop").unwrap().iter().any(|file| file.name == "link"));
+}
+
+/// Keeps the fields of what is logged, as text.
+#[cfg(unix)]
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<String>>);
+
+#[cfg(unix)]
+impl tracing::field::Visit for Log {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push_str(&format!("{field}={value:?} "));
+    }
+}
+
+#[cfg(unix)]
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_looked_at_is_skipped_and_logged_with_its_folder_and_reason() {
+    let mut bench = bench();
+    let drop = granted(&mut bench);
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    std::os::unix::fs::symlink(outside.path(), drop.path().join("link.psv")).unwrap();
+    let log = Log::default();
+    let files = tracing::subscriber::with_default(log.clone(), || bench.open().files("drop").unwrap());
+    assert_eq!(files.len(), 2);
+    let logged = log.0.lock().unwrap();
+    assert!(logged.contains("folder=\"drop\"") && logged.contains("file=link.psv"), "{logged}");
+    assert!(logged.contains("skipped a file of a granted folder: "), "{logged}");
 }
 
 #[test]

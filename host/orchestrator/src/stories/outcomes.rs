@@ -129,7 +129,9 @@ async fn duplicate_keys_leave_no_capture_at_all() {
     let bench = Bench::new().await;
     let report = bench.run("rows_in 3\nrejected 2\ncapture 1 1 a\ncheck unique_key FAIL block").await;
     assert_eq!((report.status, error_code(&report)), (RunStatus::Failed, "unique_key"));
-    assert_eq!(report.error.as_ref().unwrap().exit_code(), 3);
+    let error = report.error.as_ref().unwrap();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.message.contains("nothing of") && error.message.contains("is a reject"), "{}", error.message);
     assert!(report.captures.is_empty() && bench.lake.written.lock().unwrap().is_empty());
     assert_eq!(bench.ledger.state().quarantined, 0);
     assert_eq!(report.quality.len(), 1);

@@ -28,7 +28,7 @@ dataset! {
     }
     key [symbol, mpid]
     partition_by [week_ending, tier]
-    host_checks [UniqueKey, LastLineComplete]
+    host_checks [Header, UniqueKey, LastLineComplete]
 }
 
 dataset! {

@@ -25,7 +25,7 @@ dataset! {
     }
     key [symbol, trade_date]
     partition_by [trade_date]
-    host_checks [UniqueKey, TrailerCount, LastLineComplete]
+    host_checks [Header, UniqueKey, TrailerCount, LastLineComplete]
 }
 
 dataset! {
@@ -50,7 +50,7 @@ dataset! {
     }
     key [facility, symbol, trade_date]
     partition_by [trade_date, facility]
-    host_checks [UniqueKey, TrailerCount, LastLineComplete]
+    host_checks [Header, UniqueKey, TrailerCount, LastLineComplete]
 }
 
 file_format! {

@@ -27,6 +27,7 @@ fn daily_volume_is_held_to_every_check_of_its_contract() {
     let daily = expected(&[
         ("date_matches_file", "block", "plugin"),
         ("exempt_le_short", "block", "plugin"),
+        ("header", "block", "host"),
         ("last_line_complete", "block", "host"),
         ("not_empty", "block", "plugin"),
         ("row_count_band", "warn", "plugin"),
@@ -42,6 +43,7 @@ fn daily_volume_is_held_to_every_check_of_its_contract() {
 #[test]
 fn weekly_volume_is_held_to_every_check_of_its_contract() {
     let weekly = expected(&[
+        ("header", "block", "host"),
         ("last_line_complete", "block", "host"),
         ("not_empty", "block", "plugin"),
         ("publication_day", "warn", "plugin"),

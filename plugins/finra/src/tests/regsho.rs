@@ -129,7 +129,7 @@ fn the_dates_of_rows_name_and_calendar_must_agree() {
     assert_eq!(fails("CNMSshvol20250109.txt", &["20250109|A|1|0|4|Q"]), (false, true), "a day of mourning");
     assert_eq!(fails("day.txt", &["20210128|A|1|0|4|Q", "20210131|B|1|0|4|Q"]), (false, true));
     assert_eq!(fails("CNMSshvol20210118.txt", &[]), (false, true), "an empty holiday");
-    assert_eq!(fails("CNMSshvol20300107.txt", &["20300107|A|1|0|4|Q"]), (false, false), "unknown is a warning");
+    assert_eq!(fails("CNMSshvol20300107.txt", &["20300107|A|1|0|4|Q"]), (false, true), "outside the calendar");
 }
 
 #[test]

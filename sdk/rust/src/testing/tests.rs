@@ -1,3 +1,5 @@
+//! The host of memory behaves as the real one does, in what authors can see of it.
+
 use super::MemoryHost;
 use crate::prelude::*;
 

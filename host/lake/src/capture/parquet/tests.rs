@@ -1,3 +1,5 @@
+//! Files of captures: what is written is read back, and the catalog is told the truth about it.
+
 use std::path::Path;
 
 use arrow::array::{Array, AsArray, Date32Array, Decimal128Array, Float64Array};

@@ -1,3 +1,5 @@
+//! Files of text, read by a declared format as the host reads them.
+
 use crate::prelude::*;
 use crate::testing::MemoryHost;
 
