@@ -139,8 +139,9 @@ fn a_trailer_that_differs_can_be_released_or_discarded_once() {
     let text = regsho("20210128", &THREE_ROWS).replace("\n3\n", "\n4\n");
     let answer = deliver(&host, &text);
     let report = blocked(&host, answer, "trailer_count");
-    let result =
-        report["quality"].as_array().unwrap().iter().find(|result| result["check"] == "trailer_count").unwrap();
+    let found = |check: &str| report["quality"].as_array().unwrap().iter().find(|result| result["check"] == check);
+    assert_eq!(found("header").unwrap()["status"], "PASS");
+    let result = found("trailer_count").unwrap();
     assert_eq!((&result["actual"], &result["expected"]), (&json!("3"), &json!("4")));
 
     let capture = report["captures"][0]["capture_id"].as_str().unwrap();

@@ -99,9 +99,14 @@ impl Output {
 
     fn csv(self, rows: &Rows) -> Result<(), Failure> {
         self.write(|out| {
-            for row in std::iter::once(&rows.header).chain(&rows.rows) {
-                let fields: Vec<String> = row.iter().map(|field| csv_field(field)).collect();
-                writeln!(out, "{}", fields.join(","))?;
+            let header: Vec<String> = rows.header.iter().map(|name| csv_field(name)).collect();
+            writeln!(out, "{}", header.join(","))?;
+            for row in &rows.rows {
+                let fields = row.iter().enumerate().map(|(column, field)| {
+                    // Thousands separators are for people.
+                    if rows.numeric.contains(&column) { field.replace(',', "") } else { csv_field(field) }
+                });
+                writeln!(out, "{}", fields.collect::<Vec<_>>().join(","))?;
             }
             Ok(())
         })
