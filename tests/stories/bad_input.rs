@@ -258,6 +258,7 @@ fn wrong_parameters_are_all_named_at_once() {
 fn slips_on_the_command_line_are_told() {
     let host = TestHost::new();
     let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    host.run(PIPELINE, &file, &[]).exits(0);
     let file_twice = format!("file={}", file.display());
     host.run(PIPELINE, &file, &["-p", &file_twice]).exits(2);
     host.run(PIPELINE, &file, &["--key", ""]).exits(2);
