@@ -8,7 +8,7 @@ out="$(realpath -m "$1")"
 make_node_modules "$TARGET/tools/componentize-js" "$here"
 
 # In one folder, since the build follows relative imports only.
-work="$TARGET/components/work/hello_javascript"
+work="$TARGET/components/making/hello_javascript"
 rm -rf "$work"
 mkdir -p "$work" "$(dirname "$out")"
 cp "$here"/*.js "$ROOT"/sdk/javascript/*.js "$work/"

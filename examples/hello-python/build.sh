@@ -8,7 +8,7 @@ out="$(realpath -m "$1")"
 make_venv "$TARGET/tools/componentize-py" "$here/requirements.txt"
 
 # From a copy, since Python writes its compiled modules beside the sources.
-work="$TARGET/components/work/hello_python"
+work="$TARGET/components/making/hello_python"
 rm -rf "$work"
 mkdir -p "$work" "$(dirname "$out")"
 cp "$here"/*.py "$ROOT"/sdk/python/*.py "$work/"
