@@ -5,13 +5,14 @@
 
 pub(crate) mod storage;
 mod types;
+mod values;
 
 pub use storage::{Buffers, Storage};
 pub use types::{Bool, ColumnType, Date, Decimal, Float64, Int64, Required, Timestamp, Utf8};
+pub use values::{ByRow, Fixed, LittleEndian, Nullable};
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use spine_primitives::date::{self, NaiveDate};
 
@@ -67,8 +68,9 @@ impl<T: ColumnType> Column<T> {
         T::get(&self.storage, row)
     }
 
-    pub fn iter(&self) -> Iter<'_, T> {
-        Iter { column: self, rows: 0..self.len() }
+    #[inline]
+    pub fn iter(&self) -> T::Values<'_> {
+        T::values(&self.storage)
     }
 
     #[inline]
@@ -78,9 +80,7 @@ impl<T: ColumnType> Column<T> {
 
     /// A column that holds the same value in each of `rows` rows.
     pub fn repeat(value: T::Value<'_>, rows: usize) -> Self {
-        let mut column = Self::with_capacity(rows);
-        (0..rows).for_each(|_| column.push(value));
-        column
+        std::iter::repeat_n(value, rows).collect()
     }
 
     /// Adds the rows of another column.
@@ -168,49 +168,18 @@ impl Column<Option<Date>> {
     }
 }
 
-/// Iterates over the values of a column.
-#[derive(Clone, Debug)]
-pub struct Iter<'a, T: ColumnType> {
-    column: &'a Column<T>,
-    rows: Range<usize>,
-}
-
-impl<'a, T: ColumnType> Iterator for Iter<'a, T> {
-    type Item = T::Value<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        self.rows.next().map(|row| self.column.get(row))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.rows.size_hint()
-    }
-}
-
-impl<T: ColumnType> ExactSizeIterator for Iter<'_, T> {}
-
-impl<T: ColumnType> DoubleEndedIterator for Iter<'_, T> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        self.rows.next_back().map(|row| self.column.get(row))
-    }
-}
-
 impl<'a, T: ColumnType> IntoIterator for &'a Column<T> {
     type Item = T::Value<'a>;
-    type IntoIter = Iter<'a, T>;
+    type IntoIter = T::Values<'a>;
 
-    fn into_iter(self) -> Iter<'a, T> {
+    fn into_iter(self) -> T::Values<'a> {
         self.iter()
     }
 }
 
 impl<'a, T: ColumnType> FromIterator<T::Value<'a>> for Column<T> {
     fn from_iter<I: IntoIterator<Item = T::Value<'a>>>(values: I) -> Self {
-        let values = values.into_iter();
-        let mut column = Self::with_capacity(values.size_hint().0);
-        values.for_each(|value| column.push(value));
-        column
+        Self::from_storage(T::collect(values.into_iter()))
     }
 }
 

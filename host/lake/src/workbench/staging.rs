@@ -77,11 +77,21 @@ pub(super) struct StagingWriter {
     schema: SchemaRef,
     staged: Staged,
     budget: Arc<Budget>,
+    /// Missing line numbers, as many as one batch has needed so far: batches share them.
+    no_lines: ArrayRef,
 }
 
 impl StagingWriter {
     pub(super) fn new(spec: Arc<DatasetSpec>, staged: Staged, budget: Arc<Budget>) -> Self {
-        Self { schema: staging_schema(&spec), spec, staged, budget }
+        let no_lines = Arc::new(Int64Array::new_null(0));
+        Self { schema: staging_schema(&spec), spec, staged, budget, no_lines }
+    }
+
+    fn no_lines(&mut self, rows: usize) -> ArrayRef {
+        if self.no_lines.len() < rows {
+            self.no_lines = Arc::new(Int64Array::new_null(rows));
+        }
+        self.no_lines.slice(0, rows)
     }
 
     fn stage(&self, arrays: Vec<ArrayRef>) -> Result<u64, DataError> {
@@ -99,8 +109,7 @@ impl StagingWriter {
     }
 
     fn types(&self) -> impl Iterator<Item = (&str, DataType, bool)> {
-        let data = self.spec.columns.iter().map(|column| (column.name.as_str(), column.data_type, column.nullable));
-        data.chain([(LINE, DataType::Int64, true)])
+        self.spec.columns.iter().map(|column| (column.name.as_str(), column.data_type, column.nullable))
     }
 
     /// Checks that every column of the dataset is there once, and nothing else.
@@ -126,20 +135,17 @@ impl StagingWriter {
     }
 }
 
-fn no_lines(rows: usize) -> ArrayRef {
-    Arc::new(Int64Array::new_null(rows))
-}
-
 impl TableWriter for StagingWriter {
     fn write(&mut self, columns: Vec<(String, Buffers)>) -> Result<u64, DataError> {
         self.check_names(columns.iter().map(|(name, _)| name.as_str()))?;
         let rows = columns.first().map_or(0, |(_, data)| data.rows) as usize;
         let mut by_name: HashMap<String, Buffers> = columns.into_iter().collect();
-        let array = |(name, data_type, nullable): (&str, DataType, bool)| match by_name.remove(name) {
-            Some(data) => import(name, data_type, nullable, data, rows),
-            None => Ok(no_lines(rows)),
+        let lines = by_name.remove(LINE).map(|lines| import(LINE, DataType::Int64, true, lines, rows)).transpose()?;
+        let array = |(name, data_type, nullable): (&str, DataType, bool)| {
+            import(name, data_type, nullable, by_name.remove(name).unwrap_or_default(), rows)
         };
-        let arrays = self.types().map(array).collect::<Result<Vec<_>, _>>()?;
+        let mut arrays = self.types().map(array).collect::<Result<Vec<_>, _>>()?;
+        arrays.push(lines.unwrap_or_else(|| self.no_lines(rows)));
         self.stage(arrays)
     }
 
@@ -152,8 +158,7 @@ impl TableWriter for StagingWriter {
             return self.write(names.into_iter().zip(columns).collect());
         };
         let batch = batch.record_batch();
-        let array = |(name, data_type, nullable): (&str, DataType, bool)| {
-            let Some(array) = batch.column_by_name(name) else { return Ok(no_lines(batch.num_rows())) };
+        let typed = |array: &ArrayRef, (name, data_type, nullable): (&str, DataType, bool)| {
             if array.data_type() != &arrow_type(data_type) {
                 let found = crate::schema::contract_type(array.data_type());
                 let found = found.map_or_else(|| array.data_type().to_string(), |found| found.to_string());
@@ -166,7 +171,11 @@ impl TableWriter for StagingWriter {
             }
             Ok(Arc::clone(array))
         };
-        let arrays = self.types().map(array).collect::<Result<Vec<_>, _>>()?;
+        let column = |wanted: (&str, DataType, bool)| batch.column_by_name(wanted.0).map(|array| typed(array, wanted));
+        // None is missing, as was checked, but perhaps the line numbers.
+        let mut arrays = self.types().filter_map(column).collect::<Result<Vec<_>, _>>()?;
+        let lines = column((LINE, DataType::Int64, true)).transpose()?;
+        arrays.push(lines.unwrap_or_else(|| self.no_lines(batch.num_rows())));
         self.stage(arrays)
     }
 

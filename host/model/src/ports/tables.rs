@@ -19,7 +19,7 @@ pub struct Field {
 }
 
 /// The Arrow buffers of one column, laid out as `wit/tables.wit` says. From a guest: not to be trusted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Buffers {
     pub rows: u32,
     pub parts: Vec<Vec<u8>>,

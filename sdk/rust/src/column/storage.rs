@@ -69,6 +69,27 @@ impl Storage {
         self.values.as_chunks::<W>().0[row]
     }
 
+    #[inline]
+    pub(crate) fn all_fixed<const W: usize>(&self) -> &[[u8; W]] {
+        self.values.as_chunks::<W>().0
+    }
+
+    #[inline]
+    pub(crate) fn validity(&self) -> &[u8] {
+        &self.validity
+    }
+
+    /// A column of values of a fixed width, none of them null.
+    #[inline]
+    pub(crate) fn of_fixed<const W: usize>(values: Vec<[u8; W]>) -> Self {
+        Self { rows: values.len(), values: values.into_flattened(), ..Self::default() }
+    }
+
+    /// The same values, some of them null. What is null holds nothing: zeros, or no text.
+    pub(crate) fn with_validity(self, validity: Validity) -> Self {
+        Self { validity: validity.into_bits(), ..self }
+    }
+
     pub(crate) fn boolean(&self, row: usize) -> bool {
         assert!(row < self.rows, "row {row} of a column of {} rows", self.rows);
         bit(&self.values, row)
@@ -233,6 +254,38 @@ fn offsets_fit(offsets: &[[u8; 4]], text: &str) -> bool {
     within && (text.is_ascii() || offsets.iter().all(|at| text.is_char_boundary(offset(at) as usize)))
 }
 
+/// Collects which values are there.
+#[derive(Debug, Default)]
+pub(crate) struct Validity {
+    bits: Vec<u8>,
+    rows: usize,
+    last: u8,
+    nulls: bool,
+}
+
+impl Validity {
+    #[inline]
+    pub(crate) fn push(&mut self, valid: bool) {
+        self.last |= u8::from(valid) << (self.rows % 8);
+        self.nulls |= !valid;
+        self.rows += 1;
+        if self.rows.is_multiple_of(8) {
+            self.bits.push(std::mem::take(&mut self.last));
+        }
+    }
+
+    /// Nothing if nothing is null.
+    fn into_bits(mut self) -> Vec<u8> {
+        if !self.nulls {
+            return Vec::new();
+        }
+        if !self.rows.is_multiple_of(8) {
+            self.bits.push(self.last);
+        }
+        self.bits
+    }
+}
+
 /// Packs flags into a bitmap, least significant bit first.
 pub(crate) fn bitmap(flags: &[bool]) -> Vec<u8> {
     let mut bits = Vec::with_capacity(flags.len().div_ceil(8));
@@ -240,6 +293,7 @@ pub(crate) fn bitmap(flags: &[bool]) -> Vec<u8> {
     bits
 }
 
+#[inline]
 pub(crate) fn bit(bits: &[u8], row: usize) -> bool {
     bits[row / 8] >> (row % 8) & 1 == 1
 }

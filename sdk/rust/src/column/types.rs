@@ -5,23 +5,41 @@ use std::fmt::Debug;
 use spine_primitives::DataType;
 use spine_primitives::decimal::{self, DecimalError};
 
-use super::storage::Storage;
+use super::storage::{Storage, Validity};
+use super::values::{ByRow, Fixed, LittleEndian, Nullable};
 
 /// The type of a column: a marker such as [`Utf8`], or `Option` of one for a column with nulls.
-pub trait ColumnType: Sized + 'static {
+pub trait ColumnType: Sized + Debug + 'static {
     /// One value. Text is borrowed from its column.
     type Value<'a>: Copy + Debug + PartialEq;
+    /// Iterates over the values of a column.
+    type Values<'a>: ExactSizeIterator<Item = Self::Value<'a>> + DoubleEndedIterator + Clone + Debug;
     const DATA_TYPE: DataType;
     const NULLABLE: bool;
 
     #[doc(hidden)]
     fn get(storage: &Storage, row: usize) -> Self::Value<'_>;
     #[doc(hidden)]
+    fn values(storage: &Storage) -> Self::Values<'_>;
+    #[doc(hidden)]
     fn push(storage: &mut Storage, value: Self::Value<'_>);
+
+    /// A column of its own for these values.
+    #[doc(hidden)]
+    fn collect<'a>(values: impl Iterator<Item = Self::Value<'a>>) -> Storage {
+        let mut storage = Storage::default();
+        storage.reserve(Self::DATA_TYPE, values.size_hint().0);
+        values.for_each(|value| Self::push(&mut storage, value));
+        storage
+    }
 }
 
 /// A column type without nulls.
-pub trait Required: ColumnType {}
+pub trait Required: ColumnType {
+    /// What stands where a null is.
+    #[doc(hidden)]
+    fn nothing<'a>() -> Self::Value<'a>;
+}
 
 /// `bool`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +93,24 @@ impl<const P: u8, const S: u8> Decimal<P, S> {
     }
 }
 
+macro_rules! little_endian {
+    ($($value:ty)*) => {
+        $(impl LittleEndian<{ size_of::<$value>() }> for $value {
+            #[inline]
+            fn of(bytes: [u8; size_of::<$value>()]) -> Self {
+                Self::from_le_bytes(bytes)
+            }
+        })*
+    };
+}
+
+little_endian!(i32 i64 i128 f64);
+
 macro_rules! fixed_width {
     ($({$($generics:tt)*})? $marker:ty, $value:ty, $data_type:expr) => {
         impl $(<$($generics)*>)? ColumnType for $marker {
             type Value<'a> = $value;
+            type Values<'a> = Fixed<'a, $value, { size_of::<$value>() }>;
             const DATA_TYPE: DataType = $data_type;
             const NULLABLE: bool = false;
 
@@ -88,12 +120,27 @@ macro_rules! fixed_width {
             }
 
             #[inline]
+            fn values(storage: &Storage) -> Self::Values<'_> {
+                Fixed::new(storage.all_fixed())
+            }
+
+            #[inline]
             fn push(storage: &mut Storage, value: $value) {
                 storage.push_fixed(value.to_le_bytes());
             }
+
+            #[inline]
+            fn collect<'a>(values: impl Iterator<Item = Self::Value<'a>>) -> Storage {
+                Storage::of_fixed(values.map(<$value>::to_le_bytes).collect())
+            }
         }
 
-        impl $(<$($generics)*>)? Required for $marker {}
+        impl $(<$($generics)*>)? Required for $marker {
+            #[inline]
+            fn nothing<'a>() -> Self::Value<'a> {
+                <$value>::default()
+            }
+        }
     };
 }
 
@@ -108,6 +155,7 @@ fixed_width!({const P: u8, const S: u8} Decimal<P, S>, i128, {
 
 impl ColumnType for Bool {
     type Value<'a> = bool;
+    type Values<'a> = ByRow<'a, Self>;
     const DATA_TYPE: DataType = DataType::Bool;
     const NULLABLE: bool = false;
 
@@ -115,15 +163,24 @@ impl ColumnType for Bool {
         storage.boolean(row)
     }
 
+    fn values(storage: &Storage) -> ByRow<'_, Self> {
+        ByRow::new(storage)
+    }
+
     fn push(storage: &mut Storage, value: bool) {
         storage.push_bool(value);
     }
 }
 
-impl Required for Bool {}
+impl Required for Bool {
+    fn nothing<'a>() -> Self::Value<'a> {
+        false
+    }
+}
 
 impl ColumnType for Utf8 {
     type Value<'a> = &'a str;
+    type Values<'a> = ByRow<'a, Self>;
     const DATA_TYPE: DataType = DataType::Utf8;
     const NULLABLE: bool = false;
 
@@ -131,15 +188,24 @@ impl ColumnType for Utf8 {
         storage.str(row)
     }
 
+    fn values(storage: &Storage) -> ByRow<'_, Self> {
+        ByRow::new(storage)
+    }
+
     fn push(storage: &mut Storage, value: &str) {
         storage.push_str(value);
     }
 }
 
-impl Required for Utf8 {}
+impl Required for Utf8 {
+    fn nothing<'a>() -> Self::Value<'a> {
+        ""
+    }
+}
 
 impl<T: Required> ColumnType for Option<T> {
     type Value<'a> = Option<T::Value<'a>>;
+    type Values<'a> = Nullable<'a, T>;
     const DATA_TYPE: DataType = T::DATA_TYPE;
     const NULLABLE: bool = true;
 
@@ -150,10 +216,25 @@ impl<T: Required> ColumnType for Option<T> {
     }
 
     #[inline]
+    fn values(storage: &Storage) -> Nullable<'_, T> {
+        Nullable::new(storage)
+    }
+
+    #[inline]
     fn push(storage: &mut Storage, value: Option<T::Value<'_>>) {
         match value {
             Some(value) => T::push(storage, value),
             None => storage.push_null(T::DATA_TYPE),
         }
+    }
+
+    #[inline]
+    fn collect<'a>(values: impl Iterator<Item = Self::Value<'a>>) -> Storage {
+        let mut validity = Validity::default();
+        let storage = T::collect(values.map(|value| {
+            validity.push(value.is_some());
+            value.unwrap_or_else(T::nothing)
+        }));
+        storage.with_validity(validity)
     }
 }

@@ -8,11 +8,16 @@ use super::super::tables::{RegshoDaily, RegshoFacilityDaily};
 const SAMPLES: usize = 10;
 
 columns! {
-    struct Volumes {
-        line: Int64 => named("_line"),
+    struct Traded {
+        short_volume: Decimal<18, 6>,
+        total_volume: Decimal<18, 6>,
+    }
+}
+
+columns! {
+    struct SoldShort {
         short_volume: Decimal<18, 6>,
         short_exempt_volume: Option<Decimal<18, 6>>,
-        total_volume: Decimal<18, 6>,
     }
 }
 
@@ -30,8 +35,11 @@ impl Check for ShortLeTotal {
     }
 
     fn check(&self, dataset: &str, host: &Host) -> Result<Vec<Finding>, Error> {
-        let wrong = |rows: &Volumes, row: usize| rows.short_volume.get(row) > rows.total_volume.get(row);
-        none(dataset, host, wrong, "more short volume than total volume")
+        none(dataset, host, "more short volume than total volume", |batch| {
+            let Traded { short_volume, total_volume } = batch.read()?;
+            let wrong = short_volume.iter().zip(&total_volume).map(|(short, total)| short > total);
+            Ok(places(wrong))
+        })
     }
 }
 
@@ -49,29 +57,35 @@ impl Check for ExemptLeShort {
     }
 
     fn check(&self, dataset: &str, host: &Host) -> Result<Vec<Finding>, Error> {
-        let wrong = |rows: &Volumes, row: usize| {
-            rows.short_exempt_volume.get(row).is_some_and(|exempt| exempt > rows.short_volume.get(row))
-        };
-        none(dataset, host, wrong, "more short-exempt volume than short volume")
+        none(dataset, host, "more short-exempt volume than short volume", |batch| {
+            let SoldShort { short_volume, short_exempt_volume } = batch.read()?;
+            let pairs = short_volume.iter().zip(&short_exempt_volume);
+            Ok(places(pairs.map(|(short, exempt)| exempt.is_some_and(|exempt| exempt > short))))
+        })
     }
 }
 
-/// A finding if any staged row is wrong.
+/// The rows for which it is so.
+fn places(wrong: impl Iterator<Item = bool>) -> Vec<usize> {
+    wrong.enumerate().filter_map(|(row, wrong)| wrong.then_some(row)).collect()
+}
+
+/// A finding if `wrong` names any row of a staged batch. Line numbers are fetched only then: most files are in order.
 fn none(
     dataset: &str,
     host: &Host,
-    wrong: impl Fn(&Volumes, usize) -> bool,
     what: &str,
+    wrong: impl Fn(&Batch) -> Result<Vec<usize>, Error>,
 ) -> Result<Vec<Finding>, Error> {
     let mut reader = host.staged_of(dataset)?;
-    let (mut count, mut lines): (u64, Vec<i64>) = (0, Vec::new());
+    let (mut count, mut lines): (usize, Vec<i64>) = (0, Vec::new());
     while let Some(batch) = reader.next()? {
-        let rows: Volumes = batch.read()?;
-        for row in (0..rows.line.len()).filter(|&row| wrong(&rows, row)) {
-            count += 1;
-            if lines.len() < SAMPLES {
-                lines.push(rows.line.get(row));
-            }
+        let rows = wrong(&batch)?;
+        count += rows.len();
+        let more = SAMPLES.saturating_sub(lines.len()).min(rows.len());
+        if more > 0 {
+            let numbers: Column<Int64> = batch.column("_line")?;
+            lines.extend(rows[..more].iter().map(|&row| numbers.get(row)));
         }
     }
     if count == 0 {
