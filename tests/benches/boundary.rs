@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use divan::Bencher;
 use lake::LocalLake;
-use model::ports::{Buffers, Lake as _, TableBatch, Work, Workbench};
+use model::ports::{Buffers, Lake as _, SharedBuffers, TableBatch, Work, Workbench};
 use runtime::Runtime;
 use serde_json::json;
 use tests::bench::{self, Component};
@@ -79,7 +79,7 @@ fn read(bench: &mut dyn Workbench, name: &str) -> Vec<Box<dyn TableBatch>> {
 
 fn columns(batch: &dyn TableBatch) -> Vec<Buffers> {
     let names: Vec<String> = batch.schema().into_iter().map(|field| field.name).collect();
-    batch.columns(&names).unwrap()
+    batch.columns(&names).unwrap().iter().map(SharedBuffers::to_owned_buffers).collect()
 }
 
 impl Setup {

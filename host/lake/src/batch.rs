@@ -12,7 +12,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType as ArrowType, Field as ArrowField, Schema};
 use model::limits::BATCH_ROWS_MAX;
-use model::ports::{Buffers, DataError, Field, TableBatch};
+use model::ports::{Buffers, DataError, Field, SharedBuffers, TableBatch};
 use model::{DataType, Failure, FailureKind};
 
 pub(crate) use self::import::import;
@@ -71,7 +71,7 @@ impl TableBatch for ArrowBatch {
         batch_bytes(&self.batch)
     }
 
-    fn columns(&self, names: &[String]) -> Result<Vec<Buffers>, DataError> {
+    fn columns(&self, names: &[String]) -> Result<Vec<SharedBuffers>, DataError> {
         let positions = self.positions(names)?;
         positions.into_iter().map(|at| export::export(self.batch.column(at))).collect()
     }

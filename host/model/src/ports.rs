@@ -12,7 +12,8 @@ pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, PluginCheck, Pro
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
 pub use ledger::{AsOf, Ledger, NewRun, Start, Submission};
 pub use tables::{
-    Blob, Buffers, DataError, Field, FileEntry, RejectedRow, TableBatch, TableReader, TableWriter, Workbench,
+    Blob, Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers, TableBatch, TableReader, TableWriter,
+    Workbench,
 };
 
 /// Random bytes as a parameter. Production asks the operating system in `cli`; tests count.

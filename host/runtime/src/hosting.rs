@@ -11,6 +11,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use batches::share_columns;
 pub(crate) use errors::{failure_of_guest, guest_error};
 pub(crate) use held::Held;
 

@@ -8,6 +8,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use crate::attempt::{ClockAndTable, HostState, VirtualClocks};
 use crate::bindings::Domain;
+use crate::hosting::share_columns;
 
 /// Makes the linker that all components share.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<HostState>, Failure> {
@@ -26,6 +27,9 @@ fn build(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     )?;
     linker.allow_shadowing(false);
     Domain::add_to_linker::<HostState, HasSelf<HostState>>(&mut linker, |state| state)?;
+    linker.allow_shadowing(true);
+    share_columns(&mut linker)?;
+    linker.allow_shadowing(false);
     Ok(linker)
 }
 

@@ -40,8 +40,9 @@ fn refused(error: DataError) -> Error {
     Error::pipeline(&error.code, error.message)
 }
 
-fn to_plugin(data: ports::Buffers) -> Buffers {
-    Buffers { rows: data.rows, parts: data.parts }
+fn to_plugin(data: &ports::SharedBuffers) -> Buffers {
+    let ports::Buffers { rows, parts } = data.to_owned_buffers();
+    Buffers { rows, parts }
 }
 
 fn to_host(data: Buffers) -> ports::Buffers {
@@ -147,7 +148,7 @@ impl BatchBackend for Batch {
 
     fn columns(&self, names: &[&str]) -> Result<Vec<Buffers>, Error> {
         let columns = self.0.columns(&owned(names)).map_err(refused)?;
-        Ok(columns.into_iter().map(to_plugin).collect())
+        Ok(columns.iter().map(to_plugin).collect())
     }
 
     fn select(&self, names: &[&str]) -> Result<Box<dyn BatchBackend>, Error> {

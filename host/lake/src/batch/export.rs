@@ -1,4 +1,6 @@
 //! From Arrow arrays to the buffers of the contract: offset 0, zero padding, zeros under nulls.
+//!
+//! What lies in Arrow's memory as the contract wants it is shared, not copied.
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
@@ -6,20 +8,21 @@ use arrow::datatypes::{
     ArrowNativeType, DataType as ArrowType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit,
     TimestampMicrosecondType,
 };
-use model::ports::{Buffers, DataError};
+use bytes::Bytes;
+use model::ports::{DataError, SharedBuffers};
 
-/// Copies a column out.
-pub(super) fn export(array: &ArrayRef) -> Result<Buffers, DataError> {
+/// A column as it crosses the boundary.
+pub(super) fn export(array: &ArrayRef) -> Result<SharedBuffers, DataError> {
     let rows =
         u32::try_from(array.len()).map_err(|_| DataError::new("limit-exceeded", "the batch has too many rows"))?;
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
-    let validity = nulls.map(|nulls| bitmap(nulls.inner())).unwrap_or_default();
+    let validity = nulls.map(|nulls| bitmap(nulls.inner()).into()).unwrap_or_default();
     let parts = match array.data_type() {
         ArrowType::Boolean => {
             let values = array.as_boolean().values();
             // A value under a null is false, whatever was there.
             let values = nulls.map_or_else(|| values.clone(), |nulls| values & nulls.inner());
-            vec![validity, bitmap(&values)]
+            vec![validity, bitmap(&values).into()]
         }
         ArrowType::Int64 => vec![validity, fixed(array.as_primitive::<Int64Type>(), nulls)],
         ArrowType::Float64 => vec![validity, fixed(array.as_primitive::<Float64Type>(), nulls)],
@@ -34,7 +37,7 @@ pub(super) fn export(array: &ArrayRef) -> Result<Buffers, DataError> {
         }
         other => return Err(DataError::new("unsupported-type", format!("{other} does not cross the boundary"))),
     };
-    Ok(Buffers { rows, parts })
+    Ok(SharedBuffers { rows, parts })
 }
 
 /// Bytes that [`export`] would make.
@@ -68,35 +71,49 @@ fn bitmap(bits: &BooleanBuffer) -> Vec<u8> {
     bytes
 }
 
-fn fixed<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, nulls: Option<&NullBuffer>) -> Vec<u8> {
-    let mut bytes = array.values().inner().as_slice()[..].to_vec();
-    if let Some(nulls) = nulls {
-        let width = size_of::<T::Native>();
-        for row in (0..array.len()).filter(|&row| nulls.is_null(row)) {
-            bytes[row * width..(row + 1) * width].fill(0);
-        }
+fn fixed<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, nulls: Option<&NullBuffer>) -> Bytes {
+    let values = array.values().inner();
+    debug_assert_eq!(values.len(), array.len() * T::Native::get_byte_width());
+    let Some(nulls) = nulls else { return shared(values.clone()) };
+    let mut bytes = values.to_vec();
+    let width = size_of::<T::Native>();
+    for row in (0..array.len()).filter(|&row| nulls.is_null(row)) {
+        bytes[row * width..(row + 1) * width].fill(0);
     }
-    debug_assert_eq!(bytes.len(), array.len() * T::Native::get_byte_width());
-    bytes
+    bytes.into()
 }
 
-fn texts(array: &ArrayRef, nulls: Option<&NullBuffer>) -> (Vec<u8>, Vec<u8>) {
+/// The bytes where they lie. They stay as long as somebody has them.
+fn shared(buffer: Buffer) -> Bytes {
+    struct Owner(Buffer);
+
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    Bytes::from_owner(Owner(buffer))
+}
+
+fn texts(array: &ArrayRef, nulls: Option<&NullBuffer>) -> (Bytes, Bytes) {
     let texts = array.as_string::<i32>();
     let offsets = texts.value_offsets();
     let (first, last) = (offsets.first().copied().unwrap_or(0), offsets.last().copied().unwrap_or(0));
-    let stretch =
-        |from: i32, to: i32| &texts.value_data()[usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0)];
+    let place = |offset: i32| usize::try_from(offset).unwrap_or(0);
     let hidden = |nulls: &NullBuffer| (0..texts.len()).any(|row| nulls.is_null(row) && texts.value_length(row) > 0);
     if !nulls.is_some_and(hidden) {
-        // Whole buffers are copied: value by value it is several times slower.
-        let bytes = if first == 0 {
+        // Whole buffers are shared: value by value it is many times slower.
+        let from_zero = if first == 0 {
             texts.offsets().inner().inner().clone()
         } else {
             Buffer::from_vec(offsets.iter().map(|offset| offset - first).collect::<Vec<i32>>())
         };
-        return (bytes.as_slice().to_vec(), stretch(first, last).to_vec());
+        let text = texts.values().slice_with_length(place(first), place(last) - place(first));
+        return (shared(from_zero), shared(text));
     }
-    let mut out = (Vec::with_capacity(4 * offsets.len()), Vec::new());
+    let stretch = |from: i32, to: i32| &texts.value_data()[place(from)..place(to)];
+    let mut out: (Vec<u8>, Vec<u8>) = (Vec::with_capacity(4 * offsets.len()), Vec::new());
     out.0.extend_from_slice(&0_i32.to_le_bytes());
     for row in 0..texts.len() {
         if texts.is_valid(row) {
@@ -105,5 +122,5 @@ fn texts(array: &ArrayRef, nulls: Option<&NullBuffer>) -> (Vec<u8>, Vec<u8>) {
         // Never longer than the bytes it came from, whose offsets are 32 bits.
         out.0.extend_from_slice(&i32::try_from(out.1.len()).unwrap_or(i32::MAX).to_le_bytes());
     }
-    out
+    (out.0.into(), out.1.into())
 }

@@ -71,25 +71,32 @@ fn import_column(data_type: DataType, nullable: bool, data: Buffers, rows: usize
         (DataType::Float64, _) => Ok(Arc::new(fixed::<Float64Type>(second, nulls, rows)?)),
         (DataType::Date, _) => {
             let days = fixed::<Date32Type>(second, nulls, rows)?;
-            let outside = days.values().iter().position(|day| !DAYS.contains(day));
+            let outside = first(days.values(), |day| !DAYS.contains(day));
             outside.map_or(Ok(()), |row| Err(format!("row {row} is a day outside of the years 1 to 9999")))?;
             Ok(Arc::new(days))
         }
         (DataType::Timestamp, _) => {
             let times: TimestampMicrosecondArray = fixed::<TimestampMicrosecondType>(second, nulls, rows)?;
-            let outside = times.values().iter().position(|time| !MICROS.contains(time));
+            let outside = first(times.values(), |time| !MICROS.contains(time));
             outside.map_or(Ok(()), |row| Err(format!("row {row} is a time outside of the years 1 to 9999")))?;
             Ok(Arc::new(times.with_timezone("UTC")))
         }
         (DataType::Decimal { precision, scale }, _) => {
             let values: Decimal128Array = fixed::<Decimal128Type>(second, nulls, rows)?;
             let limit = decimal::limit(precision).unsigned_abs();
-            let large = values.values().iter().position(|value| value.unsigned_abs() >= limit);
+            let large = first(values.values(), |value| value.unsigned_abs() >= limit);
             large.map_or(Ok(()), |row| Err(format!("row {row} has more than {precision} digits")))?;
             let scale = i8::try_from(scale).map_err(|error| error.to_string())?;
             Ok(Arc::new(values.with_precision_and_scale(precision, scale).map_err(|error| error.to_string())?))
         }
     }
+}
+
+/// The first value of which this is true. There hardly ever is one: whether there is, is found out without a way out in
+/// the middle, which is vectorised.
+fn first<T>(values: &[T], wrong: impl Fn(&T) -> bool) -> Option<usize> {
+    let any = values.iter().fold(false, |found, value| found | wrong(value));
+    if any { values.iter().position(wrong) } else { None }
 }
 
 fn bitmap(what: &str, bits: &[u8], rows: usize) -> Result<(), String> {

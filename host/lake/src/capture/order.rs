@@ -141,8 +141,9 @@ pub(crate) fn normal_floats(array: &ArrayRef) -> ArrayRef {
     match array.data_type() {
         ArrowType::Float64 => {
             let values = array.as_primitive::<Float64Type>();
-            let normal = |value: &f64| value.to_bits() == super::hash::normal(*value).to_bits();
-            if values.values().iter().all(normal) {
+            // Without a way out in the middle it is vectorised; almost always all are looked at anyway.
+            let odd = |value: &f64| value.to_bits() != super::hash::normal(*value).to_bits();
+            if !values.values().iter().fold(false, |found, value| found | odd(value)) {
                 return Arc::clone(array);
             }
             Arc::new(values.unary::<_, Float64Type>(super::hash::normal) as Float64Array)

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use model::limits::Limits;
 use model::manifest::DatasetSpec;
-use model::ports::{Buffers, DataError, TableBatch, TableWriter};
+use model::ports::{Buffers, DataError, SharedBuffers, TableBatch, TableWriter};
 use model::{DataType, Partition};
 
 use crate::batch::{ArrowBatch, import};
@@ -155,6 +155,7 @@ impl TableWriter for StagingWriter {
         let Some(batch) = rows.as_any().downcast_ref::<ArrowBatch>() else {
             let names: Vec<String> = schema.into_iter().map(|field| field.name).collect();
             let columns = rows.columns(&names)?;
+            let columns = columns.iter().map(SharedBuffers::to_owned_buffers);
             return self.write(names.into_iter().zip(columns).collect());
         };
         let batch = batch.record_batch();

@@ -6,6 +6,8 @@
 use std::any::Any;
 use std::fmt::Debug;
 
+use bytes::Bytes;
+
 use super::lake::Finished;
 use crate::failure::Failure;
 
@@ -23,6 +25,20 @@ pub struct Field {
 pub struct Buffers {
     pub rows: u32,
     pub parts: Vec<Vec<u8>>,
+}
+
+/// The same on their way to a guest: they share the batch's memory where that has the layout of the boundary already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedBuffers {
+    pub rows: u32,
+    pub parts: Vec<Bytes>,
+}
+
+impl SharedBuffers {
+    /// A copy that is the caller's own.
+    pub fn to_owned_buffers(&self) -> Buffers {
+        Buffers { rows: self.rows, parts: self.parts.iter().map(|part| part.to_vec()).collect() }
+    }
 }
 
 /// Why a table could not be read or written.
@@ -46,8 +62,8 @@ pub trait TableBatch: Debug + Send + Sync {
     fn rows(&self) -> u32;
     /// Host memory that this batch keeps alive, in bytes.
     fn bytes(&self) -> u64;
-    fn columns(&self, names: &[String]) -> Result<Vec<Buffers>, DataError>;
-    /// Bytes that [`TableBatch::columns`] would make.
+    fn columns(&self, names: &[String]) -> Result<Vec<SharedBuffers>, DataError>;
+    /// Bytes that [`TableBatch::columns`] would return.
     fn columns_bytes(&self, names: &[String]) -> Result<u64, DataError>;
     fn select(&self, names: &[String]) -> Result<Box<dyn TableBatch>, DataError>;
     fn filter(&self, keep: &[u8]) -> Result<Box<dyn TableBatch>, DataError>;

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use model::ports::{self, DataError, TableBatch};
-use wasmtime::component::Resource;
+use bytes::Bytes;
+use model::ports::{self, DataError, SharedBuffers, TableBatch};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{ComponentType, Linker, Lower, Resource};
 
 use super::held::ReaderId;
 use crate::attempt::HostState;
 use crate::bindings::tables;
+
+/// The interface that batches belong to, in the version that is linked.
+const TABLES: &str = "spine:plugin/tables@0.1.0";
 
 /// What a batch handle stands for.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -121,6 +126,39 @@ impl Batch {
 /// What a fallible call of `tables` returns.
 pub(super) type Called<T> = wasmtime::Result<Result<T, tables::DataError>>;
 
+/// What crosses the boundary of one column, as the record `buffers` of the contract, but not the guest's own yet.
+#[derive(Debug, ComponentType, Lower)]
+#[component(record)]
+struct Sent {
+    rows: u32,
+    parts: Vec<Bytes>,
+}
+
+/// Links `batch.columns` such that its bytes are copied once, from where they lie in the host into the guest's memory.
+/// The generated function wants vectors of its own.
+pub(crate) fn share_columns(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    let mut tables = linker.instance(TABLES)?;
+    tables.func_wrap(
+        "[method]batch.columns",
+        |mut store: StoreContextMut<'_, HostState>, (batch, names): (Resource<Batch>, Vec<String>)| {
+            let columns = store.data_mut().shared_columns(&batch, &names)?;
+            let sent = |SharedBuffers { rows, parts }| Sent { rows, parts };
+            Ok((columns.map(|columns| columns.into_iter().map(sent).collect::<Vec<_>>()),))
+        },
+    )
+}
+
+impl HostState {
+    fn shared_columns(&mut self, batch: &Resource<Batch>, names: &[String]) -> Called<Vec<SharedBuffers>> {
+        self.journal.called();
+        let columns = self.rows(batch)?.and_then(|live| {
+            self.held.check(live.rows.columns_bytes(names)?)?;
+            live.rows.columns(names)
+        });
+        Ok(columns.map_err(Into::into))
+    }
+}
+
 impl tables::HostBatch for HostState {
     fn schema(&mut self, batch: Resource<Batch>) -> wasmtime::Result<Vec<tables::Field>> {
         self.journal.called();
@@ -133,13 +171,9 @@ impl tables::HostBatch for HostState {
         Ok(self.rows(&batch)?.map_err(|_| UsedReleased)?.rows.rows())
     }
 
+    /// Not linked: [`shared_columns`] takes its place.
     fn columns(&mut self, batch: Resource<Batch>, names: Vec<String>) -> Called<Vec<tables::Buffers>> {
-        self.journal.called();
-        let columns = self.rows(&batch)?.and_then(|live| {
-            self.held.check(live.rows.columns_bytes(&names)?)?;
-            live.rows.columns(&names)
-        });
-        Ok(columns.map(|columns| columns.into_iter().map(Into::into).collect()).map_err(Into::into))
+        Ok(self.shared_columns(&batch, &names)?.map(|columns| columns.into_iter().map(Into::into).collect()))
     }
 
     fn select(&mut self, batch: Resource<Batch>, names: Vec<String>) -> Called<Resource<Batch>> {

@@ -1,6 +1,6 @@
 //! Errors across the boundary, both ways, and the plain records that cross with them.
 
-use model::ports::{Buffers, DataError, Field, FileEntry, RejectedRow};
+use model::ports::{Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers};
 use model::{Failure, FailureKind};
 
 use crate::attempt::cut;
@@ -68,9 +68,9 @@ impl From<tables::Field> for Field {
     }
 }
 
-impl From<Buffers> for tables::Buffers {
-    fn from(buffers: Buffers) -> Self {
-        let Buffers { rows, parts } = buffers;
+impl From<SharedBuffers> for tables::Buffers {
+    fn from(buffers: SharedBuffers) -> Self {
+        let Buffers { rows, parts } = buffers.to_owned_buffers();
         Self { rows, parts }
     }
 }

@@ -3,7 +3,8 @@
 use std::any::Any;
 
 use model::ports::{
-    Blob, Buffers, DataError, Field, FileEntry, Finished, RejectedRow, TableBatch, TableReader, TableWriter, Workbench,
+    Blob, Buffers, DataError, Field, FileEntry, Finished, RejectedRow, SharedBuffers, TableBatch, TableReader,
+    TableWriter, Workbench,
 };
 use model::{DatasetName, Failure, FailureKind};
 
@@ -112,8 +113,9 @@ impl TableBatch for Rows {
         self.bytes
     }
 
-    fn columns(&self, names: &[String]) -> Result<Vec<Buffers>, DataError> {
-        Ok(names.iter().map(|_| Buffers { rows: self.number, parts: vec![Vec::new(), vec![0; 8]] }).collect())
+    fn columns(&self, names: &[String]) -> Result<Vec<SharedBuffers>, DataError> {
+        let column = || SharedBuffers { rows: self.number, parts: vec![Vec::new().into(), vec![0; 8].into()] };
+        Ok(names.iter().map(|_| column()).collect())
     }
 
     fn columns_bytes(&self, names: &[String]) -> Result<u64, DataError> {
