@@ -100,14 +100,13 @@ pub(super) fn land(host: &Host, mut reader: Reader, file: &str, facility: Facili
 impl Landed {
     fn count(&mut self, part: &Part) {
         self.rows += part.rows() as u64;
-        // Files hold one date: count runs of the same one instead of looking each up.
-        let mut days = part.trade_date.iter().peekable();
-        while let Some(day) = days.next() {
-            let mut run = 1;
-            while days.next_if_eq(&day).is_some() {
-                run += 1;
-            }
-            *self.dates.entry(spine_sdk::date::from_days(day)).or_default() += run;
+        let Some(first) = part.trade_date.iter().next() else { return };
+        let mut count = |day, rows| *self.dates.entry(spine_sdk::date::from_days(day)).or_default() += rows;
+        // Files hold one date.
+        if part.trade_date.iter().fold(true, |same, day| same & (day == first)) {
+            count(first, part.rows() as u64);
+        } else {
+            part.trade_date.iter().for_each(|day| count(day, 1));
         }
     }
 }
@@ -149,7 +148,8 @@ impl Part {
     }
 
     fn rejects(&self, batch: &Batch) -> Result<Vec<Reject>, Error> {
-        let any_negative = |column: &Column<Shares>| column.iter().any(|volume| volume < 0);
+        // Without a way out in the middle: there hardly ever is one.
+        let any_negative = |column: &Column<Shares>| column.iter().fold(false, |found, volume| found | (volume < 0));
         let exempt_negative = self.exempt.as_ref().is_some_and(any_negative);
         if !(any_negative(&self.short) || exempt_negative || any_negative(&self.total)) {
             return Ok(Vec::new());

@@ -65,8 +65,11 @@ impl Check for ExemptLeShort {
     }
 }
 
-/// The rows for which it is so.
-fn places(wrong: impl Iterator<Item = bool>) -> Vec<usize> {
+/// The rows for which it is so. There hardly ever is one, so they are looked for only if there is.
+fn places(wrong: impl Iterator<Item = bool> + Clone) -> Vec<usize> {
+    if !wrong.clone().fold(false, |found, wrong| found | wrong) {
+        return Vec::new();
+    }
     wrong.enumerate().filter_map(|(row, wrong)| wrong.then_some(row)).collect()
 }
 
