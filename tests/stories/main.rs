@@ -18,6 +18,7 @@ mod plugins;
 mod properties;
 mod queries;
 mod regsho;
+mod rejects;
 mod revisions;
 mod second_reader;
 mod serving;

@@ -1,7 +1,8 @@
 //! Everything one attempt reads and writes, and what comes of it.
 //!
 //! Nothing that a guest does here is visible to anybody else: rows stay in memory until the orchestrator writes the
-//! captures that [`finish`](Workbench::finish) returns, and those are read by nobody until the ledger knows them.
+//! captures that [`finish`](Workbench::finish) returns, and neither those nor a file of rejects is read by anybody until
+//! the ledger knows them.
 
 mod checks;
 mod finish;
@@ -24,6 +25,7 @@ use self::tables::{CaptureReader, MemoryReader};
 use crate::capture::CaptureStore;
 use crate::inputs::InputStore;
 use crate::read::FileReader;
+use crate::rejects::{Collector, RejectStore};
 
 #[derive(Debug)]
 pub(crate) struct LocalWorkbench {
@@ -33,16 +35,24 @@ pub(crate) struct LocalWorkbench {
     /// In the order of the order's outputs; made when they are opened.
     staged: Vec<(DatasetName, Staged)>,
     budget: Arc<Budget>,
-    rejects: GuestRejects,
+    rejects: Arc<Collector>,
+    guest_rejects: GuestRejects,
 }
 
 impl LocalWorkbench {
     /// Opens the declared inputs.
-    pub(crate) fn open(order: WorkOrder, captures: Arc<CaptureStore>, store: InputStore) -> Result<Self, Failure> {
-        let inputs = Inputs::open(&order, store)?;
+    pub(crate) fn open(
+        order: WorkOrder,
+        captures: Arc<CaptureStore>,
+        inputs: InputStore,
+        rejects: Arc<RejectStore>,
+    ) -> Result<Self, Failure> {
+        let keep = (!order.dry_run).then_some(rejects);
+        let rejects = Arc::new(Collector::new(order.run_id, keep, &order.limits));
+        let inputs = Inputs::open(&order, inputs, Arc::clone(&rejects))?;
         let budget = Arc::new(Budget::new(&order.limits));
-        let rejects = GuestRejects::new(order.limits.rejects);
-        Ok(Self { order, inputs, captures, staged: Vec::new(), budget, rejects })
+        let guest_rejects = GuestRejects::new(Arc::clone(&rejects));
+        Ok(Self { order, inputs, captures, staged: Vec::new(), budget, rejects, guest_rejects })
     }
 
     fn published(&self, dataset: &DatasetName, select: &Select) -> Result<Box<dyn TableReader>, Failure> {
@@ -146,7 +156,7 @@ impl Workbench for LocalWorkbench {
     }
 
     fn reject(&mut self, rows: Vec<RejectedRow>) -> Result<(), Failure> {
-        self.rejects.add(rows, &self.inputs);
+        self.guest_rejects.add(rows, &self.inputs);
         Ok(())
     }
 

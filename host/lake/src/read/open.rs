@@ -7,7 +7,6 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use bytes::Bytes;
 use model::manifest::{FileFormat, FormatColumn, FormatKind};
 use model::ports::KeptInput;
-use model::reject::Reject;
 use model::{Digest, Failure, FailureKind};
 
 use super::delimited::{Delimited, Syntax, ending};
@@ -15,6 +14,7 @@ use super::json::{ObjectReader, all_keys, records};
 use super::parquet::{Unfit, check, is_parquet};
 use super::rows::shown;
 use crate::decode::{NotText, Text, decompress, empty, text};
+use crate::rejects::{Collector, Place};
 use crate::schema::{arrow_type, line_field};
 
 /// How far apart the remembered lines of a file are. Between them, lines are counted.
@@ -31,7 +31,9 @@ pub(crate) struct OpenInput {
     /// The format's columns and `_line`.
     pub(crate) schema: SchemaRef,
     pub(crate) layout: Layout,
-    pub(crate) rejects_max: usize,
+    /// Where lines that are no rows go, and the input's place there.
+    pub(crate) rejects: Arc<Collector>,
+    pub(crate) place: Place,
     account: Mutex<Account>,
     line_starts: OnceLock<Vec<usize>>,
 }
@@ -51,8 +53,6 @@ pub(crate) struct Account {
     /// Batches that are counted already.
     pub(crate) batches: u64,
     pub(crate) data_lines: u64,
-    pub(crate) rejected: u64,
-    pub(crate) rejects: Vec<Reject>,
     pub(crate) ended: bool,
     pub(crate) last_line_complete: bool,
     /// Why the input cannot be read to its end.
@@ -80,7 +80,8 @@ impl OpenInput {
         kept: &KeptInput,
         formats: &[&FileFormat],
         bytes_max: u64,
-        rejects_max: u64,
+        rejects: &Arc<Collector>,
+        place: Place,
     ) -> Result<Self, Failure> {
         let content = decompress(&kept.file_name, &kept.bytes, bytes_max)?;
         let mut misfits = Vec::new();
@@ -96,7 +97,8 @@ impl OpenInput {
                         schema: schema(format),
                         columns,
                         layout,
-                        rejects_max: usize::try_from(rejects_max).unwrap_or(usize::MAX),
+                        rejects: Arc::clone(rejects),
+                        place,
                         account: Mutex::default(),
                         line_starts: OnceLock::new(),
                     });

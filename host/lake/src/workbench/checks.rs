@@ -130,18 +130,20 @@ fn last_line_complete(input: &OpenInput) -> Outcome {
     }
 }
 
-/// Tells the operator that more was rejected than is kept; none if every reject is.
-pub(super) fn rejects_kept(dataset: &DatasetSpec, rejected: u64, kept_max: u64) -> Option<CheckResult> {
-    if rejected <= kept_max {
+/// Tells the operator that a limit kept some of the rejects from being kept; none if every one is.
+pub(super) fn rejects_kept(dataset: &DatasetSpec, rejected: u64, cut: u64) -> Option<CheckResult> {
+    if cut == 0 {
         return None;
     }
+    let kept = rejected - cut;
     let outcome = Outcome {
         status: CheckStatus::Warn,
         message: format!(
-            "the run rejected {rejected} lines and keeps {kept_max} of them: raise `limits.rejects` to see them all"
+            "the run rejected {rejected} lines and keeps {kept} of them: raise `limits.rejects` or \
+             `limits.reject_bytes` to see them all"
         ),
         actual: Some(rejected.to_string()),
-        expected: Some(kept_max.to_string()),
+        expected: Some(kept.to_string()),
     };
     Some(outcome.result(dataset, "rejects_kept", CheckCategory::Completeness, Severity::Warn))
 }

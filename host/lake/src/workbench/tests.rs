@@ -37,6 +37,7 @@ fn bench() -> Bench {
     let lake = LocalLake::open(folder.path()).unwrap();
     let snapshot = Snapshot { id: 0, at: Timestamp::from_micros(0) };
     let order = WorkOrder {
+        run_id: ids().1,
         manifest: Arc::new(Manifest::parse(MANIFEST).unwrap()),
         inputs: BTreeMap::new(),
         formats: BTreeMap::from([("file".to_owned(), vec!["psv".to_owned()])]),
@@ -104,7 +105,7 @@ fn one_file_becomes_sorted_captures_by_partition_with_checks_and_rejects() {
     let found: Vec<_> = finished.captures.iter().map(|it| (it.partition.to_string(), it.rows)).collect();
     assert_eq!(found, [("day=2021-01-27".to_owned(), 1), ("day=2021-01-28".to_owned(), 1)]);
     assert_eq!((finished.rows_in, finished.rejected), (3, 1));
-    assert_eq!(finished.rejects[0].raw.as_deref(), Some("20210128||2"));
+    assert_eq!(finished.rejects.rows[0].raw.as_deref(), Some("20210128||2"));
     let header = check(&finished, "header");
     assert_eq!((header.status, header.category), (CheckStatus::Pass, CheckCategory::Integrity));
     let trailer = check(&finished, "trailer_count");
@@ -135,8 +136,12 @@ fn a_shared_key_leaves_no_capture_and_every_line_of_it_is_a_reject() {
     let finished = bench().with_file(file).copied();
     assert!(finished.captures.is_empty());
     assert!(check(&finished, "unique_key").blocks());
-    let found: Vec<_> =
-        finished.rejects.iter().map(|it| (it.code.as_str(), it.line.unwrap(), it.raw.as_deref().unwrap())).collect();
+    let found: Vec<_> = finished
+        .rejects
+        .rows
+        .iter()
+        .map(|it| (it.code.as_str(), it.line.unwrap(), it.raw.as_deref().unwrap()))
+        .collect();
     assert_eq!(found, [("duplicate_key", 2, "20210128|A|1"), ("duplicate_key", 4, "20210128|A|3")]);
     assert_eq!(finished.rejected, 2);
 }
@@ -259,13 +264,10 @@ fn guest_rejects_get_the_text_of_their_line_and_are_limited() {
     let reject = |line| RejectedRow { line, code: "odd".to_owned(), message: "m".repeat(5000), details: Vec::new() };
     open.reject(vec![reject(Some(4)), reject(None), reject(Some(2)), reject(Some(2)), reject(Some(99))]).unwrap();
     let finished = open.finish().unwrap();
-    assert_eq!((finished.rejected, finished.rejects.len()), (6, 3));
-    let found: Vec<_> = finished.rejects.iter().map(|it| (it.line, it.raw.as_deref())).collect();
-    assert_eq!(
-        found,
-        [(Some(2), Some("20210128|TpC|1")), (Some(3), Some("20210128||2")), (Some(4), Some("20210127|TPC|3"))]
-    );
-    assert!(finished.rejects[0].message.len() < 1100);
+    assert_eq!((finished.rejected, finished.rejects.rows.len()), (6, 3));
+    let found: Vec<_> = finished.rejects.rows.iter().map(|it| (it.line, it.raw.as_deref())).collect();
+    assert_eq!(found, [(Some(2), Some("20210128|TpC|1")), (Some(4), Some("20210127|TPC|3")), (None, None)]);
+    assert!(finished.rejects.rows[0].message.len() < 1100);
 }
 
 #[test]
@@ -275,7 +277,7 @@ fn rejects_past_the_limit_are_counted_and_the_operator_is_told() {
     assert!(!bench.copied().checks.iter().any(|it| it.check == "rejects_kept"));
     bench.order.limits.rejects = 1;
     let finished = bench.copied();
-    assert_eq!((finished.rejected, finished.rejects.len()), (2, 1));
+    assert_eq!((finished.rejected, finished.rejects.rows.len()), (2, 1));
     let cut = check(&finished, "rejects_kept");
     assert_eq!((cut.status, cut.severity), (CheckStatus::Warn, Severity::Warn));
     assert_eq!((cut.actual.as_deref(), cut.expected.as_deref()), (Some("2"), Some("1")));
@@ -355,7 +357,7 @@ fn files_of_a_granted_folder_are_listed_read_and_kept() {
     open.reject(vec![named]).unwrap();
     let finished = open.finish().unwrap();
     assert_eq!(finished.rows_in, 4);
-    assert_eq!(finished.rejects[0].raw.as_deref(), Some("20210128|TpC|1"));
+    assert_eq!(finished.rejects.rows[0].raw.as_deref(), Some("20210128|TpC|1"));
     let kept: Vec<&str> = finished.folder_inputs.iter().map(|kept| kept.file_name.as_str()).collect();
     assert_eq!(kept, ["a.psv", "b.psv"]);
     let digest = finished.folder_inputs[1].digest;
