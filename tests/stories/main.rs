@@ -7,6 +7,7 @@
     reason = "a story fails where it stands, says what it skips, and is told by the environment"
 )]
 
+mod accounting;
 mod architecture;
 mod bad_input;
 mod duckdb;

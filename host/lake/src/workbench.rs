@@ -7,6 +7,7 @@
 mod checks;
 mod finish;
 mod inputs;
+mod refused;
 mod rejects;
 mod select;
 mod staging;

@@ -158,8 +158,8 @@ pub(super) fn unique_key(dataset: &DatasetSpec, duplicates: &[Duplicate]) -> Che
         Some(first) => Outcome {
             status: CheckStatus::Fail,
             message: format!(
-                "{} rows share their key ({key}) with another row, first {} in {} rows: nothing of this dataset is kept, and \
-                 each of these lines is a reject",
+                "{} rows share their key ({key}) with another row, first {} in {} rows: nothing of the run is kept, and \
+                 every line of it is a reject, these as `duplicate_key`",
                 duplicates.len(),
                 first.key,
                 first.rows

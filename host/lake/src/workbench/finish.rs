@@ -8,11 +8,12 @@ use model::quality::CheckResult;
 use model::reject::Reject;
 use model::{DatasetName, Digest, Failure, Partition};
 
+use super::refused::reject_every_line;
 use super::{LocalWorkbench, checks};
 use crate::capture::{Duplicate, PreparedCapture, content_hash, order};
 use crate::inputs::Keeping;
 use crate::read::{FileReader, OpenInput};
-use crate::rejects::{Kept, NOWHERE};
+use crate::rejects::Kept;
 
 pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
     let inputs: Vec<Arc<OpenInput>> = bench.inputs.all().cloned().collect();
@@ -29,10 +30,8 @@ pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
         // Else the first capture that is written waits, while the disk takes its own file as well.
         keeping.settle()?;
     }
-    let only = if inputs.len() == 1 { inputs.first() } else { None };
-    for mut reject in found.rejects {
-        reject.raw = reject.line.and_then(|line| only.and_then(|input| input.raw(line)));
-        bench.rejects.add(only.map_or(NOWHERE, |input| input.place), reject);
+    if found.duplicates > 0 {
+        reject_every_line(&bench, &inputs, found.rejects)?;
     }
     let Kept { rejects, rejected, cut } = bench.rejects.finish()?;
     let written = bench.order.outputs.iter().filter(|name| found.written.contains(name));

@@ -1,12 +1,13 @@
 //! Rows that the guest rejects.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use model::ports::RejectedRow;
 use model::reject::Reject;
 
 use super::inputs::Inputs;
-use crate::rejects::{Collector, NOWHERE};
+use crate::rejects::{Collector, NOWHERE, Place};
 
 /// Most bytes of a message; a code is shorter still.
 const MESSAGE_BYTES_MAX: usize = 1024;
@@ -15,11 +16,13 @@ const CODE_BYTES_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct GuestRejects {
     rejects: Arc<Collector>,
+    /// By input; as many as are kept.
+    lines: HashMap<Place, Vec<u64>>,
 }
 
 impl GuestRejects {
     pub(super) fn new(rejects: Arc<Collector>) -> Self {
-        Self { rejects }
+        Self { rejects, lines: HashMap::new() }
     }
 
     /// Adds the rows to the rejects of the attempt. The line's text is added where it is clear which input is meant: the
@@ -29,7 +32,10 @@ impl GuestRejects {
             let named = row.details.iter().find(|(name, _)| name == "input").map(|(_, value)| value.as_str());
             let input = inputs.meant(named);
             let raw = match (input, row.line) {
-                (Some(input), Some(line)) if self.rejects.has_room() => input.raw(line),
+                (Some(input), Some(line)) if self.rejects.has_room() => {
+                    self.lines.entry(input.place).or_default().push(line);
+                    input.raw(line)
+                }
                 _ => None,
             };
             let code = if row.code.is_empty() { "rejected".to_owned() } else { cut(row.code, CODE_BYTES_MAX) };
@@ -37,6 +43,11 @@ impl GuestRejects {
             let place = input.map_or(NOWHERE, |input| input.place);
             self.rejects.add(place, Reject { code, message, line: row.line, raw });
         }
+    }
+
+    /// The lines of one input that were rejected here.
+    pub(super) fn lines(&self, place: Place) -> HashSet<u64> {
+        self.lines.get(&place).into_iter().flatten().copied().collect()
     }
 }
 

@@ -127,7 +127,7 @@ async fn a_lost_row_fails_the_run() {
 #[tokio::test]
 async fn duplicate_keys_leave_no_capture_at_all() {
     let bench = Bench::new().await;
-    let report = bench.run("rows_in 3\nrejected 2\ncapture 1 1 a\ncheck unique_key FAIL block").await;
+    let report = bench.run("rows_in 3\nrejected 3\ncapture 1 1 a\ncheck unique_key FAIL block").await;
     assert_eq!((report.status, error_code(&report)), (RunStatus::Failed, "unique_key"));
     let error = report.error.as_ref().unwrap();
     assert_eq!(error.exit_code(), 3);
