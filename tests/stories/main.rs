@@ -10,6 +10,7 @@
 mod accounting;
 mod architecture;
 mod bad_input;
+mod drop_folder;
 mod duckdb;
 mod earnings;
 mod killing;

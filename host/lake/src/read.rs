@@ -64,6 +64,7 @@ impl FileReader {
     ///
     /// `bad_select` for a column that the format does not have.
     pub(crate) fn new(input: &Arc<OpenInput>, select: Option<&[String]>) -> Result<Self, Failure> {
+        input.touch();
         let source = match &input.layout {
             Layout::Delimited(file) => Source::Delimited(DelimitedRows::new(file.clone())),
             Layout::Json { text, records } => {
@@ -88,6 +89,7 @@ impl FileReader {
 
     /// The next rows of all columns.
     pub(crate) fn advance(&mut self) -> Result<Option<RecordBatch>, Failure> {
+        self.input.touch();
         while !self.ended {
             let chunk = match self.chunk() {
                 Ok(chunk) => chunk,

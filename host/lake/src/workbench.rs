@@ -7,6 +7,7 @@
 mod checks;
 mod finish;
 mod inputs;
+mod origins;
 mod refused;
 mod rejects;
 mod select;
@@ -19,6 +20,7 @@ use model::ports::{Blob, FileEntry, Finished, RejectedRow, TableReader, TableWri
 use model::{DatasetName, Failure, FailureKind};
 
 use self::inputs::Inputs;
+use self::origins::Origins;
 use self::rejects::GuestRejects;
 use self::select::Select;
 use self::staging::{Budget, Staged, StagingWriter};
@@ -38,6 +40,7 @@ pub(crate) struct LocalWorkbench {
     budget: Arc<Budget>,
     rejects: Arc<Collector>,
     guest_rejects: GuestRejects,
+    origins: Origins,
 }
 
 impl LocalWorkbench {
@@ -53,7 +56,8 @@ impl LocalWorkbench {
         let inputs = Inputs::open(&order, inputs, Arc::clone(&rejects))?;
         let budget = Arc::new(Budget::new(&order.limits));
         let guest_rejects = GuestRejects::new(Arc::clone(&rejects));
-        Ok(Self { order, inputs, captures, staged: Vec::new(), budget, rejects, guest_rejects })
+        let (staged, origins) = (Vec::new(), Origins::default());
+        Ok(Self { order, inputs, captures, staged, budget, rejects, guest_rejects, origins })
     }
 
     fn published(&self, dataset: &DatasetName, select: &Select) -> Result<Box<dyn TableReader>, Failure> {
@@ -166,6 +170,15 @@ impl Workbench for LocalWorkbench {
             self.staged.iter().any(|(staged_name, staged)| staged_name == *name && !staged.lock().is_empty())
         };
         self.order.outputs.iter().filter(written).cloned().collect()
+    }
+
+    fn begin_partition(&mut self) {
+        self.end_partition();
+        self.origins.begin();
+    }
+
+    fn end_partition(&mut self) {
+        self.origins.end(self.inputs.all(), &self.staged);
     }
 
     fn finish(self: Box<Self>) -> Result<Finished, Failure> {

@@ -1,6 +1,7 @@
 //! An input opened by the first of its declared formats that fits.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -34,6 +35,8 @@ pub(crate) struct OpenInput {
     /// Where lines that are no rows go, and the input's place there.
     pub(crate) rejects: Arc<Collector>,
     pub(crate) place: Place,
+    /// Whether it was read since somebody asked.
+    touched: AtomicBool,
     account: Mutex<Account>,
     line_starts: OnceLock<Vec<usize>>,
 }
@@ -99,6 +102,7 @@ impl OpenInput {
                         layout,
                         rejects: Arc::clone(rejects),
                         place,
+                        touched: AtomicBool::new(false),
                         account: Mutex::default(),
                         line_starts: OnceLock::new(),
                     });
@@ -111,6 +115,16 @@ impl OpenInput {
 
     pub(crate) fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that it is being read.
+    pub(super) fn touch(&self) {
+        self.touched.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was read since this was last asked.
+    pub(crate) fn was_touched(&self) -> bool {
+        self.touched.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) fn footer(&self) -> Option<&str> {

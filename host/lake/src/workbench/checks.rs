@@ -1,7 +1,5 @@
 //! The checks that the host carries out itself, on what the files say of themselves and on the keys.
 
-use std::sync::Arc;
-
 use model::manifest::{CheckSpec, CheckedBy, DatasetSpec, Footer, FooterRule};
 use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
 
@@ -35,10 +33,10 @@ impl Outcome {
     }
 }
 
-/// The checks of the files that a dataset declares for the host.
+/// The checks that a dataset declares for the host, of the files that may have fed it.
 pub(super) fn file_checks(
     dataset: &DatasetSpec,
-    inputs: &[Arc<OpenInput>],
+    inputs: &[&OpenInput],
     params: &serde_json::Value,
 ) -> Vec<CheckResult> {
     let declared = |check: &&CheckSpec| check.by == CheckedBy::Host;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::manifest::DatasetSpec;
-use model::ports::{Finished, Prepared};
+use model::ports::{Finished, Prepared, Workbench};
 use model::quality::CheckResult;
 use model::reject::Reject;
 use model::{DatasetName, Digest, Failure, Partition};
@@ -16,6 +16,7 @@ use crate::read::{FileReader, OpenInput};
 use crate::rejects::Kept;
 
 pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
+    bench.end_partition();
     let inputs: Vec<Arc<OpenInput>> = bench.inputs.all().cloned().collect();
     for input in &inputs {
         drain(input)?;
@@ -87,7 +88,9 @@ fn finish_dataset(
     let ordered = order(spec, &staging.batches, &staging.declared)?;
     drop(staging);
     found.checks.push(checks::unique_key(spec, &ordered.duplicates));
-    found.checks.extend(checks::file_checks(spec, inputs, &bench.order.params));
+    let fed_by: Vec<&OpenInput> =
+        inputs.iter().map(Arc::as_ref).filter(|input| bench.origins.may_feed(input, &spec.name)).collect();
+    found.checks.extend(checks::file_checks(spec, &fed_by, &bench.order.params));
     if !ordered.duplicates.is_empty() {
         found.duplicates += ordered.duplicates.len() as u64;
         let kept_max = usize::try_from(bench.order.limits.rejects).unwrap_or(usize::MAX);

@@ -38,6 +38,11 @@ impl Staging {
     pub(super) fn is_empty(&self) -> bool {
         self.rows == 0 && self.declared.is_empty()
     }
+
+    /// Rows and declared partitions so far.
+    pub(super) fn size(&self) -> (u64, usize) {
+        (self.rows, self.declared.len())
+    }
 }
 
 /// What one attempt may still write over all datasets.

@@ -19,7 +19,8 @@ const MANIFEST: &str = r#"{"contract":"0.1.0","name":"demo","version":"1",
       {"name":"trailer_count","category":"INTEGRITY","severity":"block","by":"host"},
       {"name":"last_line_complete","category":"INTEGRITY","severity":"block","by":"host"},
       {"name":"mine","category":"BUSINESS_RULE","severity":"warn"}]},
-   {"name":"demo.other","columns":[{"name":"kind","type":"utf8"}],"key":["kind"],"partition_by":["kind"]}],
+   {"name":"demo.other","columns":[{"name":"kind","type":"utf8"}],"key":["kind"],"partition_by":["kind"],"checks":[
+      {"name":"trailer_count","category":"INTEGRITY","severity":"block","by":"host"}]}],
   "formats":[{"name":"psv","kind":"delimited","delimiter":"|","columns":[
       {"header":"Day","name":"day","type":"date32","date_format":"%Y%m%d"},
       {"header":"Symbol","name":"symbol","type":"utf8","key":true},
@@ -424,6 +425,69 @@ fn files_of_a_granted_folder_are_listed_read_and_kept() {
     assert_eq!(kept, ["a.psv", "b.psv"]);
     let digest = finished.folder_inputs[1].digest;
     assert_eq!(*bench.lake.read_input(digest).unwrap(), FILE.as_bytes());
+}
+
+/// `a.psv` feeds one dataset and `b.psv`, whose trailer is wrong, the other: each in a partition of its own, or both in
+/// none.
+#[test]
+fn the_checks_of_a_file_judge_what_was_written_while_it_was_worked_on() {
+    let psv = r#"{"format":"psv"}"#;
+    let kind = |bench: &mut dyn Workbench, kind: &str| {
+        bench.output("demo.other").unwrap().write(named(vec![("kind", text_column(&[kind]))])).unwrap();
+    };
+    let volume = |bench: &mut dyn Workbench, reader: &mut Box<dyn TableReader>| {
+        let batch = reader.next().unwrap().unwrap();
+        bench.output("demo.volume").unwrap().write_batch(&*batch).unwrap();
+    };
+    type Guest<'a> = &'a dyn Fn(&mut dyn Workbench);
+    let cases: [(&str, CheckStatus, CheckStatus, Guest<'_>); 4] = [
+        ("each in its partition", CheckStatus::Pass, CheckStatus::Fail, &|bench| {
+            bench.begin_partition();
+            let mut a = bench.input("drop/a.psv", psv).unwrap();
+            volume(bench, &mut a);
+            bench.end_partition();
+            bench.begin_partition();
+            let _ = bench.input("drop/b.psv", psv).unwrap();
+            kind(bench, "b");
+        }),
+        ("no partitions", CheckStatus::Fail, CheckStatus::Fail, &|bench| {
+            let mut a = bench.input("drop/a.psv", psv).unwrap();
+            volume(bench, &mut a);
+            let _ = bench.input("drop/b.psv", psv).unwrap();
+            kind(bench, "b");
+        }),
+        ("one was read while discovering", CheckStatus::Fail, CheckStatus::Fail, &|bench| {
+            let _ = bench.input("drop/b.psv", psv).unwrap();
+            bench.begin_partition();
+            let mut a = bench.input("drop/a.psv", psv).unwrap();
+            volume(bench, &mut a);
+            bench.begin_partition();
+            kind(bench, "b");
+        }),
+        ("a reader and a writer that are kept", CheckStatus::Fail, CheckStatus::Pass, &|bench| {
+            bench.begin_partition();
+            let mut b = bench.input("drop/b.psv", psv).unwrap();
+            bench.begin_partition();
+            let _ = bench.input("drop/a.psv", psv).unwrap();
+            kind(bench, "a");
+            bench.begin_partition();
+            volume(bench, &mut b);
+        }),
+    ];
+    for (what, of_volume, of_other, guest) in cases {
+        let mut bench = bench();
+        let drop = granted(&mut bench);
+        std::fs::write(drop.path().join("b.psv"), FILE.replace("\n3\n", "\n9\n")).unwrap();
+        let mut open = bench.open();
+        guest(&mut *open);
+        let finished = open.finish().unwrap();
+        let trailer = |dataset: &str| {
+            let mut checks = finished.checks.iter().filter(|it| it.dataset.to_string() == dataset);
+            checks.find(|it| it.check == "trailer_count").unwrap().status
+        };
+        assert_eq!((trailer("demo.volume"), trailer("demo.other")), (of_volume, of_other), "{what}");
+        assert_eq!(finished.rows_in, 4, "{what}: every file is read to its end");
+    }
 }
 
 #[test]

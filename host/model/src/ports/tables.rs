@@ -107,6 +107,11 @@ pub trait Workbench: Debug + Send {
     fn files(&mut self, folder: &str) -> Result<Vec<FileEntry>, Failure>;
     /// `host.reject`: adds the raw text of each line.
     fn reject(&mut self, rows: Vec<RejectedRow>) -> Result<(), Failure>;
+    /// A source begins to fetch a partition. What it reads and writes until [`Workbench::end_partition`] belongs
+    /// together: the checks of a file judge only datasets that were written while it was worked on.
+    fn begin_partition(&mut self);
+    /// What is read or written from here on belongs to every partition.
+    fn end_partition(&mut self);
     /// The datasets that hold rows or declared partitions so far.
     fn written(&self) -> Vec<crate::DatasetName>;
     /// Reads inputs to their end, carries out the host's checks, sorts what was written by natural key and keeps the

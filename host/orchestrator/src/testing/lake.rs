@@ -117,6 +117,10 @@ impl Workbench for Scripted {
     fn reject(&mut self, _: Vec<RejectedRow>) -> Result<(), Failure> {
         Err(unscripted())
     }
+    fn begin_partition(&mut self) {}
+
+    fn end_partition(&mut self) {}
+
     fn written(&self) -> Vec<DatasetName> {
         vec![dataset()]
     }

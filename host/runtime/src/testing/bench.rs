@@ -65,6 +65,10 @@ impl Workbench for Bench {
         Ok(())
     }
 
+    fn begin_partition(&mut self) {}
+
+    fn end_partition(&mut self) {}
+
     fn written(&self) -> Vec<DatasetName> {
         self.written.clone()
     }
