@@ -11,7 +11,7 @@ use model::ports::{Buffers, DataError};
 /// Copies a column out.
 pub(super) fn export(array: &ArrayRef) -> Result<Buffers, DataError> {
     let rows =
-        u32::try_from(array.len()).map_err(|_| DataError::new("limit-exceeded", "the batch has too many rows"))?;
+        u32::try_from(array.len()).map_err(|_| DataError::new("limit_exceeded", "the batch has too many rows"))?;
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
     let validity = nulls.map(|nulls| bitmap(nulls.inner())).unwrap_or_default();
     let parts = match array.data_type() {
@@ -32,7 +32,7 @@ pub(super) fn export(array: &ArrayRef) -> Result<Buffers, DataError> {
             let (offsets, bytes) = texts(array, nulls);
             vec![validity, offsets, bytes]
         }
-        other => return Err(DataError::new("unsupported-type", format!("{other} does not cross the boundary"))),
+        other => return Err(DataError::new("unsupported_type", format!("{other} does not cross the boundary"))),
     };
     Ok(Buffers { rows, parts })
 }

@@ -233,8 +233,8 @@ fn a_declared_partition_is_a_capture_of_no_rows() {
     let declare = |writer: &mut Box<dyn TableWriter>, name: &str, value: &str| {
         writer.declare(&[(name.to_owned(), value.to_owned())]).map_err(|error| error.code)
     };
-    assert_eq!(declare(&mut writer, "day", "28.01.2021"), Err("bad-partition".to_owned()));
-    assert_eq!(declare(&mut writer, "symbol", "A"), Err("bad-partition".to_owned()));
+    assert_eq!(declare(&mut writer, "day", "28.01.2021"), Err("bad_partition".to_owned()));
+    assert_eq!(declare(&mut writer, "symbol", "A"), Err("bad_partition".to_owned()));
     declare(&mut writer, "day", "2021-01-28").unwrap();
     assert_eq!(open.written(), ["demo.volume".parse().unwrap()]);
     let mut finished = open.finish().unwrap();
@@ -281,15 +281,15 @@ fn a_write_has_every_column_once_and_equal_rows() {
         let mut open = bench.open();
         open.output("demo.volume").unwrap().write(named(columns)).unwrap_err().code
     };
-    assert_eq!(code(full()[..2].to_vec()), "missing-column");
-    assert_eq!(code([full(), full()].concat()), "duplicate-column");
-    assert_eq!(code([full(), vec![("extra", int_column(&[1]))]].concat()), "unknown-column");
+    assert_eq!(code(full()[..2].to_vec()), "missing_column");
+    assert_eq!(code([full(), full()].concat()), "duplicate_column");
+    assert_eq!(code([full(), vec![("extra", int_column(&[1]))]].concat()), "unknown_column");
     let mut uneven = full();
     uneven[2].1 = int_column(&[5, 6]);
-    assert_eq!(code(uneven), "invalid-buffer");
+    assert_eq!(code(uneven), "invalid_buffer");
     let mut nulls = full();
     nulls[1].1.parts[0] = vec![0];
-    assert_eq!(code(nulls), "invalid-buffer");
+    assert_eq!(code(nulls), "invalid_buffer");
     assert_eq!(open.output("demo.nope").unwrap_err().code, "unknown_output");
     assert_eq!(open.output("nonsense").unwrap_err().code, "unknown_output");
     assert_eq!(rows(open.input("staged:demo.volume", r#"{"columns":["volume"]}"#).unwrap(), "volume"), [5, 5]);
@@ -303,7 +303,7 @@ fn a_batch_of_another_type_is_refused_by_name() {
     let field = Field { name: "volume".to_owned(), dtype: "utf8".to_owned(), nullable: false, details: Vec::new() };
     let wrong: Box<dyn TableBatch> = batch.with_column(&field, text_column(&["x", "y"])).unwrap();
     let error = open.output("demo.volume").unwrap().write_batch(&*wrong).unwrap_err();
-    assert_eq!(error.code, "type-mismatch");
+    assert_eq!(error.code, "type_mismatch");
     assert!(error.message.contains("`volume` is utf8") && error.message.contains("int64"), "{}", error.message);
 }
 
@@ -315,7 +315,7 @@ fn output_limits_name_their_key() {
     let mut writer = open.output("demo.other").unwrap();
     writer.write(named(vec![("kind", text_column(&["a", "b"]))])).unwrap();
     let error = writer.write(named(vec![("kind", text_column(&["c", "d"]))])).unwrap_err();
-    assert_eq!(error.code, "limit-exceeded");
+    assert_eq!(error.code, "limit_exceeded");
     assert!(error.message.contains("limits.output_rows"), "{}", error.message);
 }
 
