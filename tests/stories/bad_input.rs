@@ -162,9 +162,11 @@ fn a_duplicate_key_makes_no_capture_and_each_line_a_reject() {
     no_capture(&host);
     assert_eq!(host.ask(&["quarantine", "list"]).exits(0).json(), json!([]));
     let rejects = host.ask(&["rejects", "--run", report["run_id"].as_str().unwrap()]).exits(0).json();
-    let lines: Vec<&Value> = rejects.as_array().unwrap().iter().map(|reject| &reject["line"]).collect();
-    assert_eq!(lines, [&json!(2), &json!(4)]);
-    assert_eq!(rejects[1]["raw"], "20210128|AAA|9|0|9|Q");
+    let seen: Vec<(&Value, &Value)> =
+        rejects.as_array().unwrap().iter().map(|reject| (&reject["line"], &reject["code"])).collect();
+    let (shared, good) = (json!("duplicate_key"), json!("not_published"));
+    assert_eq!(seen, [(&json!(2), &shared), (&json!(3), &good), (&json!(4), &shared)]);
+    assert_eq!(rejects[2]["raw"], "20210128|AAA|9|0|9|Q");
 }
 
 #[test]

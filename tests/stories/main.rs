@@ -7,8 +7,10 @@
     reason = "a story fails where it stands, says what it skips, and is told by the environment"
 )]
 
+mod accounting;
 mod architecture;
 mod bad_input;
+mod drop_folder;
 mod duckdb;
 mod earnings;
 mod killing;
@@ -18,6 +20,7 @@ mod plugins;
 mod properties;
 mod queries;
 mod regsho;
+mod rejects;
 mod revisions;
 mod second_reader;
 mod serving;

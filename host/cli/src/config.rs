@@ -77,7 +77,7 @@ struct Reader {
     problems: Vec<String>,
 }
 
-const LIMIT_KEYS: [&str; 10] = [
+const LIMIT_KEYS: [&str; 11] = [
     "wall_clock",
     "memory_bytes",
     "held_bytes",
@@ -87,6 +87,7 @@ const LIMIT_KEYS: [&str; 10] = [
     "output_bytes",
     "input_bytes",
     "rejects",
+    "reject_bytes",
     "log_lines",
 ];
 
@@ -142,6 +143,7 @@ impl Reader {
             ("output_bytes", &mut limits.output_bytes),
             ("input_bytes", &mut limits.input_bytes),
             ("rejects", &mut limits.rejects),
+            ("reject_bytes", &mut limits.reject_bytes),
             ("log_lines", &mut limits.log_lines),
         ] {
             if let Some(value) = table.get(key) {

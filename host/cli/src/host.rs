@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lake::LocalLake;
+use lake::{KnownFiles, LocalLake};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy};
@@ -69,9 +69,9 @@ impl Host {
         for run in storage.recover().await? {
             tracing::warn!(run.id = %run, "interrupted: the process that carried it out is gone; it may be run again");
         }
-        let known = storage.capture_files().await?;
+        let known = KnownFiles { captures: storage.capture_files().await?, rejects: storage.reject_files().await? };
         for path in lake.clean(&known)? {
-            tracing::warn!(path, "removed a file that no capture names");
+            tracing::warn!(path, "removed a file that no row of the ledger names");
         }
 
         let metrics = api::Metrics::new(env!("CARGO_PKG_VERSION"))

@@ -1,10 +1,14 @@
 //! The only place that prints. Answers go to standard output, everything else to standard error.
 
+mod listing;
+
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use model::Failure;
 use serde::Serialize;
+
+pub(crate) use self::listing::Listing;
 
 /// How answers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -99,18 +103,19 @@ impl Output {
 
     fn csv(self, rows: &Rows) -> Result<(), Failure> {
         self.write(|out| {
-            let header: Vec<String> = rows.header.iter().map(|name| csv_field(name)).collect();
-            writeln!(out, "{}", header.join(","))?;
-            for row in &rows.rows {
-                let fields = row.iter().enumerate().map(|(column, field)| {
-                    // Thousands separators are for people.
-                    if rows.numeric.contains(&column) { field.replace(',', "") } else { csv_field(field) }
-                });
-                writeln!(out, "{}", fields.collect::<Vec<_>>().join(","))?;
-            }
-            Ok(())
+            out.write_all(csv_line(&[], &rows.header).as_bytes())?;
+            rows.rows.iter().try_for_each(|row| out.write_all(csv_line(&rows.numeric, row).as_bytes()))
         })
     }
+}
+
+/// With its line end.
+fn csv_line(numeric: &[usize], row: &[String]) -> String {
+    let fields = row.iter().enumerate().map(|(column, field)| {
+        // Thousands separators are for people.
+        if numeric.contains(&column) { field.replace(',', "") } else { csv_field(field) }
+    });
+    format!("{}\n", fields.collect::<Vec<_>>().join(","))
 }
 
 fn csv_field(field: &str) -> String {

@@ -40,14 +40,14 @@ impl ArrowBatch {
     fn positions(&self, names: &[String]) -> Result<Vec<usize>, DataError> {
         let mut seen = HashSet::new();
         if let Some(name) = names.iter().find(|name| !seen.insert(name.as_str())) {
-            return Err(DataError::new("duplicate-column", format!("column `{name}` is asked for twice")));
+            return Err(DataError::new("duplicate_column", format!("column `{name}` is asked for twice")));
         }
         let position = |name: &String| {
             self.batch.schema_ref().index_of(name).map_err(|_| {
                 let known: Vec<_> =
                     self.batch.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
                 let message = format!("this batch has no column `{name}`; it has {}", known.join(", "));
-                DataError::new("unknown-column", message)
+                DataError::new("unknown_column", message)
             })
         };
         names.iter().map(position).collect()
@@ -96,22 +96,22 @@ impl TableBatch for ArrowBatch {
     fn take(&self, rows: &[u8], bytes_max: u64) -> Result<Box<dyn TableBatch>, DataError> {
         let (positions, rest) = rows.as_chunks::<4>();
         if !rest.is_empty() {
-            return Err(DataError::new("invalid-buffer", "the rows to take are not a multiple of 4 bytes"));
+            return Err(DataError::new("invalid_buffer", "the rows to take are not a multiple of 4 bytes"));
         }
         if positions.len() > BATCH_ROWS_MAX {
             let message = format!("{} rows to take are more than the {BATCH_ROWS_MAX} of one batch", positions.len());
-            return Err(DataError::new("limit-exceeded", message));
+            return Err(DataError::new("limit_exceeded", message));
         }
         let positions: Vec<u32> = positions.iter().map(|row| u32::from_le_bytes(*row)).collect();
         let all = self.rows();
         if let Some(row) = positions.iter().find(|&&row| row >= all) {
-            return Err(DataError::new("invalid-buffer", format!("row {row} to take is not one of the {all} rows")));
+            return Err(DataError::new("invalid_buffer", format!("row {row} to take is not one of the {all} rows")));
         }
         // One long value taken many times can be gigabytes: it is counted before it is made.
         let bytes: u64 = self.batch.columns().iter().map(|column| taken_bytes(column, &positions)).sum();
         if bytes > bytes_max {
             let message = format!("the rows to take would be {bytes} bytes; {bytes_max} are left to this attempt");
-            return Err(DataError::new("limit-exceeded", message));
+            return Err(DataError::new("limit_exceeded", message));
         }
         Ok(Self::boxed(take_record_batch(&self.batch, &UInt32Array::from(positions)).map_err(internal)?))
     }
@@ -120,9 +120,9 @@ impl TableBatch for ArrowBatch {
         let data_type: DataType = column
             .dtype
             .parse()
-            .map_err(|error| DataError::new("unsupported-type", format!("column `{}`: {error}", column.name)))?;
+            .map_err(|error| DataError::new("unsupported_type", format!("column `{}`: {error}", column.name)))?;
         if column.name.is_empty() || column.name.len() > 255 {
-            return Err(DataError::new("invalid-buffer", "a column needs a name of at most 255 bytes"));
+            return Err(DataError::new("invalid_buffer", "a column needs a name of at most 255 bytes"));
         }
         let array = import(&column.name, data_type, column.nullable, data, self.batch.num_rows())?;
         let details = column.details.iter().cloned().collect();

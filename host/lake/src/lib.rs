@@ -13,8 +13,11 @@ mod inputs;
 mod local;
 pub mod query;
 mod read;
+mod rejects;
 mod schema;
 mod workbench;
+mod write_error;
 
 pub use input_file::{open_input_file, open_input_file_within};
-pub use local::LocalLake;
+pub use local::{KnownFiles, LocalLake};
+pub use rejects::RejectReader;

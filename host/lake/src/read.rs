@@ -64,6 +64,7 @@ impl FileReader {
     ///
     /// `bad_select` for a column that the format does not have.
     pub(crate) fn new(input: &Arc<OpenInput>, select: Option<&[String]>) -> Result<Self, Failure> {
+        input.touch();
         let source = match &input.layout {
             Layout::Delimited(file) => Source::Delimited(DelimitedRows::new(file.clone())),
             Layout::Json { text, records } => {
@@ -86,7 +87,9 @@ impl FileReader {
         Ok(())
     }
 
-    fn advance(&mut self) -> Result<Option<RecordBatch>, Failure> {
+    /// The next rows of all columns.
+    pub(crate) fn advance(&mut self) -> Result<Option<RecordBatch>, Failure> {
+        self.input.touch();
         while !self.ended {
             let chunk = match self.chunk() {
                 Ok(chunk) => chunk,
@@ -98,7 +101,7 @@ impl FileReader {
                 }
             };
             self.data_lines += chunk.tally.data_lines;
-            self.rejected += chunk.tally.rejected;
+            self.rejected += chunk.tally.rejected();
             self.ended = chunk.ended;
             self.count(chunk.tally);
             if chunk.batch.num_rows() > 0 {
@@ -111,7 +114,7 @@ impl FileReader {
     fn chunk(&mut self) -> Result<Chunk, String> {
         let (mut rows, columns) = match &mut self.source {
             Source::Parquet(source) => {
-                return Ok(match source.next(self.input.rejects_max)? {
+                return Ok(match source.next()? {
                     Some((batch, tally)) => Chunk { batch, tally, ended: false },
                     None => {
                         let batch = RecordBatch::new_empty(Arc::clone(&self.input.schema));
@@ -123,7 +126,7 @@ impl FileReader {
             Source::Json(source) => (source.lines_left(), &self.input.columns),
         };
         rows = rows.min(model::limits::BATCH_ROWS_MAX);
-        let mut rows = Rows::new(columns, rows, self.input.rejects_max);
+        let mut rows = Rows::new(columns, rows);
         let ended = match &mut self.source {
             Source::Delimited(source) => source.fill(&mut rows),
             Source::Json(source) => source.fill(&mut rows),
@@ -133,15 +136,16 @@ impl FileReader {
         Ok(Chunk { batch, tally, ended })
     }
 
-    /// Adds what this reader found to the input's account, unless another reader was here before.
+    /// Adds what this reader found to the input's account and to the rejects of the attempt, unless another reader was
+    /// here before.
     fn count(&mut self, tally: Tally) {
         let mut account = self.input.account();
         if account.batches == self.batches && !account.ended {
             account.batches += 1;
             account.data_lines += tally.data_lines;
-            account.rejected += tally.rejected;
-            let room = self.input.rejects_max.saturating_sub(account.rejects.len());
-            account.rejects.extend(tally.rejects.into_iter().take(room));
+            for reject in tally.rejects {
+                self.input.rejects.add(self.input.place, reject);
+            }
             if self.ended {
                 account.ended = true;
                 account.last_line_complete = self.last_line_complete();

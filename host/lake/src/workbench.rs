@@ -1,11 +1,14 @@
 //! Everything one attempt reads and writes, and what comes of it.
 //!
 //! Nothing that a guest does here is visible to anybody else: rows stay in memory until the orchestrator writes the
-//! captures that [`finish`](Workbench::finish) returns, and those are read by nobody until the ledger knows them.
+//! captures that [`finish`](Workbench::finish) returns, and neither those nor a file of rejects is read by anybody until
+//! the ledger knows them.
 
 mod checks;
 mod finish;
 mod inputs;
+mod origins;
+mod refused;
 mod rejects;
 mod select;
 mod staging;
@@ -17,6 +20,7 @@ use model::ports::{Blob, FileEntry, Finished, RejectedRow, TableReader, TableWri
 use model::{DatasetName, Failure, FailureKind};
 
 use self::inputs::Inputs;
+use self::origins::Origins;
 use self::rejects::GuestRejects;
 use self::select::Select;
 use self::staging::{Budget, Staged, StagingWriter};
@@ -24,6 +28,7 @@ use self::tables::{CaptureReader, MemoryReader};
 use crate::capture::CaptureStore;
 use crate::inputs::InputStore;
 use crate::read::FileReader;
+use crate::rejects::{Collector, RejectStore};
 
 #[derive(Debug)]
 pub(crate) struct LocalWorkbench {
@@ -33,16 +38,26 @@ pub(crate) struct LocalWorkbench {
     /// In the order of the order's outputs; made when they are opened.
     staged: Vec<(DatasetName, Staged)>,
     budget: Arc<Budget>,
-    rejects: GuestRejects,
+    rejects: Arc<Collector>,
+    guest_rejects: GuestRejects,
+    origins: Origins,
 }
 
 impl LocalWorkbench {
     /// Opens the declared inputs.
-    pub(crate) fn open(order: WorkOrder, captures: Arc<CaptureStore>, store: InputStore) -> Result<Self, Failure> {
-        let inputs = Inputs::open(&order, store)?;
+    pub(crate) fn open(
+        order: WorkOrder,
+        captures: Arc<CaptureStore>,
+        inputs: InputStore,
+        rejects: Arc<RejectStore>,
+    ) -> Result<Self, Failure> {
+        let keep = (!order.dry_run).then_some(rejects);
+        let rejects = Arc::new(Collector::new(order.run_id, keep, &order.limits));
+        let inputs = Inputs::open(&order, inputs, Arc::clone(&rejects))?;
         let budget = Arc::new(Budget::new(&order.limits));
-        let rejects = GuestRejects::new(order.limits.rejects);
-        Ok(Self { order, inputs, captures, staged: Vec::new(), budget, rejects })
+        let guest_rejects = GuestRejects::new(Arc::clone(&rejects));
+        let (staged, origins) = (Vec::new(), Origins::default());
+        Ok(Self { order, inputs, captures, staged, budget, rejects, guest_rejects, origins })
     }
 
     fn published(&self, dataset: &DatasetName, select: &Select) -> Result<Box<dyn TableReader>, Failure> {
@@ -146,7 +161,7 @@ impl Workbench for LocalWorkbench {
     }
 
     fn reject(&mut self, rows: Vec<RejectedRow>) -> Result<(), Failure> {
-        self.rejects.add(rows, &self.inputs);
+        self.guest_rejects.add(rows, &self.inputs);
         Ok(())
     }
 
@@ -155,6 +170,15 @@ impl Workbench for LocalWorkbench {
             self.staged.iter().any(|(staged_name, staged)| staged_name == *name && !staged.lock().is_empty())
         };
         self.order.outputs.iter().filter(written).cloned().collect()
+    }
+
+    fn begin_partition(&mut self) {
+        self.end_partition();
+        self.origins.begin();
+    }
+
+    fn end_partition(&mut self) {
+        self.origins.end(self.inputs.all(), &self.staged);
     }
 
     fn finish(self: Box<Self>) -> Result<Finished, Failure> {

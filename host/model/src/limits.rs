@@ -33,6 +33,8 @@ pub struct Limits {
     pub input_bytes: u64,
     /// Rejected rows kept for one attempt. `limits.rejects`.
     pub rejects: u64,
+    /// Bytes of the text that these rows keep together: lines and messages. `limits.reject_bytes`.
+    pub reject_bytes: u64,
     /// Log lines kept for one attempt. `limits.log_lines`.
     pub log_lines: u64,
 }
@@ -49,7 +51,8 @@ impl Limits {
             output_rows: 50_000_000,
             output_bytes: 2_048 * MIB,
             input_bytes: 1_024 * MIB,
-            rejects: 100_000,
+            rejects: 5_000_000,
+            reject_bytes: 2_048 * MIB,
             log_lines: 10_000,
         }
     }

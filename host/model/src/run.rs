@@ -197,7 +197,7 @@ pub struct Conclusion {
     pub rows_out: u64,
     pub captures: Vec<CaptureOutcome>,
     pub quality: Vec<CheckResult>,
-    pub rejects: Vec<crate::reject::Reject>,
+    pub rejects: crate::reject::Rejects,
     /// Rejected rows in all; more than `rejects` holds only when a limit cut the list.
     pub rejected: u64,
     pub logs: Vec<LogLine>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::catalog::CatalogView;
 use model::failure::Failure;
 use model::ports::{Answer, AsOf, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
+use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, RunKind, RunStatus, SourceCursor};
 use model::{Timestamp, limits::Limits, ports::Granted};
 
@@ -170,6 +171,7 @@ impl Job {
         let formats = pipeline.map(|it| it.inputs.iter().map(|input| (input.name.clone(), input.formats.clone())));
         let (limits, folders) = self.policy();
         WorkOrder {
+            run_id: self.run_id,
             manifest: Arc::clone(&self.target.manifest),
             inputs: inputs.clone(),
             formats: formats.map(Iterator::collect).unwrap_or_default(),
@@ -223,7 +225,7 @@ fn nothing_finished() -> Finished {
     Finished {
         captures: Vec::new(),
         checks: Vec::new(),
-        rejects: Vec::new(),
+        rejects: Rejects::default(),
         rejected: 0,
         rows_in: 0,
         folder_inputs: Vec::new(),

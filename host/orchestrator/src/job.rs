@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use model::failure::{Failure, FailureKind};
 use model::ports::{Cancel, GivenFile, InputBytes, KeptInput, NewRun, Progress};
+use model::reject::Rejects;
 use model::run::{Conclusion, LogLine, RunReport, RunStatus};
 use model::{RunId, Timestamp};
 use serde_json::Value;
@@ -177,7 +178,7 @@ impl Job {
             rows_out: 0,
             captures: Vec::new(),
             quality: Vec::new(),
-            rejects: Vec::new(),
+            rejects: Rejects::default(),
             rejected: 0,
             logs: Vec::new(),
             stages: Vec::new(),

@@ -44,14 +44,18 @@ pub(crate) fn judge(
         checks.iter().filter(|result| result.check == UNIQUE_KEY && result.blocks()).collect();
     if !duplicates.is_empty() {
         let message = format!(
-            "{}; nothing of `{name}` is kept, not even in quarantine, and each line with a shared key is a reject that \
-             `rejects` shows",
+            "{}; nothing of `{name}` is kept, not even in quarantine, and each line is a reject that `rejects` shows",
             findings(&duplicates)
         );
         return Verdict::Fail(Failure::new(FailureKind::Validation, UNIQUE_KEY, message));
     }
     let rows: u64 = tally.captures.iter().map(|(_, rows)| rows).sum();
-    if tally.rows_in > 0 && rows == 0 && tally.rejected >= tally.rows_in {
+    // More rejects than lines are a defect of a plugin that promises one for one, and told as that.
+    let all_rejected = match accounting {
+        RowAccounting::OneToOne => tally.rejected == tally.rows_in,
+        RowAccounting::Aggregate => tally.rejected >= tally.rows_in,
+    };
+    if tally.rows_in > 0 && rows == 0 && all_rejected {
         let message = format!(
             "every one of the {} data lines was rejected, so `{name}` has nothing to publish; `rejects` shows why",
             tally.rows_in
@@ -180,6 +184,8 @@ mod tests {
         assert_eq!(judged(&tally(5, 5, 0), &duplicate, one), "unique_key");
         assert_eq!(judged(&tally(5, 5, 0), &blocked, one), "all_rejected");
         assert_eq!(judged(&tally(5, 0, 4), &blocked, one), "rows_lost");
+        assert_eq!(judged(&tally(5, 6, 0), &blocked, one), "rows_lost");
+        assert_eq!(judged(&tally(5, 6, 0), &blocked, RowAccounting::Aggregate), "all_rejected");
         assert_eq!(judged(&tally(5, 1, 4), &blocked, one), "quality_blocked");
         assert_eq!(judged(&tally(5, 0, 2), &[], RowAccounting::Aggregate), "publish");
         assert_eq!(judged(&tally(0, 0, 0), &[], one), "publish");

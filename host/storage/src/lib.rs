@@ -24,7 +24,7 @@ mod wal;
 mod writer;
 
 pub use commands::judge::Verdict;
-pub use read::findings::{RunQuality, RunReject};
+pub use read::findings::{RejectingRun, RunQuality};
 pub use read::runs::RunFilter;
 pub use storage::Storage;
 

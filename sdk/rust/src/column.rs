@@ -133,7 +133,7 @@ fn refuse_nulls(name: &str, storage: &Storage) -> Result<(), Error> {
     match storage.first_null() {
         Some(row) => {
             let message = format!("column `{name}` is null in row {row} of its batch: read it as `Option<...>`");
-            Err(Error::pipeline("unexpected-null", message))
+            Err(Error::pipeline("unexpected_null", message))
         }
         None => Ok(()),
     }
@@ -150,7 +150,7 @@ impl<T: Required> Column<Option<T>> {
     /// The same values as a column without nulls. Moves, copies nothing; the error names the first null row.
     pub fn into_required(self) -> Result<Column<T>, Error> {
         match self.storage.first_null() {
-            Some(row) => Err(Error::pipeline("unexpected-null", format!("row {row} of the column is null"))),
+            Some(row) => Err(Error::pipeline("unexpected_null", format!("row {row} of the column is null"))),
             None => Ok(Column::from_storage(self.storage)),
         }
     }
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(numbers.iter().collect::<Vec<_>>(), [Some(0), None, Some(-1)]);
         let texts: Column<Option<Utf8>> = [Some(""), None].into_iter().collect();
         assert_eq!((texts.get(0), texts.get(1)), (Some(""), None));
-        assert_eq!(texts.into_required().unwrap_err().code, "unexpected-null");
+        assert_eq!(texts.into_required().unwrap_err().code, "unexpected_null");
     }
 
     #[test]

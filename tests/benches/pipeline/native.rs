@@ -186,7 +186,7 @@ impl WriterBackend for Writer {
     }
 
     fn write_batch(&mut self, batch: &dyn BatchBackend) -> Result<u64, Error> {
-        let foreign = || Error::pipeline("foreign-batch", "the batch is not of this host");
+        let foreign = || Error::pipeline("foreign_batch", "the batch is not of this host");
         let batch = batch.as_any().downcast_ref::<Batch>().ok_or_else(foreign)?;
         self.0.write_batch(&*batch.0).map_err(refused)
     }

@@ -78,6 +78,10 @@ impl Workbench for Replay {
         self.bench.reject(rows)
     }
 
+    fn begin_partition(&mut self) {}
+
+    fn end_partition(&mut self) {}
+
     fn written(&self) -> Vec<DatasetName> {
         self.bench.written()
     }

@@ -13,6 +13,7 @@ use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{
     AsOf, Entropy, Finished, Lake, Ledger, NewRun, Prepared, Start, Submission, TableWriter, WorkOrder,
 };
+use model::reject::Rejects;
 use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus};
 use model::{CaptureId, Clock, DatasetName, Digest, Manifest, RunId, Timestamp};
 use serde_json::json;
@@ -171,6 +172,7 @@ impl Lab {
         rows: &BTreeMap<usize, Vec<Row>>,
     ) -> Finished {
         let order = WorkOrder {
+            run_id: RunId::new(Timestamp::from_micros(0), [0; 10]),
             manifest: Arc::clone(&self.manifest),
             inputs: BTreeMap::new(),
             formats: BTreeMap::new(),
@@ -304,7 +306,7 @@ fn conclusion(run_id: RunId, captures: Vec<CaptureOutcome>, finished_at: Timesta
         rows_out: 0,
         captures,
         quality: Vec::new(),
-        rejects: Vec::new(),
+        rejects: Rejects::default(),
         rejected: 0,
         logs: Vec::new(),
         stages: Vec::new(),

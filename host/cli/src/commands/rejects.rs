@@ -1,36 +1,112 @@
-//! `rejects`: input lines that are not in the output.
+//! `rejects`: input lines that are not in the output, rows of the ledger and files of many alike.
 
 use clap::Args;
+use lake::RejectReader;
+use model::reject::{Reject, RejectFile};
 use model::{Failure, RunId};
+use serde::Serialize;
+use storage::RejectingRun;
 
 use super::ledger;
 use crate::args::Global;
-use crate::output::{Output, Rows};
+use crate::output::{Format, Listing, Output, Rows, grouped};
+
+/// Rows of a table where the caller gives no limit: JSON and CSV list them all.
+const TABLE_ROWS: u64 = 1_000;
 
 /// List rejected input lines with the reason and the raw text
+///
+/// Newest run first, each run's in order of line.
 #[derive(Debug, Args)]
 pub(crate) struct RejectsCommand {
     /// Only those of this run
     #[arg(long, value_name = "ID")]
     run: Option<RunId>,
+
+    /// At most so many [default: all; 1000 in a table]
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    run_id: RunId,
+    #[serde(flatten)]
+    reject: &'a Reject,
 }
 
 impl RejectsCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
-        let rejects = ledger(global).await?.rejects(self.run).await?;
-        output.show(&rejects, || {
-            let mut rows = Rows::new(&["run", "line", "code", "message", "raw"], &[1], "no rejects");
-            for row in &rejects {
-                rows.rows.push(vec![
-                    row.run_id.to_string(),
-                    row.reject.line.map(|line| line.to_string()).unwrap_or_default(),
-                    row.reject.code.clone(),
-                    row.reject.message.clone(),
-                    row.reject.raw.clone().unwrap_or_default(),
-                ]);
+        let ledger = ledger(global).await?;
+        let left = self.limit.unwrap_or(match output.format {
+            Format::Table => TABLE_ROWS,
+            Format::Json | Format::Csv => u64::MAX,
+        });
+        let rows = Rows::new(&["run", "line", "code", "message", "raw"], &[1], "no rejects");
+        let mut shown = Shown { listing: Listing::new(output, rows), left, is_full: false, summaries: Vec::new() };
+        for RejectingRun { run_id, file } in ledger.rejecting_runs(self.run).await? {
+            match file {
+                None => shown.add(run_id, &ledger.rejects(run_id).await?)?,
+                Some(file) => {
+                    let batches = RejectReader::open(&global.data, &file.path)?;
+                    shown.summaries.push(summary(run_id, &file));
+                    for batch in batches {
+                        shown.add(run_id, &batch?)?;
+                        if shown.is_full {
+                            break;
+                        }
+                    }
+                }
             }
-            rows
-        })?;
+            if shown.is_full {
+                break;
+            }
+        }
+        shown.finish()?;
         Ok(0)
     }
+}
+
+/// What was listed so far.
+struct Shown {
+    listing: Listing,
+    left: u64,
+    /// There are more than the limit, or nobody reads any more.
+    is_full: bool,
+    summaries: Vec<String>,
+}
+
+impl Shown {
+    fn add(&mut self, run_id: RunId, rejects: &[Reject]) -> Result<(), Failure> {
+        for reject in rejects {
+            if self.left == 0 || self.listing.is_closed() {
+                self.is_full = true;
+                return Ok(());
+            }
+            self.left -= 1;
+            self.listing.push(&Row { run_id, reject }, || {
+                vec![
+                    run_id.to_string(),
+                    reject.line.map(|line| line.to_string()).unwrap_or_default(),
+                    reject.code.clone(),
+                    reject.message.clone(),
+                    reject.raw.clone().unwrap_or_default(),
+                ]
+            })?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        let mut footer = self.summaries;
+        if self.is_full {
+            footer.push("there are more: `--limit N` shows N of them, `-o json` and `-o csv` all".to_owned());
+        }
+        self.listing.finish((!footer.is_empty()).then(|| footer.join("\n")))
+    }
+}
+
+fn summary(run_id: RunId, file: &RejectFile) -> String {
+    let codes: Vec<String> = file.codes.iter().map(|(code, lines)| format!("{} {code}", grouped(*lines))).collect();
+    format!("{run_id}: {} in `rejects/{}`", codes.join(", "), file.path)
 }

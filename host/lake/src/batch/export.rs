@@ -14,7 +14,7 @@ use model::ports::{DataError, SharedBuffers};
 /// A column as it crosses the boundary.
 pub(super) fn export(array: &ArrayRef) -> Result<SharedBuffers, DataError> {
     let rows =
-        u32::try_from(array.len()).map_err(|_| DataError::new("limit-exceeded", "the batch has too many rows"))?;
+        u32::try_from(array.len()).map_err(|_| DataError::new("limit_exceeded", "the batch has too many rows"))?;
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
     let validity = nulls.map(|nulls| bitmap(nulls.inner()).into()).unwrap_or_default();
     let parts = match array.data_type() {
@@ -35,7 +35,7 @@ pub(super) fn export(array: &ArrayRef) -> Result<SharedBuffers, DataError> {
             let (offsets, bytes) = texts(array, nulls);
             vec![validity, offsets, bytes]
         }
-        other => return Err(DataError::new("unsupported-type", format!("{other} does not cross the boundary"))),
+        other => return Err(DataError::new("unsupported_type", format!("{other} does not cross the boundary"))),
     };
     Ok(SharedBuffers { rows, parts })
 }

@@ -22,7 +22,7 @@ const _: () = assert!(cfg!(target_endian = "little"));
 ///
 /// # Errors
 ///
-/// `invalid-buffer`, naming the column and the rule that it breaks.
+/// `invalid_buffer`, naming the column and the rule that it breaks.
 pub(crate) fn import(
     name: &str,
     data_type: DataType,
@@ -32,12 +32,12 @@ pub(crate) fn import(
 ) -> Result<ArrayRef, DataError> {
     let what = format!("column `{name}`");
     import_column(data_type, nullable, data, rows)
-        .map_err(|why| DataError::new("invalid-buffer", format!("{what}: {why}")))
+        .map_err(|why| DataError::new("invalid_buffer", format!("{what}: {why}")))
 }
 
 /// Checks a bitmap: its length and its padding.
 pub(super) fn check_bitmap(what: &str, bits: &[u8], rows: usize) -> Result<(), DataError> {
-    bitmap(what, bits, rows).map_err(|why| DataError::new("invalid-buffer", why))
+    bitmap(what, bits, rows).map_err(|why| DataError::new("invalid_buffer", why))
 }
 
 fn import_column(data_type: DataType, nullable: bool, data: Buffers, rows: usize) -> Result<ArrayRef, String> {

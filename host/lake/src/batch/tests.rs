@@ -10,7 +10,7 @@ fn data(rows: u32, parts: &[&[u8]]) -> Buffers {
 
 fn refused(dtype: &str, nullable: bool, buffers: Buffers, rows: usize) -> String {
     let error = import("volume", dtype.parse().unwrap(), nullable, buffers, rows).unwrap_err();
-    assert_eq!(error.code, "invalid-buffer");
+    assert_eq!(error.code, "invalid_buffer");
     assert!(error.message.contains("`volume`"), "{}", error.message);
     error.message
 }
@@ -149,13 +149,13 @@ fn the_size_of_columns_is_known_before_they_are_made() {
 fn wrong_questions_have_their_own_codes() {
     let batch = batch();
     let code = |result: Result<Box<dyn TableBatch>, DataError>| result.unwrap_err().code;
-    assert_eq!(batch.columns(&names(&["nope"])).unwrap_err().code, "unknown-column");
-    assert_eq!(batch.columns(&names(&["ratio", "ratio"])).unwrap_err().code, "duplicate-column");
-    assert_eq!(code(batch.filter(&[0b1_1111])), "invalid-buffer");
-    assert_eq!(code(batch.filter(&[])), "invalid-buffer");
-    assert_eq!(code(batch.take(&[0, 0, 0], 1000)), "invalid-buffer");
-    assert_eq!(code(batch.take(&rows(&[4]), 1000)), "invalid-buffer");
-    assert_eq!(code(batch.take(&rows(&[0; 65_537]), u64::MAX)), "limit-exceeded");
+    assert_eq!(batch.columns(&names(&["nope"])).unwrap_err().code, "unknown_column");
+    assert_eq!(batch.columns(&names(&["ratio", "ratio"])).unwrap_err().code, "duplicate_column");
+    assert_eq!(code(batch.filter(&[0b1_1111])), "invalid_buffer");
+    assert_eq!(code(batch.filter(&[])), "invalid_buffer");
+    assert_eq!(code(batch.take(&[0, 0, 0], 1000)), "invalid_buffer");
+    assert_eq!(code(batch.take(&rows(&[4]), 1000)), "invalid_buffer");
+    assert_eq!(code(batch.take(&rows(&[0; 65_537]), u64::MAX)), "limit_exceeded");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn taking_a_long_value_often_is_refused_before_it_is_made() {
     let long = StringArray::from(vec!["x".repeat(1024 * 1024)]);
     let batch = ArrowBatch::new(RecordBatch::try_new(Arc::new(schema), vec![Arc::new(long)]).unwrap());
     let error = batch.take(&rows(&[0; 60_000]), 64 * 1024 * 1024).unwrap_err();
-    assert_eq!(error.code, "limit-exceeded");
+    assert_eq!(error.code, "limit_exceeded");
     assert!(batch.take(&rows(&[0; 3]), 4 * 1024 * 1024).is_ok());
 }
 
@@ -183,8 +183,8 @@ fn a_column_is_added_or_replaced_by_its_name() {
     let replaced = batch.with_column(&field("ratio", "bool"), bools.clone()).unwrap();
     assert_eq!(replaced.schema().len(), 3);
     assert_eq!(replaced.columns(&names(&["ratio"])).unwrap()[0].parts[1], [0b0101]);
-    assert_eq!(batch.with_column(&field("x", "int32"), bools.clone()).unwrap_err().code, "unsupported-type");
-    assert_eq!(batch.with_column(&field("x", "int64"), bools).unwrap_err().code, "invalid-buffer");
+    assert_eq!(batch.with_column(&field("x", "int32"), bools.clone()).unwrap_err().code, "unsupported_type");
+    assert_eq!(batch.with_column(&field("x", "int64"), bools).unwrap_err().code, "invalid_buffer");
 }
 
 /// A seeded loop of nonsense: no buffer may panic, and what is taken comes out as it went in, nulls aside.

@@ -10,10 +10,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use model::capture::{ColumnStats, StagedFile};
-use model::failure::Reading;
 use model::manifest::{ColumnSpec, DatasetSpec};
 use model::ports::PreparedData;
-use model::{CaptureId, DataType, Failure, FailureKind, Partition, RunId};
+use model::{CaptureId, DataType, Failure, Partition, RunId};
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -26,6 +25,7 @@ use super::stats::Statistics;
 use super::store::CaptureStore;
 use crate::disk::DiskFile;
 use crate::inputs::Keeping;
+use crate::write_error::WriteError;
 
 /// Rows of one row group: one group for a daily file, and pruning inside of large ones.
 const ROW_GROUP_ROWS: usize = 256 * 1024;
@@ -53,49 +53,13 @@ impl PreparedData for PreparedCapture {
         let name = file_name(capture);
         let path = partition.iter().chain([&name]).cloned().collect::<Vec<_>>().join("/");
         let written = self.store.write(&folders, &name, |file| self.encode(file, capture, run));
-        let (bytes, footer_bytes, columns) =
-            written.map_err(|error| error.failure(&format!("captures/{}/{path}", table_folder(dataset))))?;
+        let (bytes, footer_bytes, columns) = written
+            .map_err(|error| error.failure("the capture", &format!("captures/{}/{path}", table_folder(dataset))))?;
         if let Err(failure) = self.inputs.settle() {
             self.store.remove(&folders, &name);
             return Err(failure);
         }
         Ok(Some(StagedFile { path, bytes, footer_bytes, columns }))
-    }
-}
-
-enum WriteError {
-    Io(io::Error),
-    Parquet(ParquetError),
-}
-
-impl From<io::Error> for WriteError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<ParquetError> for WriteError {
-    fn from(error: ParquetError) -> Self {
-        match error {
-            // The disk's own word is inside of what the encoder says.
-            ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-                Ok(error) => Self::Io(*error),
-                Err(inner) => Self::Parquet(ParquetError::External(inner)),
-            },
-            other => Self::Parquet(other),
-        }
-    }
-}
-
-impl WriteError {
-    fn failure(self, path: &str) -> Failure {
-        match self {
-            Self::Io(error) => Failure::io(Reading::Own, "write the capture", path, &error),
-            Self::Parquet(error) => {
-                let message = format!("could not encode the capture `{path}`: {error}");
-                Failure::new(FailureKind::Internal, "encode", message).because(&error)
-            }
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Start-up cleaning: files that no ledger row stands for.
+//! Start-up cleaning: files that no row of the ledger stands for.
 
 use std::collections::HashSet;
 
@@ -11,15 +11,16 @@ use crate::inputs::UNFINISHED;
 /// Folders of folders of captures are at most this deep: domain, dataset, partition columns.
 const DEPTH_MAX: usize = 64;
 
-/// Removes the files below `captures/` that are not `known`.
-pub(super) fn captures(dir: &Dir, known: &HashSet<String>) -> Result<Vec<String>, Failure> {
+/// Removes the files below a folder of the data folder that are not `known`.
+pub(super) fn unknown(folder: &str, dir: &Dir, known: &HashSet<String>) -> Result<Vec<String>, Failure> {
     let mut removed = Vec::new();
-    sweep(dir, "", known, 0, &mut removed)?;
+    sweep(folder, dir, "", known, 0, &mut removed)?;
     removed.sort();
     Ok(removed)
 }
 
 fn sweep(
+    data_folder: &str,
     dir: &Dir,
     path: &str,
     known: &HashSet<String>,
@@ -27,7 +28,7 @@ fn sweep(
     removed: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let failed = |action: &str, path: &str, error: &std::io::Error| {
-        Failure::io(Reading::Own, action, &format!("captures/{path}"), error)
+        Failure::io(Reading::Own, action, &format!("{data_folder}/{path}"), error)
     };
     for entry in dir.entries().map_err(|error| failed("list", path, &error))? {
         let entry = entry.map_err(|error| failed("list", path, &error))?;
@@ -37,10 +38,10 @@ fn sweep(
         let kind = entry.file_type().map_err(|error| failed("look at", &below, &error))?;
         if kind.is_dir() && depth < DEPTH_MAX {
             let folder = dir.open_dir(&name).map_err(|error| failed("open", &below, &error))?;
-            sweep(&folder, &below, known, depth + 1, removed)?;
+            sweep(data_folder, &folder, &below, known, depth + 1, removed)?;
         } else if kind.is_file() && !known.contains(&below) {
             dir.remove_file(&name).map_err(|error| failed("remove", &below, &error))?;
-            removed.push(format!("captures/{below}"));
+            removed.push(format!("{data_folder}/{below}"));
         }
     }
     Ok(())

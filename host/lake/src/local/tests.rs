@@ -12,15 +12,26 @@ fn cleaning_removes_what_the_ledger_does_not_know_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let lake = LocalLake::open(folder.path()).unwrap();
     let kept = lake.keep_input(InputBytes { file_name: "a".to_owned(), bytes: Arc::new(b"a".to_vec()) }).unwrap();
+    // Written by now: else what is on its way would be a leftover.
+    assert_eq!(*lake.read_input(kept.digest).unwrap(), b"a");
     let captures = folder.path().join("captures/finra/regsho_daily/trade_date=2021-01-28");
     write(&captures.join("cap_known.parquet"), "x");
     write(&captures.join("cap_orphan.parquet"), "x");
     write(&folder.path().join("inputs/.abc.zst.0.tmp"), "x");
     write(&folder.path().join("spine.db"), "x");
-    let known = HashSet::from(["finra/regsho_daily/trade_date=2021-01-28/cap_known.parquet".to_owned()]);
+    let rejects = folder.path().join("rejects");
+    for name in ["run_known.parquet", "run_orphan.parquet", ".run_killed.0.tmp"] {
+        write(&rejects.join(name), "x");
+    }
+    let known = KnownFiles {
+        captures: HashSet::from(["finra/regsho_daily/trade_date=2021-01-28/cap_known.parquet".to_owned()]),
+        rejects: HashSet::from(["run_known.parquet".to_owned()]),
+    };
     let removed = lake.clean(&known).unwrap();
     let orphan = "captures/finra/regsho_daily/trade_date=2021-01-28/cap_orphan.parquet";
-    assert_eq!(removed, [orphan, "inputs/.abc.zst.0.tmp"]);
+    let unfinished = ["rejects/.run_killed.0.tmp", "rejects/run_orphan.parquet"];
+    assert_eq!(removed, [orphan, "inputs/.abc.zst.0.tmp", unfinished[0], unfinished[1]]);
+    assert!(rejects.join("run_known.parquet").exists());
     assert!(captures.join("cap_known.parquet").exists() && folder.path().join("spine.db").exists());
     assert_eq!(*lake.read_input(kept.digest).unwrap(), b"a");
     assert_eq!(lake.clean(&known).unwrap(), Vec::<String>::new());

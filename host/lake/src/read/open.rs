@@ -1,13 +1,13 @@
 //! An input opened by the first of its declared formats that fits.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bytes::Bytes;
 use model::manifest::{FileFormat, FormatColumn, FormatKind};
 use model::ports::KeptInput;
-use model::reject::Reject;
 use model::{Digest, Failure, FailureKind};
 
 use super::delimited::{Delimited, Syntax, ending};
@@ -15,6 +15,7 @@ use super::json::{ObjectReader, all_keys, records};
 use super::parquet::{Unfit, check, is_parquet};
 use super::rows::shown;
 use crate::decode::{NotText, Text, decompress, empty, text};
+use crate::rejects::{Collector, Place};
 use crate::schema::{arrow_type, line_field};
 
 /// How far apart the remembered lines of a file are. Between them, lines are counted.
@@ -31,7 +32,11 @@ pub(crate) struct OpenInput {
     /// The format's columns and `_line`.
     pub(crate) schema: SchemaRef,
     pub(crate) layout: Layout,
-    pub(crate) rejects_max: usize,
+    /// Where lines that are no rows go, and the input's place there.
+    pub(crate) rejects: Arc<Collector>,
+    pub(crate) place: Place,
+    /// Whether it was read since somebody asked.
+    touched: AtomicBool,
     account: Mutex<Account>,
     line_starts: OnceLock<Vec<usize>>,
 }
@@ -51,8 +56,6 @@ pub(crate) struct Account {
     /// Batches that are counted already.
     pub(crate) batches: u64,
     pub(crate) data_lines: u64,
-    pub(crate) rejected: u64,
-    pub(crate) rejects: Vec<Reject>,
     pub(crate) ended: bool,
     pub(crate) last_line_complete: bool,
     /// Why the input cannot be read to its end.
@@ -80,7 +83,8 @@ impl OpenInput {
         kept: &KeptInput,
         formats: &[&FileFormat],
         bytes_max: u64,
-        rejects_max: u64,
+        rejects: &Arc<Collector>,
+        place: Place,
     ) -> Result<Self, Failure> {
         let content = decompress(&kept.file_name, &kept.bytes, bytes_max)?;
         let mut misfits = Vec::new();
@@ -96,7 +100,9 @@ impl OpenInput {
                         schema: schema(format),
                         columns,
                         layout,
-                        rejects_max: usize::try_from(rejects_max).unwrap_or(usize::MAX),
+                        rejects: Arc::clone(rejects),
+                        place,
+                        touched: AtomicBool::new(false),
                         account: Mutex::default(),
                         line_starts: OnceLock::new(),
                     });
@@ -109,6 +115,16 @@ impl OpenInput {
 
     pub(crate) fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that it is being read.
+    pub(super) fn touch(&self) {
+        self.touched.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was read since this was last asked.
+    pub(crate) fn was_touched(&self) -> bool {
+        self.touched.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) fn footer(&self) -> Option<&str> {

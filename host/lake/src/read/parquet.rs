@@ -117,14 +117,14 @@ impl ParquetRows {
     }
 
     /// The next rows, or none at the end.
-    pub(crate) fn next(&mut self, rejects_max: usize) -> Result<Option<(RecordBatch, Tally)>, String> {
+    pub(crate) fn next(&mut self) -> Result<Option<(RecordBatch, Tally)>, String> {
         let Some(batch) = guarded(|| self.reader.next().transpose().map_err(|error| error.to_string()))? else {
             return Ok(None);
         };
-        guarded(|| self.convert(&batch, rejects_max).map_err(|error| error.to_string())).map(Some)
+        guarded(|| self.convert(&batch).map_err(|error| error.to_string())).map(Some)
     }
 
-    fn convert(&mut self, batch: &RecordBatch, rejects_max: usize) -> Result<(RecordBatch, Tally), ArrowError> {
+    fn convert(&mut self, batch: &RecordBatch) -> Result<(RecordBatch, Tally), ArrowError> {
         let rows = batch.num_rows();
         let mut why: Vec<Option<(&'static str, String)>> = vec![None; rows];
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len() + 1);
@@ -144,17 +144,14 @@ impl ParquetRows {
         let mut tally = Tally { data_lines: rows as u64, ..Tally::default() };
         for (at, reason) in why.into_iter().enumerate() {
             let Some((code, message)) = reason else { continue };
-            tally.rejected += 1;
-            if tally.rejects.len() < rejects_max {
-                let line = u64::try_from(first).unwrap_or_default() + at as u64;
-                tally.rejects.push(Reject { code: code.to_owned(), message, line: Some(line), raw: None });
-            }
+            let line = u64::try_from(first).unwrap_or_default() + at as u64;
+            tally.rejects.push(Reject { code: code.to_owned(), message, line: Some(line), raw: None });
         }
         // Nulls of rejected rows would not fit the schema; they go before it is applied.
         let loose: Vec<_> =
             self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         let all = RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(loose)), arrays)?;
-        let kept = if tally.rejected == 0 { all } else { filter_record_batch(&all, &keep)? };
+        let kept = if tally.rejects.is_empty() { all } else { filter_record_batch(&all, &keep)? };
         Ok((RecordBatch::try_new(Arc::clone(&self.schema), kept.columns().to_vec())?, tally))
     }
 }

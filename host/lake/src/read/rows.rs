@@ -15,9 +15,6 @@ use crate::schema::fixed_width;
 /// Most bytes of a line that a reject keeps; a longer one ends in `…`.
 pub(crate) const RAW_BYTES_MAX: usize = 8 * 1024;
 
-/// Most bytes that the rejects of one batch keep together. Lines past it are counted, and kept without their text.
-const RAW_BYTES_TOTAL: usize = 16 * 1024 * 1024;
-
 #[derive(Debug)]
 pub(crate) struct Rows {
     columns: Vec<ColumnBuilder>,
@@ -26,22 +23,26 @@ pub(crate) struct Rows {
     /// Bytes of the lines that became rows: at least those of their texts.
     line_bytes: usize,
     pub(crate) tally: Tally,
-    rejects_max: usize,
-    raw_bytes: usize,
+    /// Bytes of the lines that did not, as they are kept.
+    rejected_bytes: usize,
 }
 
 /// What became of the lines of a stretch of an input.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) data_lines: u64,
-    pub(crate) rejected: u64,
-    /// At most as many as are kept for one attempt.
     pub(crate) rejects: Vec<Reject>,
+}
+
+impl Tally {
+    pub(crate) fn rejected(&self) -> u64 {
+        self.rejects.len() as u64
+    }
 }
 
 impl Rows {
     /// For about `rows` rows, of which at most one batch is taken.
-    pub(crate) fn new(columns: &[Arc<FormatColumn>], rows: usize, rejects_max: usize) -> Self {
+    pub(crate) fn new(columns: &[Arc<FormatColumn>], rows: usize) -> Self {
         let rows = rows.min(BATCH_ROWS_MAX);
         Self {
             columns: columns.iter().map(|column| ColumnBuilder::new(Arc::clone(column), rows)).collect(),
@@ -49,16 +50,18 @@ impl Rows {
             row_bytes: 8 + columns.iter().map(|column| fixed_width(column.data_type)).sum::<usize>(),
             line_bytes: 0,
             tally: Tally::default(),
-            rejects_max,
-            raw_bytes: 0,
+            rejected_bytes: 0,
         }
     }
 
-    /// Whether the batch is as large as it may be. Depends on the content alone: every reader of a file makes the same
-    /// batches.
+    /// Whether the batch, or what was rejected meanwhile, is as large as it may be. Depends on the content alone: every
+    /// reader of a file makes the same batches.
     pub(crate) fn is_full(&self) -> bool {
         let rows = self.lines.len();
-        rows >= BATCH_ROWS_MAX || rows * self.row_bytes + self.line_bytes >= BATCH_BYTES_MAX
+        rows >= BATCH_ROWS_MAX
+            || rows * self.row_bytes + self.line_bytes >= BATCH_BYTES_MAX
+            || self.tally.rejects.len() >= BATCH_ROWS_MAX
+            || self.rejected_bytes >= BATCH_BYTES_MAX
     }
 
     pub(crate) fn columns(&mut self) -> &mut [ColumnBuilder] {
@@ -82,13 +85,10 @@ impl Rows {
     pub(crate) fn reject(&mut self, line: u64, raw: Option<&[u8]>, bad: BadValue) {
         self.take_back();
         self.tally.data_lines += 1;
-        self.tally.rejected += 1;
-        if self.tally.rejects.len() < self.rejects_max {
-            let raw = raw.filter(|_| self.raw_bytes < RAW_BYTES_TOTAL).map(shown);
-            self.raw_bytes += raw.as_ref().map_or(0, String::len);
-            let BadValue { code, message } = bad;
-            self.tally.rejects.push(Reject { code: code.to_owned(), message, line: Some(line), raw });
-        }
+        let raw = raw.map(shown);
+        self.rejected_bytes += raw.as_ref().map_or(0, String::len);
+        let BadValue { code, message } = bad;
+        self.tally.rejects.push(Reject { code: code.to_owned(), message, line: Some(line), raw });
     }
 
     pub(crate) fn finish(self, schema: &SchemaRef) -> Result<(RecordBatch, Tally), ArrowError> {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Decimal128Type, Int64Type};
+use model::limits::Limits;
 use model::manifest::FileFormat;
 use model::ports::KeptInput;
 use model::reject::Reject;
 
 use super::*;
 use crate::inputs::digest;
+use crate::rejects::tests::collector;
 
 const REGSHO: &str = r#"{"name":"six","kind":"delimited","delimiter":"|","columns":[
     {"header":"Date","name":"trade_date","type":"date32","key":true,"date_format":"%Y%m%d"},
@@ -34,7 +36,8 @@ fn open_any(bytes: &[u8], formats: &[&str]) -> Result<Arc<OpenInput>, Failure> {
     let bytes = Arc::new(bytes.to_vec());
     let kept = KeptInput { file_name: "f.txt".to_owned(), digest: digest(&bytes), bytes };
     let formats: Vec<FileFormat> = formats.iter().map(|json| format(json)).collect();
-    OpenInput::open(&kept, &formats.iter().collect::<Vec<_>>(), 1 << 30, 1000).map(Arc::new)
+    let rejects = Arc::new(collector(&Limits::standard()).0);
+    OpenInput::open(&kept, &formats.iter().collect::<Vec<_>>(), 1 << 30, &rejects, 0).map(Arc::new)
 }
 
 fn open(bytes: impl AsRef<[u8]>, json: &str) -> Arc<OpenInput> {
@@ -49,7 +52,7 @@ fn read(input: &Arc<OpenInput>) -> (RecordBatch, Vec<Reject>, Vec<(String, Strin
         batches.push(batch.as_any().downcast_ref::<ArrowBatch>().unwrap().record_batch().clone());
     }
     let rows = arrow::compute::concat_batches(&input.schema, &batches).unwrap();
-    let rejects = input.account().rejects.clone();
+    let rejects = input.rejects.finish().unwrap().rejects.rows;
     (rows, rejects, reader.info())
 }
 
@@ -313,10 +316,10 @@ fn batches_are_bounded_and_two_readers_count_each_line_once() {
     let mut one = FileReader::new(&input, Some(&["symbol".to_owned()])).unwrap();
     let first = one.next().unwrap().unwrap();
     assert_eq!((first.rows(), first.schema().len()), (65_536, 2));
-    let (rows, _, _) = read(&input);
+    let (rows, rejects, _) = read(&input);
     while one.next().unwrap().is_some() {}
     let account = input.account();
-    assert_eq!((rows.num_rows(), account.data_lines, account.rejected), (69_990, 70_000, 10));
+    assert_eq!((rows.num_rows(), account.data_lines, rejects.len()), (69_990, 70_000, 10));
     assert!(account.ended && account.last_line_complete);
     let wide: Vec<String> = (0..40).map(|at| format!("{}{at}", "x".repeat(100_000))).collect();
     let file =

@@ -1,7 +1,5 @@
 //! The checks that the host carries out itself, on what the files say of themselves and on the keys.
 
-use std::sync::Arc;
-
 use model::manifest::{CheckSpec, CheckedBy, DatasetSpec, Footer, FooterRule};
 use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
 
@@ -35,10 +33,10 @@ impl Outcome {
     }
 }
 
-/// The checks of the files that a dataset declares for the host.
+/// The checks that a dataset declares for the host, of the files that may have fed it.
 pub(super) fn file_checks(
     dataset: &DatasetSpec,
-    inputs: &[Arc<OpenInput>],
+    inputs: &[&OpenInput],
     params: &serde_json::Value,
 ) -> Vec<CheckResult> {
     let declared = |check: &&CheckSpec| check.by == CheckedBy::Host;
@@ -130,18 +128,20 @@ fn last_line_complete(input: &OpenInput) -> Outcome {
     }
 }
 
-/// Tells the operator that more was rejected than is kept; none if every reject is.
-pub(super) fn rejects_kept(dataset: &DatasetSpec, rejected: u64, kept_max: u64) -> Option<CheckResult> {
-    if rejected <= kept_max {
+/// Tells the operator that a limit kept some of the rejects from being kept; none if every one is.
+pub(super) fn rejects_kept(dataset: &DatasetSpec, rejected: u64, cut: u64) -> Option<CheckResult> {
+    if cut == 0 {
         return None;
     }
+    let kept = rejected - cut;
     let outcome = Outcome {
         status: CheckStatus::Warn,
         message: format!(
-            "the run rejected {rejected} lines and keeps {kept_max} of them: raise `limits.rejects` to see them all"
+            "the run rejected {rejected} lines and keeps {kept} of them: raise `limits.rejects` or \
+             `limits.reject_bytes` to see them all"
         ),
         actual: Some(rejected.to_string()),
-        expected: Some(kept_max.to_string()),
+        expected: Some(kept.to_string()),
     };
     Some(outcome.result(dataset, "rejects_kept", CheckCategory::Completeness, Severity::Warn))
 }
@@ -156,8 +156,8 @@ pub(super) fn unique_key(dataset: &DatasetSpec, duplicates: &[Duplicate]) -> Che
         Some(first) => Outcome {
             status: CheckStatus::Fail,
             message: format!(
-                "{} rows share their key ({key}) with another row, first {} in {} rows: nothing of this dataset is kept, and \
-                 each of these lines is a reject",
+                "{} rows share their key ({key}) with another row, first {} in {} rows: nothing of the run is kept, and \
+                 every line of it is a reject, these as `duplicate_key`",
                 duplicates.len(),
                 first.key,
                 first.rows

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use model::manifest::DatasetSpec;
-use model::ports::{Finished, Prepared};
+use model::ports::{Finished, Prepared, Workbench};
 use model::quality::CheckResult;
 use model::reject::Reject;
 use model::{DatasetName, Digest, Failure, Partition};
 
+use super::refused::reject_every_line;
 use super::{LocalWorkbench, checks};
 use crate::capture::{Duplicate, PreparedCapture, content_hash, order};
 use crate::inputs::Keeping;
 use crate::read::{FileReader, OpenInput};
+use crate::rejects::Kept;
 
 pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
+    bench.end_partition();
     let inputs: Vec<Arc<OpenInput>> = bench.inputs.all().cloned().collect();
     for input in &inputs {
         drain(input)?;
@@ -28,33 +31,19 @@ pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
         // Else the first capture that is written waits, while the disk takes its own file as well.
         keeping.settle()?;
     }
-    let mut rejects = bench.rejects.kept;
-    let (mut rejected, mut rows_in) = (bench.rejects.count, 0);
-    for (at, input) in inputs.iter().enumerate() {
-        let mut account = input.account();
-        rows_in += account.data_lines;
-        rejected += account.rejected;
-        rejects.extend(std::mem::take(&mut account.rejects).into_iter().map(|reject| (at, reject)));
+    if found.duplicates > 0 {
+        reject_every_line(&bench, &inputs, found.rejects)?;
     }
-    rejected += found.duplicates;
-    let only = if inputs.len() == 1 { inputs.first() } else { None };
-    rejects.extend(found.rejects.into_iter().map(|mut reject| {
-        reject.raw = reject.line.and_then(|line| only.and_then(|input| input.raw(line)));
-        (0, reject)
-    }));
-    // A line that nobody named comes after those that were.
-    rejects.sort_by_key(|(at, reject)| (*at, reject.line.unwrap_or(u64::MAX)));
-    rejects.truncate(usize::try_from(bench.order.limits.rejects).unwrap_or(usize::MAX));
+    let Kept { rejects, rejected, cut } = bench.rejects.finish()?;
     let written = bench.order.outputs.iter().filter(|name| found.written.contains(name));
     let specs = written.filter_map(|name| bench.order.manifest.dataset(name));
-    let cut = specs.filter_map(|spec| checks::rejects_kept(spec, rejected, bench.order.limits.rejects));
-    found.checks.extend(cut);
+    found.checks.extend(specs.filter_map(|spec| checks::rejects_kept(spec, rejected, cut)));
     Ok(Finished {
         captures: found.captures,
         checks: found.checks,
-        rejects: rejects.into_iter().map(|(_, reject)| reject).collect(),
+        rejects,
         rejected,
-        rows_in,
+        rows_in: inputs.iter().map(|input| input.account().data_lines).sum(),
         folder_inputs: bench.inputs.folder_inputs(),
     })
 }
@@ -99,7 +88,9 @@ fn finish_dataset(
     let ordered = order(spec, &staging.batches, &staging.declared)?;
     drop(staging);
     found.checks.push(checks::unique_key(spec, &ordered.duplicates));
-    found.checks.extend(checks::file_checks(spec, inputs, &bench.order.params));
+    let fed_by: Vec<&OpenInput> =
+        inputs.iter().map(Arc::as_ref).filter(|input| bench.origins.may_feed(input, &spec.name)).collect();
+    found.checks.extend(checks::file_checks(spec, &fed_by, &bench.order.params));
     if !ordered.duplicates.is_empty() {
         found.duplicates += ordered.duplicates.len() as u64;
         let kept_max = usize::try_from(bench.order.limits.rejects).unwrap_or(usize::MAX);

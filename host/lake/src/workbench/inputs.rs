@@ -18,6 +18,7 @@ use model::{Failure, FailureKind};
 use crate::input_file::read_whole;
 use crate::inputs::{InputStore, Keeping, digest};
 use crate::read::OpenInput;
+use crate::rejects::{Collector, NOWHERE, Place};
 
 #[derive(Debug)]
 pub(super) struct Inputs {
@@ -28,6 +29,7 @@ pub(super) struct Inputs {
     files: Vec<(String, KeptInput)>,
     /// `folder/file`, format and the opened input.
     opened: Vec<(String, String, Arc<OpenInput>)>,
+    rejects: Arc<Collector>,
 }
 
 #[derive(Debug)]
@@ -38,16 +40,22 @@ struct Declared {
 }
 
 impl Inputs {
-    pub(super) fn open(order: &WorkOrder, store: InputStore) -> Result<Self, Failure> {
+    pub(super) fn open(order: &WorkOrder, store: InputStore, rejects: Arc<Collector>) -> Result<Self, Failure> {
         let keeping = Keeping::new(store, order.inputs.values().map(|kept| kept.digest).collect());
         let mut declared = BTreeMap::new();
+        let mut place = 0;
         for (name, kept) in &order.inputs {
             let names = order.formats.get(name).map(Vec::as_slice).unwrap_or_default();
             let formats = names.iter().map(|name| format(order, name)).collect::<Result<Vec<_>, _>>()?;
-            let open = if formats.is_empty() { None } else { Some(Arc::new(opened(order, kept, &formats)?)) };
+            let open = if formats.is_empty() {
+                None
+            } else {
+                place += 1;
+                Some(Arc::new(opened(order, kept, &formats, &rejects, place - 1)?))
+            };
             declared.insert(name.clone(), Declared { kept: kept.clone(), open });
         }
-        Ok(Self { keeping, declared, folders: HashMap::new(), files: Vec::new(), opened: Vec::new() })
+        Ok(Self { keeping, declared, folders: HashMap::new(), files: Vec::new(), opened: Vec::new(), rejects })
     }
 
     /// Hands over the duty to wait until everything that was read is kept for good.
@@ -85,20 +93,20 @@ impl Inputs {
         declared.chain(self.opened.iter().map(|(_, _, open)| open))
     }
 
-    /// The input that a guest means by a name, or by none if there is only one; with its place in [`Inputs::all`].
-    pub(super) fn meant(&self, name: Option<&str>) -> Option<(usize, &Arc<OpenInput>)> {
+    /// The input that a guest means by a name, or by none if there is only one.
+    pub(super) fn meant(&self, name: Option<&str>) -> Option<&Arc<OpenInput>> {
         match name {
             Some(name) => {
                 let declared = self.declared.iter().filter(|(_, declared)| declared.open.is_some());
                 let names = declared.map(|(name, _)| name.as_str());
                 let mut names = names.chain(self.opened.iter().map(|(path, _, _)| path.as_str()));
                 let at = names.position(|known| known == name)?;
-                self.all().nth(at).map(|input| (at, input))
+                self.all().nth(at)
             }
             None => {
                 let mut all = self.all();
                 let only = all.next()?;
-                all.next().is_none().then_some((0, only))
+                all.next().is_none().then_some(only)
             }
         }
     }
@@ -160,7 +168,8 @@ impl Inputs {
         }
         let format = format(order, format_name)?;
         let kept = self.folder_bytes(order, folder, file)?;
-        let open = Arc::new(opened(order, &kept, &[format])?);
+        let place = Place::try_from(self.all().count()).unwrap_or(NOWHERE);
+        let open = Arc::new(opened(order, &kept, &[format], &self.rejects, place)?);
         self.opened.push((path, format_name.to_owned(), Arc::clone(&open)));
         Ok(open)
     }
@@ -222,6 +231,12 @@ fn format<'a>(order: &'a WorkOrder, name: &str) -> Result<&'a FileFormat, Failur
     })
 }
 
-fn opened(order: &WorkOrder, kept: &KeptInput, formats: &[&FileFormat]) -> Result<OpenInput, Failure> {
-    OpenInput::open(kept, formats, order.limits.input_bytes, order.limits.rejects)
+fn opened(
+    order: &WorkOrder,
+    kept: &KeptInput,
+    formats: &[&FileFormat],
+    rejects: &Arc<Collector>,
+    place: Place,
+) -> Result<OpenInput, Failure> {
+    OpenInput::open(kept, formats, order.limits.input_bytes, rejects, place)
 }

@@ -38,6 +38,11 @@ impl Staging {
     pub(super) fn is_empty(&self) -> bool {
         self.rows == 0 && self.declared.is_empty()
     }
+
+    /// Rows and declared partitions so far.
+    pub(super) fn size(&self) -> (u64, usize) {
+        (self.rows, self.declared.len())
+    }
 }
 
 /// What one attempt may still write over all datasets.
@@ -63,7 +68,7 @@ impl Budget {
             if spent.fetch_add(more, Ordering::Relaxed).saturating_add(more) > max {
                 let message =
                     format!("the attempt writes more than `{name}` = {max}; raise it in spine.toml if it may");
-                return Err(DataError::new("limit-exceeded", message));
+                return Err(DataError::new("limit_exceeded", message));
             }
         }
         Ok(())
@@ -97,7 +102,7 @@ impl StagingWriter {
     fn stage(&self, arrays: Vec<ArrayRef>) -> Result<u64, DataError> {
         let arrays = arrays.iter().map(normal_floats).collect();
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)
-            .map_err(|error| DataError::new("invalid-buffer", format!("rows of `{}`: {error}", self.spec.name)))?;
+            .map_err(|error| DataError::new("invalid_buffer", format!("rows of `{}`: {error}", self.spec.name)))?;
         let rows = batch.num_rows() as u64;
         self.budget.spend(rows, batch_bytes(&batch))?;
         let mut staged = self.staged.lock();
@@ -117,11 +122,11 @@ impl StagingWriter {
         let mut seen: Vec<&str> = Vec::new();
         for name in names {
             if seen.contains(&name) {
-                return Err(DataError::new("duplicate-column", format!("column `{name}` is written twice")));
+                return Err(DataError::new("duplicate_column", format!("column `{name}` is written twice")));
             }
             if name != LINE && self.spec.column(name).is_none() {
                 let message = format!("`{}` has no column `{name}`", self.spec.name);
-                return Err(DataError::new("unknown-column", message));
+                return Err(DataError::new("unknown_column", message));
             }
             seen.push(name);
         }
@@ -131,7 +136,7 @@ impl StagingWriter {
             return Ok(());
         }
         let message = format!("rows of `{}` lack the columns {}", self.spec.name, missing.join(", "));
-        Err(DataError::new("missing-column", message))
+        Err(DataError::new("missing_column", message))
     }
 }
 
@@ -164,11 +169,11 @@ impl TableWriter for StagingWriter {
                 let found = crate::schema::contract_type(array.data_type());
                 let found = found.map_or_else(|| array.data_type().to_string(), |found| found.to_string());
                 let message = format!("column `{name}` is {found}, and `{}` declares {data_type}", self.spec.name);
-                return Err(DataError::new("type-mismatch", message));
+                return Err(DataError::new("type_mismatch", message));
             }
             if !nullable && array.null_count() > 0 {
                 let message = format!("column `{name}`: it holds nulls, and the column must not");
-                return Err(DataError::new("invalid-buffer", message));
+                return Err(DataError::new("invalid_buffer", message));
             }
             Ok(Arc::clone(array))
         };
@@ -181,7 +186,7 @@ impl TableWriter for StagingWriter {
     }
 
     fn declare(&mut self, partition: &[(String, String)]) -> Result<(), DataError> {
-        let bad = |message: String| DataError::new("bad-partition", message);
+        let bad = |message: String| DataError::new("bad_partition", message);
         let columns = &self.spec.partition_by;
         let given: Vec<&str> = partition.iter().map(|(name, _)| name.as_str()).collect();
         if given.len() != columns.len() || !columns.iter().all(|column| given.contains(&column.as_str())) {

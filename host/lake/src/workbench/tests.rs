@@ -19,7 +19,8 @@ const MANIFEST: &str = r#"{"contract":"0.1.0","name":"demo","version":"1",
       {"name":"trailer_count","category":"INTEGRITY","severity":"block","by":"host"},
       {"name":"last_line_complete","category":"INTEGRITY","severity":"block","by":"host"},
       {"name":"mine","category":"BUSINESS_RULE","severity":"warn"}]},
-   {"name":"demo.other","columns":[{"name":"kind","type":"utf8"}],"key":["kind"],"partition_by":["kind"]}],
+   {"name":"demo.other","columns":[{"name":"kind","type":"utf8"}],"key":["kind"],"partition_by":["kind"],"checks":[
+      {"name":"trailer_count","category":"INTEGRITY","severity":"block","by":"host"}]}],
   "formats":[{"name":"psv","kind":"delimited","delimiter":"|","columns":[
       {"header":"Day","name":"day","type":"date32","date_format":"%Y%m%d"},
       {"header":"Symbol","name":"symbol","type":"utf8","key":true},
@@ -37,6 +38,7 @@ fn bench() -> Bench {
     let lake = LocalLake::open(folder.path()).unwrap();
     let snapshot = Snapshot { id: 0, at: Timestamp::from_micros(0) };
     let order = WorkOrder {
+        run_id: ids().1,
         manifest: Arc::new(Manifest::parse(MANIFEST).unwrap()),
         inputs: BTreeMap::new(),
         formats: BTreeMap::from([("file".to_owned(), vec!["psv".to_owned()])]),
@@ -104,7 +106,7 @@ fn one_file_becomes_sorted_captures_by_partition_with_checks_and_rejects() {
     let found: Vec<_> = finished.captures.iter().map(|it| (it.partition.to_string(), it.rows)).collect();
     assert_eq!(found, [("day=2021-01-27".to_owned(), 1), ("day=2021-01-28".to_owned(), 1)]);
     assert_eq!((finished.rows_in, finished.rejected), (3, 1));
-    assert_eq!(finished.rejects[0].raw.as_deref(), Some("20210128||2"));
+    assert_eq!(finished.rejects.rows[0].raw.as_deref(), Some("20210128||2"));
     let header = check(&finished, "header");
     assert_eq!((header.status, header.category), (CheckStatus::Pass, CheckCategory::Integrity));
     let trailer = check(&finished, "trailer_count");
@@ -129,16 +131,82 @@ fn a_trailer_that_is_wrong_or_missing_fails_unless_a_parameter_says_none() {
     assert_eq!(check(&cut, "trailer_count").status, CheckStatus::Fail);
 }
 
+fn listed(finished: &Finished) -> Vec<(&str, u64, &str)> {
+    let rejects = finished.rejects.rows.iter();
+    rejects.map(|it| (it.code.as_str(), it.line.unwrap(), it.raw.as_deref().unwrap())).collect()
+}
+
 #[test]
-fn a_shared_key_leaves_no_capture_and_every_line_of_it_is_a_reject() {
-    let file = "Day|Symbol|Volume\n20210128|A|1\n20210128|a|2\n20210128|A|3\n3\n";
+fn a_shared_key_leaves_no_capture_and_every_line_is_a_reject() {
+    let file = "Day|Symbol|Volume\n20210128|A|1\n20210128|a|2\n20210128|A|3\n20210128|B|x\n4\n";
     let finished = bench().with_file(file).copied();
     assert!(finished.captures.is_empty());
     assert!(check(&finished, "unique_key").blocks());
-    let found: Vec<_> =
-        finished.rejects.iter().map(|it| (it.code.as_str(), it.line.unwrap(), it.raw.as_deref().unwrap())).collect();
-    assert_eq!(found, [("duplicate_key", 2, "20210128|A|1"), ("duplicate_key", 4, "20210128|A|3")]);
-    assert_eq!(finished.rejected, 2);
+    let expected = [
+        ("duplicate_key", 2, "20210128|A|1"),
+        ("not_published", 3, "20210128|a|2"),
+        ("duplicate_key", 4, "20210128|A|3"),
+        ("bad_field", 5, "20210128|B|x"),
+    ];
+    assert_eq!(listed(&finished), expected);
+    assert_eq!((finished.rejected, finished.rows_in), (4, 4));
+}
+
+/// What a guest may do before its rows turn out to share a key: reject lines with and without their number, write rows
+/// without theirs, write one line twice, write the same line to two datasets.
+#[test]
+fn every_line_of_a_refused_run_is_rejected_once_whatever_the_guest_did() {
+    let file = "Day|Symbol|Volume\n20210128|A|1\n20210128||2\n20210128|A|3\n20210128|B|4\n20210128|C|5\n5\n";
+    let reject = |line| RejectedRow { line, code: "odd".to_owned(), message: String::new(), details: Vec::new() };
+    let kinds = |lines: Option<&[i64]>| {
+        let kind = text_column(&["x", "x"]);
+        named([vec![("kind", kind)], lines.map(|lines| ("_line", int_column(lines))).into_iter().collect()].concat())
+    };
+    type Guest<'a> = &'a dyn Fn(&mut dyn Workbench);
+    let cases: [(&str, Guest<'_>); 6] = [
+        ("dbdnn", &|bench| copy(bench)),
+        ("dbdon", &|bench| {
+            copy(bench);
+            bench.reject(vec![reject(Some(5))]).unwrap();
+        }),
+        // The line that it did not name is the last that is still to be accounted for.
+        ("dbdno", &|bench| {
+            copy(bench);
+            bench.reject(vec![reject(None)]).unwrap();
+        }),
+        ("nbnnn", &|bench| {
+            bench.output("demo.other").unwrap().write(kinds(None)).unwrap();
+        }),
+        ("nbndn", &|bench| {
+            bench.output("demo.other").unwrap().write(kinds(Some(&[5, 5]))).unwrap();
+        }),
+        ("dbddn", &|bench| {
+            copy(bench);
+            bench.output("demo.other").unwrap().write(kinds(Some(&[2, 5]))).unwrap();
+        }),
+    ];
+    for (expected, guest) in cases {
+        let bench = bench().with_file(file);
+        let mut open = bench.open();
+        guest(&mut *open);
+        let finished = open.finish().unwrap();
+        let codes: String = finished.rejects.rows.iter().map(|reject| &reject.code[..1]).collect();
+        assert_eq!(codes, expected);
+        assert_eq!((finished.rejected, finished.rows_in), (5, 5), "{expected}");
+        assert!(check(&finished, "unique_key").blocks());
+    }
+}
+
+#[test]
+fn duplicates_of_a_guest_that_reads_no_table_are_the_rejects() {
+    let bench = bench();
+    let mut open = bench.open();
+    let columns = vec![("kind", text_column(&["x", "x", "y"])), ("_line", int_column(&[7, 9, 11]))];
+    open.output("demo.other").unwrap().write(named(columns)).unwrap();
+    let finished = open.finish().unwrap();
+    let found: Vec<_> = finished.rejects.rows.iter().map(|it| (it.code.as_str(), it.line)).collect();
+    assert_eq!(found, [("duplicate_key", Some(7)), ("duplicate_key", Some(9))]);
+    assert_eq!((finished.rejected, finished.rows_in), (2, 0));
 }
 
 #[test]
@@ -165,8 +233,8 @@ fn a_declared_partition_is_a_capture_of_no_rows() {
     let declare = |writer: &mut Box<dyn TableWriter>, name: &str, value: &str| {
         writer.declare(&[(name.to_owned(), value.to_owned())]).map_err(|error| error.code)
     };
-    assert_eq!(declare(&mut writer, "day", "28.01.2021"), Err("bad-partition".to_owned()));
-    assert_eq!(declare(&mut writer, "symbol", "A"), Err("bad-partition".to_owned()));
+    assert_eq!(declare(&mut writer, "day", "28.01.2021"), Err("bad_partition".to_owned()));
+    assert_eq!(declare(&mut writer, "symbol", "A"), Err("bad_partition".to_owned()));
     declare(&mut writer, "day", "2021-01-28").unwrap();
     assert_eq!(open.written(), ["demo.volume".parse().unwrap()]);
     let mut finished = open.finish().unwrap();
@@ -213,15 +281,15 @@ fn a_write_has_every_column_once_and_equal_rows() {
         let mut open = bench.open();
         open.output("demo.volume").unwrap().write(named(columns)).unwrap_err().code
     };
-    assert_eq!(code(full()[..2].to_vec()), "missing-column");
-    assert_eq!(code([full(), full()].concat()), "duplicate-column");
-    assert_eq!(code([full(), vec![("extra", int_column(&[1]))]].concat()), "unknown-column");
+    assert_eq!(code(full()[..2].to_vec()), "missing_column");
+    assert_eq!(code([full(), full()].concat()), "duplicate_column");
+    assert_eq!(code([full(), vec![("extra", int_column(&[1]))]].concat()), "unknown_column");
     let mut uneven = full();
     uneven[2].1 = int_column(&[5, 6]);
-    assert_eq!(code(uneven), "invalid-buffer");
+    assert_eq!(code(uneven), "invalid_buffer");
     let mut nulls = full();
     nulls[1].1.parts[0] = vec![0];
-    assert_eq!(code(nulls), "invalid-buffer");
+    assert_eq!(code(nulls), "invalid_buffer");
     assert_eq!(open.output("demo.nope").unwrap_err().code, "unknown_output");
     assert_eq!(open.output("nonsense").unwrap_err().code, "unknown_output");
     assert_eq!(rows(open.input("staged:demo.volume", r#"{"columns":["volume"]}"#).unwrap(), "volume"), [5, 5]);
@@ -235,7 +303,7 @@ fn a_batch_of_another_type_is_refused_by_name() {
     let field = Field { name: "volume".to_owned(), dtype: "utf8".to_owned(), nullable: false, details: Vec::new() };
     let wrong: Box<dyn TableBatch> = batch.with_column(&field, text_column(&["x", "y"])).unwrap();
     let error = open.output("demo.volume").unwrap().write_batch(&*wrong).unwrap_err();
-    assert_eq!(error.code, "type-mismatch");
+    assert_eq!(error.code, "type_mismatch");
     assert!(error.message.contains("`volume` is utf8") && error.message.contains("int64"), "{}", error.message);
 }
 
@@ -247,7 +315,7 @@ fn output_limits_name_their_key() {
     let mut writer = open.output("demo.other").unwrap();
     writer.write(named(vec![("kind", text_column(&["a", "b"]))])).unwrap();
     let error = writer.write(named(vec![("kind", text_column(&["c", "d"]))])).unwrap_err();
-    assert_eq!(error.code, "limit-exceeded");
+    assert_eq!(error.code, "limit_exceeded");
     assert!(error.message.contains("limits.output_rows"), "{}", error.message);
 }
 
@@ -259,13 +327,10 @@ fn guest_rejects_get_the_text_of_their_line_and_are_limited() {
     let reject = |line| RejectedRow { line, code: "odd".to_owned(), message: "m".repeat(5000), details: Vec::new() };
     open.reject(vec![reject(Some(4)), reject(None), reject(Some(2)), reject(Some(2)), reject(Some(99))]).unwrap();
     let finished = open.finish().unwrap();
-    assert_eq!((finished.rejected, finished.rejects.len()), (6, 3));
-    let found: Vec<_> = finished.rejects.iter().map(|it| (it.line, it.raw.as_deref())).collect();
-    assert_eq!(
-        found,
-        [(Some(2), Some("20210128|TpC|1")), (Some(3), Some("20210128||2")), (Some(4), Some("20210127|TPC|3"))]
-    );
-    assert!(finished.rejects[0].message.len() < 1100);
+    assert_eq!((finished.rejected, finished.rejects.rows.len()), (6, 3));
+    let found: Vec<_> = finished.rejects.rows.iter().map(|it| (it.line, it.raw.as_deref())).collect();
+    assert_eq!(found, [(Some(2), Some("20210128|TpC|1")), (Some(4), Some("20210127|TPC|3")), (None, None)]);
+    assert!(finished.rejects.rows[0].message.len() < 1100);
 }
 
 #[test]
@@ -275,7 +340,7 @@ fn rejects_past_the_limit_are_counted_and_the_operator_is_told() {
     assert!(!bench.copied().checks.iter().any(|it| it.check == "rejects_kept"));
     bench.order.limits.rejects = 1;
     let finished = bench.copied();
-    assert_eq!((finished.rejected, finished.rejects.len()), (2, 1));
+    assert_eq!((finished.rejected, finished.rejects.rows.len()), (2, 1));
     let cut = check(&finished, "rejects_kept");
     assert_eq!((cut.status, cut.severity), (CheckStatus::Warn, Severity::Warn));
     assert_eq!((cut.actual.as_deref(), cut.expected.as_deref()), (Some("2"), Some("1")));
@@ -355,11 +420,74 @@ fn files_of_a_granted_folder_are_listed_read_and_kept() {
     open.reject(vec![named]).unwrap();
     let finished = open.finish().unwrap();
     assert_eq!(finished.rows_in, 4);
-    assert_eq!(finished.rejects[0].raw.as_deref(), Some("20210128|TpC|1"));
+    assert_eq!(finished.rejects.rows[0].raw.as_deref(), Some("20210128|TpC|1"));
     let kept: Vec<&str> = finished.folder_inputs.iter().map(|kept| kept.file_name.as_str()).collect();
     assert_eq!(kept, ["a.psv", "b.psv"]);
     let digest = finished.folder_inputs[1].digest;
     assert_eq!(*bench.lake.read_input(digest).unwrap(), FILE.as_bytes());
+}
+
+/// `a.psv` feeds one dataset and `b.psv`, whose trailer is wrong, the other: each in a partition of its own, or both in
+/// none.
+#[test]
+fn the_checks_of_a_file_judge_what_was_written_while_it_was_worked_on() {
+    let psv = r#"{"format":"psv"}"#;
+    let kind = |bench: &mut dyn Workbench, kind: &str| {
+        bench.output("demo.other").unwrap().write(named(vec![("kind", text_column(&[kind]))])).unwrap();
+    };
+    let volume = |bench: &mut dyn Workbench, reader: &mut Box<dyn TableReader>| {
+        let batch = reader.next().unwrap().unwrap();
+        bench.output("demo.volume").unwrap().write_batch(&*batch).unwrap();
+    };
+    type Guest<'a> = &'a dyn Fn(&mut dyn Workbench);
+    let cases: [(&str, CheckStatus, CheckStatus, Guest<'_>); 4] = [
+        ("each in its partition", CheckStatus::Pass, CheckStatus::Fail, &|bench| {
+            bench.begin_partition();
+            let mut a = bench.input("drop/a.psv", psv).unwrap();
+            volume(bench, &mut a);
+            bench.end_partition();
+            bench.begin_partition();
+            let _ = bench.input("drop/b.psv", psv).unwrap();
+            kind(bench, "b");
+        }),
+        ("no partitions", CheckStatus::Fail, CheckStatus::Fail, &|bench| {
+            let mut a = bench.input("drop/a.psv", psv).unwrap();
+            volume(bench, &mut a);
+            let _ = bench.input("drop/b.psv", psv).unwrap();
+            kind(bench, "b");
+        }),
+        ("one was read while discovering", CheckStatus::Fail, CheckStatus::Fail, &|bench| {
+            let _ = bench.input("drop/b.psv", psv).unwrap();
+            bench.begin_partition();
+            let mut a = bench.input("drop/a.psv", psv).unwrap();
+            volume(bench, &mut a);
+            bench.begin_partition();
+            kind(bench, "b");
+        }),
+        ("a reader and a writer that are kept", CheckStatus::Fail, CheckStatus::Pass, &|bench| {
+            bench.begin_partition();
+            let mut b = bench.input("drop/b.psv", psv).unwrap();
+            bench.begin_partition();
+            let _ = bench.input("drop/a.psv", psv).unwrap();
+            kind(bench, "a");
+            bench.begin_partition();
+            volume(bench, &mut b);
+        }),
+    ];
+    for (what, of_volume, of_other, guest) in cases {
+        let mut bench = bench();
+        let drop = granted(&mut bench);
+        std::fs::write(drop.path().join("b.psv"), FILE.replace("\n3\n", "\n9\n")).unwrap();
+        let mut open = bench.open();
+        guest(&mut *open);
+        let finished = open.finish().unwrap();
+        let trailer = |dataset: &str| {
+            let mut checks = finished.checks.iter().filter(|it| it.dataset.to_string() == dataset);
+            checks.find(|it| it.check == "trailer_count").unwrap().status
+        };
+        assert_eq!((trailer("demo.volume"), trailer("demo.other")), (of_volume, of_other), "{what}");
+        assert_eq!(finished.rows_in, 4, "{what}: every file is read to its end");
+    }
 }
 
 #[test]

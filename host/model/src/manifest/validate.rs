@@ -101,6 +101,12 @@ fn dataset_problems(found: &mut Vec<String>, manifest: &Manifest, dataset: &Data
             let known = HOST_CHECKS.join("`, `");
             found.push(format!("in dataset `{name}`, the host has no check `{}`; it has `{known}`", check.name));
         }
+        // What the host decides by it is more than a block: there is no capture, and every line is a reject.
+        if check.by == CheckedBy::Plugin && check.name == "unique_key" {
+            found.push(format!(
+                "in dataset `{name}`, the check `unique_key` is always the host's: name yours otherwise"
+            ));
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::ids::{CaptureId, Digest, RunId};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::quality::CheckResult;
-use crate::reject::Reject;
+use crate::reject::Rejects;
 
 /// Arrow, Parquet, files. Calls block; run them where blocking is allowed.
 pub trait Lake: Debug + Send + Sync {
@@ -52,6 +52,8 @@ pub struct Granted {
 /// What an attempt is allowed to read and write.
 #[derive(Clone, Debug)]
 pub struct WorkOrder {
+    /// The run that asks; its rejects are kept under its id.
+    pub run_id: RunId,
     pub manifest: Arc<Manifest>,
     /// By input name. Opened, and their formats found, before the guest starts.
     pub inputs: BTreeMap<String, KeptInput>,
@@ -68,15 +70,17 @@ pub struct WorkOrder {
     pub dry_run: bool,
 }
 
-/// What an attempt delivered, checked by the host and sorted, not yet on disk.
+/// What an attempt delivered, checked by the host and sorted. No capture is on disk yet.
 #[derive(Debug)]
 pub struct Finished {
     /// In the order of the outputs, then of the partitions.
     pub captures: Vec<Prepared>,
     /// Results of the host's checks.
     pub checks: Vec<CheckResult>,
-    /// In order of line; at most the limit.
-    pub rejects: Vec<Reject>,
+    /// At most the limits; durable where they are a file. Until the ledger names that file nobody reads it, and the
+    /// next start removes it. A dry run keeps none.
+    pub rejects: Rejects,
+    /// Rejected lines in all. Of a run that `unique_key` refuses, every data line.
     pub rejected: u64,
     /// Data lines over all inputs, rejected ones included.
     pub rows_in: u64,

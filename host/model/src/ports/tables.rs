@@ -67,7 +67,7 @@ pub trait TableBatch: Debug + Send + Sync {
     fn columns_bytes(&self, names: &[String]) -> Result<u64, DataError>;
     fn select(&self, names: &[String]) -> Result<Box<dyn TableBatch>, DataError>;
     fn filter(&self, keep: &[u8]) -> Result<Box<dyn TableBatch>, DataError>;
-    /// Takes rows by little-endian u32 positions; fails with `limit-exceeded` before making more than `bytes_max`.
+    /// Takes rows by little-endian u32 positions; fails with `limit_exceeded` before making more than `bytes_max`.
     fn take(&self, rows: &[u8], bytes_max: u64) -> Result<Box<dyn TableBatch>, DataError>;
     fn with_column(&self, column: &Field, data: Buffers) -> Result<Box<dyn TableBatch>, DataError>;
     fn as_any(&self) -> &dyn Any;
@@ -123,9 +123,14 @@ pub trait Workbench: Debug + Send {
     fn files(&mut self, folder: &str) -> Result<Vec<FileEntry>, Failure>;
     /// `host.reject`: adds the raw text of each line.
     fn reject(&mut self, rows: Vec<RejectedRow>) -> Result<(), Failure>;
+    /// A source begins to fetch a partition. What it reads and writes until [`Workbench::end_partition`] belongs
+    /// together: the checks of a file judge only datasets that were written while it was worked on.
+    fn begin_partition(&mut self);
+    /// What is read or written from here on belongs to every partition.
+    fn end_partition(&mut self);
     /// The datasets that hold rows or declared partitions so far.
     fn written(&self) -> Vec<crate::DatasetName>;
-    /// Reads inputs to their end, carries out the host's checks and sorts what was written by natural key. Nothing is
-    /// on disk yet.
+    /// Reads inputs to their end, carries out the host's checks, sorts what was written by natural key and keeps the
+    /// rejects. No capture is on disk yet.
     fn finish(self: Box<Self>) -> Result<Finished, Failure>;
 }

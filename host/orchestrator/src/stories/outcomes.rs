@@ -25,7 +25,7 @@ async fn a_good_file_becomes_a_published_capture() {
     assert_eq!(*bench.ended.lock().unwrap(), ["completed"]);
     let state = bench.ledger.state();
     let conclusion = &state.conclusions[0];
-    assert_eq!((conclusion.rejects.len(), conclusion.stages.len(), conclusion.logs.len()), (1, 1, 1));
+    assert_eq!((conclusion.rejects.rows.len(), conclusion.stages.len(), conclusion.logs.len()), (1, 1, 1));
     assert_eq!(state.starts[0].inputs, [("day.txt".to_owned(), digest(GOOD.as_bytes()))]);
     assert_eq!(report.params, json!({"file": "day.txt"}));
 }
@@ -96,7 +96,7 @@ async fn a_guest_that_fails_publishes_nothing_and_keeps_its_rejects() {
     let report = bench.run(GOOD).await;
     assert_eq!((report.status, error_code(&report), report.rejected), (RunStatus::Failed, "trap", 1));
     assert_eq!((report.rows_out, report.captures.len()), (0, 0));
-    assert_eq!(bench.ledger.state().conclusions[0].rejects.len(), 1);
+    assert_eq!(bench.ledger.state().conclusions[0].rejects.rows.len(), 1);
     assert!(bench.lake.written.lock().unwrap().is_empty());
 }
 
@@ -127,7 +127,7 @@ async fn a_lost_row_fails_the_run() {
 #[tokio::test]
 async fn duplicate_keys_leave_no_capture_at_all() {
     let bench = Bench::new().await;
-    let report = bench.run("rows_in 3\nrejected 2\ncapture 1 1 a\ncheck unique_key FAIL block").await;
+    let report = bench.run("rows_in 3\nrejected 3\ncapture 1 1 a\ncheck unique_key FAIL block").await;
     assert_eq!((report.status, error_code(&report)), (RunStatus::Failed, "unique_key"));
     let error = report.error.as_ref().unwrap();
     assert_eq!(error.exit_code(), 3);

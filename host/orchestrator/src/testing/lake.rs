@@ -19,7 +19,7 @@ use model::ports::{
     TableWriter, WorkOrder, Workbench,
 };
 use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
-use model::reject::Reject;
+use model::reject::{Reject, Rejects};
 use model::{CaptureId, DatasetName, RunId};
 
 use super::digest;
@@ -117,6 +117,10 @@ impl Workbench for Scripted {
     fn reject(&mut self, _: Vec<RejectedRow>) -> Result<(), Failure> {
         Err(unscripted())
     }
+    fn begin_partition(&mut self) {}
+
+    fn end_partition(&mut self) {}
+
     fn written(&self) -> Vec<DatasetName> {
         vec![dataset()]
     }
@@ -137,7 +141,7 @@ impl Workbench for Scripted {
         Ok(Finished {
             captures: self.lines("capture").iter().map(|words| self.capture(words)).collect(),
             checks: self.lines("check").iter().map(|words| check(words)).collect(),
-            rejects: rejects.collect(),
+            rejects: Rejects { rows: rejects.collect(), file: None },
             rejected,
             rows_in: self.number("rows_in "),
             folder_inputs: self.lines("folder").iter().map(folder).collect(),

@@ -67,7 +67,7 @@ impl HostState {
     fn too_many_handles(&self) -> DataError {
         let handles = self.limits.handles;
         DataError::new(
-            "limit-exceeded",
+            "limit_exceeded",
             format!("{handles} handles are open: drop batches you no longer use, or raise `limits.handles`"),
         )
     }

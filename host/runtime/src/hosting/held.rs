@@ -39,7 +39,7 @@ impl Held {
         }
         let Self { used, limit, .. } = self;
         Err(DataError::new(
-            "limit-exceeded",
+            "limit_exceeded",
             format!(
                 "the host holds {used} bytes for this attempt, {bytes} more would pass the limit of {limit}: release \
                  batches, read fewer columns, or raise `limits.held_bytes`"
@@ -82,7 +82,7 @@ mod tests {
         let mut held = Held::new(100);
         held.charge(80);
         let error = held.check(21).unwrap_err();
-        assert_eq!(error.code, "limit-exceeded");
+        assert_eq!(error.code, "limit_exceeded");
         assert!(error.message.contains("limits.held_bytes"));
         held.refund(80);
         assert_eq!(held.check(100), Ok(()));

@@ -82,7 +82,9 @@ impl host::Host for HostState {
 
     fn reject(&mut self, rows: Vec<host::RejectedRow>) -> Called<()> {
         self.journal.called();
-        Ok(self.workbench.reject(rows.into_iter().map(Into::into).collect()).map_err(guest_error))
+        // Very many of them go to a disk.
+        let rejected = kernel(|| self.workbench.reject(rows.into_iter().map(Into::into).collect()));
+        Ok(rejected.map_err(guest_error))
     }
 
     fn report(&mut self, found: host::Anomaly) -> Called<()> {

@@ -100,12 +100,12 @@ fn what_the_host_holds_is_limited_before_it_is_made() {
     let reader = reader(&mut state);
     let batch = next(&mut state, &reader).unwrap();
     let two = vec!["n".to_owned(), "n".to_owned()];
-    assert_eq!(code(state.columns(same(&batch), two).unwrap()), "limit-exceeded");
+    assert_eq!(code(state.columns(same(&batch), two).unwrap()), "limit_exceeded");
     let copy = state.take(same(&batch), vec![0; 4]).unwrap().unwrap();
-    assert_eq!(code(state.filter(same(&batch), vec![1]).unwrap()), "limit-exceeded");
+    assert_eq!(code(state.filter(same(&batch), vec![1]).unwrap()), "limit_exceeded");
     let data = tables::Buffers { rows: 1, parts: vec![vec![0; 8]] };
     let field = tables::Field { name: "m".to_owned(), dtype: "int64".to_owned(), nullable: false, details: Vec::new() };
-    assert_eq!(code(state.with_column(same(&batch), field, data).unwrap()), "limit-exceeded");
+    assert_eq!(code(state.with_column(same(&batch), field, data).unwrap()), "limit_exceeded");
     HostBatchDrop::drop(&mut state, copy);
     assert_eq!(code(state.filter(same(&batch), vec![1]).unwrap()), "ok");
 }
@@ -116,7 +116,7 @@ fn handles_are_limited_with_an_error_the_guest_can_read() {
     let reader = reader(&mut state);
     next(&mut state, &reader).unwrap();
     let error = HostReaderNext::next(&mut state, &reader).unwrap_err();
-    assert_eq!(error.code, "limit-exceeded");
+    assert_eq!(error.code, "limit_exceeded");
     assert!(error.message.contains("limits.handles"), "{}", error.message);
     let error = state.output("p.d".to_owned()).unwrap().unwrap_err();
     assert_eq!(error.code, "handle_limit");

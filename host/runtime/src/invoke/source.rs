@@ -20,7 +20,10 @@ pub(super) async fn run(guest: &mut Guest<'_>, name: &str, cursor: Option<&[u8]>
         let found = guest.returned("discover", found)?;
         let mut all_ready = true;
         for partition in &found.partitions {
-            match fetch(guest, &source, name, partition).await? {
+            guest.store.data_mut().workbench.begin_partition();
+            let fetched = fetch(guest, &source, name, partition).await;
+            guest.store.data_mut().workbench.end_partition();
+            match fetched? {
                 Fetched::New => answer.partitions += 1,
                 Fetched::Unchanged => {}
                 Fetched::NotReady => all_ready = false,

@@ -66,6 +66,10 @@ impl Workbench for Bench {
         Ok(())
     }
 
+    fn begin_partition(&mut self) {}
+
+    fn end_partition(&mut self) {}
+
     fn written(&self) -> Vec<DatasetName> {
         self.written.clone()
     }
@@ -132,7 +136,7 @@ impl TableBatch for Rows {
 
     fn take(&self, _rows: &[u8], bytes_max: u64) -> Result<Box<dyn TableBatch>, DataError> {
         if self.bytes > bytes_max {
-            return Err(DataError::new("limit-exceeded", "too much"));
+            return Err(DataError::new("limit_exceeded", "too much"));
         }
         Ok(Box::new(self.clone()))
     }

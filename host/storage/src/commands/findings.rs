@@ -2,7 +2,7 @@
 
 use model::failure::Failure;
 use model::quality::CheckResult;
-use model::reject::Reject;
+use model::reject::{Reject, RejectFile};
 use model::run::{Conclusion, LogLine};
 use serde::Serialize;
 
@@ -41,10 +41,23 @@ struct Rejected<'a> {
     raw: Option<&'a str>,
 }
 
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a str,
+    bytes: i64,
+    rows: i64,
+    codes: String,
+}
+
 /// Writes the findings of several runs, each kind in one statement.
 pub(crate) async fn record<'a>(scribe: &mut Scribe<'_>, ended: &[&'a Conclusion]) -> Result<(), Failure> {
     quality(scribe, rows(ended, |conclusion| conclusion.quality.iter())).await?;
-    rejects(scribe, rows(ended, |conclusion| conclusion.rejects.iter().map(reject))).await?;
+    rejects(scribe, rows(ended, |conclusion| conclusion.rejects.rows.iter().map(reject))).await?;
+    let mut files = Vec::new();
+    for Row { run_id, position, item } in rows(ended, |conclusion| conclusion.rejects.file.iter()) {
+        files.push(Row { run_id, position, item: file(item)? });
+    }
+    reject_files(scribe, files).await?;
     let stage = |(stage, rows): &'a (String, u64)| Stage { stage, rows: int(*rows) };
     stages(scribe, rows(ended, |conclusion| conclusion.stages.iter().map(stage))).await?;
     let mut lines = Vec::new();
@@ -77,6 +90,10 @@ fn line(line: &LogLine) -> Result<Line<'_>, Failure> {
 fn reject(reject: &Reject) -> Rejected<'_> {
     let Reject { code, message, line, raw } = reject;
     Rejected { code, message, line: line.map(int), raw: raw.as_deref() }
+}
+
+fn file(file: &RejectFile) -> Result<File<'_>, Failure> {
+    Ok(File { path: &file.path, bytes: int(file.bytes), rows: int(file.rows), codes: json(&file.codes)? })
 }
 
 async fn quality(scribe: &mut Scribe<'_>, rows: Vec<Row<&CheckResult>>) -> Result<(), Failure> {
@@ -119,6 +136,25 @@ async fn rejects(scribe: &mut Scribe<'_>, rows: Vec<Row<Rejected<'_>>>) -> Resul
     .await
     .map(drop)
     .map_err(failed("record the rejects of a run"))
+}
+
+async fn reject_files(scribe: &mut Scribe<'_>, rows: Vec<Row<File<'_>>>) -> Result<(), Failure> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        r#"
+        INSERT INTO reject_files (run_id, path, bytes, rows, codes)
+        SELECT
+            value ->> 'run_id', value ->> 'path', value ->> 'bytes', value ->> 'rows', value ->> 'codes'
+        FROM json_each(?1)
+        "#,
+    )
+    .bind(json(&rows)?)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("record the file of a run's rejects"))
 }
 
 async fn stages(scribe: &mut Scribe<'_>, rows: Vec<Row<Stage<'_>>>) -> Result<(), Failure> {

@@ -1,8 +1,10 @@
 //! What checks found, and which lines are not in the output.
 
+use std::collections::HashSet;
+
 use model::failure::Failure;
 use model::quality::CheckResult;
-use model::reject::Reject;
+use model::reject::{Reject, RejectFile};
 use model::{DatasetName, RunId};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error as ValueError};
@@ -12,7 +14,7 @@ use super::count;
 use crate::failure::{corrupt, failed};
 use crate::storage::Storage;
 
-/// Rows of one answer: a terminal shows no more, and a run keeps at most a few.
+/// Results of one answer: a terminal shows no more, and a run has at most a few.
 const ROWS_MAX: i64 = 100_000;
 
 /// The result of a check, with its run.
@@ -23,12 +25,11 @@ pub struct RunQuality {
     pub result: CheckResult,
 }
 
-/// A reject, with its run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RunReject {
+/// A run that has rejects, and their file if they are not rows of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectingRun {
     pub run_id: RunId,
-    #[serde(flatten)]
-    pub reject: Reject,
+    pub file: Option<RejectFile>,
 }
 
 #[derive(FromRow)]
@@ -70,11 +71,35 @@ fn word<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
 
 #[derive(FromRow)]
 struct RejectRow {
-    run_id: String,
     code: String,
     message: String,
     line: Option<i64>,
     raw: Option<String>,
+}
+
+#[derive(FromRow)]
+struct RejectingRow {
+    run_id: String,
+    path: Option<String>,
+    bytes: Option<i64>,
+    rows: Option<i64>,
+    codes: Option<String>,
+}
+
+impl RejectingRow {
+    fn run(self) -> Result<RejectingRun, Failure> {
+        let Self { run_id, path, bytes, rows, codes } = self;
+        let file = match (path, codes) {
+            (Some(path), Some(codes)) => Some(RejectFile {
+                path,
+                bytes: bytes.map_or(0, count),
+                rows: rows.map_or(0, count),
+                codes: serde_json::from_str(&codes).map_err(|_| corrupt("the codes of rejects", &codes))?,
+            }),
+            _ => None,
+        };
+        Ok(RejectingRun { run_id: run_id.parse().map_err(|_| corrupt("a run id", &run_id))?, file })
+    }
 }
 
 /// Results of checks, newest run first and in the order of each run.
@@ -108,29 +133,42 @@ impl Storage {
         quality(&mut connection, dataset, run).await
     }
 
-    /// Input lines that are not in the output, newest run first and in order of line; at most 100,000.
-    pub async fn rejects(&self, run: Option<RunId>) -> Result<Vec<RunReject>, Failure> {
-        let rows: Vec<RejectRow> = sqlx::query_as(
+    /// Runs with input lines that are not in the output, newest first; or that one, if it has any.
+    pub async fn rejecting_runs(&self, run: Option<RunId>) -> Result<Vec<RejectingRun>, Failure> {
+        let rows: Vec<RejectingRow> = sqlx::query_as(
             r#"
-            SELECT run_id, code, message, line, raw
-            FROM rejects
+            SELECT run_id, path, bytes, rows, codes
+            FROM (SELECT run_id FROM rejects UNION SELECT run_id FROM reject_files)
+            LEFT JOIN reject_files USING (run_id)
             WHERE ?1 IS NULL OR run_id = ?1
-            ORDER BY run_id DESC, position
-            LIMIT ?2
+            ORDER BY run_id DESC
             "#,
         )
         .bind(run.map(|run| run.to_string()))
-        .bind(ROWS_MAX)
         .fetch_all(&self.reads)
         .await
-        .map_err(failed("read the rejects"))?;
-        let rejects = rows.into_iter().map(|row| {
-            let RejectRow { run_id, code, message, line, raw } = row;
-            Ok(RunReject {
-                run_id: run_id.parse().map_err(|_| corrupt("a run id", &run_id))?,
-                reject: Reject { code, message, line: line.map(count), raw },
-            })
-        });
-        rejects.collect()
+        .map_err(failed("list the runs with rejects"))?;
+        rows.into_iter().map(RejectingRow::run).collect()
+    }
+
+    /// The rejects of a run that has no file of them, in order of line.
+    pub async fn rejects(&self, run: RunId) -> Result<Vec<Reject>, Failure> {
+        let rows: Vec<RejectRow> =
+            sqlx::query_as("SELECT code, message, line, raw FROM rejects WHERE run_id = ?1 ORDER BY position")
+                .bind(run.to_string())
+                .fetch_all(&self.reads)
+                .await
+                .map_err(failed("read the rejects of a run"))?;
+        let reject = |RejectRow { code, message, line, raw }| Reject { code, message, line: line.map(count), raw };
+        Ok(rows.into_iter().map(reject).collect())
+    }
+
+    /// The files of rejects, relative to `rejects/`. Any other file there was left by an owner that died, and may go.
+    pub async fn reject_files(&self) -> Result<HashSet<String>, Failure> {
+        let files: Vec<String> = sqlx::query_scalar("SELECT path FROM reject_files")
+            .fetch_all(&self.reads)
+            .await
+            .map_err(failed("list the files of rejects"))?;
+        Ok(files.into_iter().collect())
     }
 }

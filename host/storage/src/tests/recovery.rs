@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::FailureKind;
 use model::ports::{AsOf, Ledger};
-use model::reject::Reject;
+use model::reject::{Reject, Rejects};
 use model::run::{Conclusion, RunStatus};
 use sqlx::{Connection, SqliteConnection};
 
@@ -129,7 +129,8 @@ async fn a_full_disk_fails_all_that_was_to_be_committed_and_leaves_the_runs_as_t
     let bench = Bench { storage, ..bench };
     let raw = Some("x".repeat(2_000_000));
     let reject = Reject { code: "bad_field".to_owned(), message: "no number".to_owned(), line: None, raw };
-    let conclusion = Conclusion { rejects: vec![reject], ..bench.ended(large, RunStatus::Completed) };
+    let rejects = Rejects { rows: vec![reject], file: None };
+    let conclusion = Conclusion { rejects, ..bench.ended(large, RunStatus::Completed) };
     let (one, two) = tokio::join!(
         bench.storage.conclude(conclusion),
         bench.storage.conclude(bench.ended(small, RunStatus::Completed)),

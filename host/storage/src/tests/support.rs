@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use model::capture::{ColumnStats, StagedCapture, StagedFile};
 use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{Entropy, Ledger, NewRun, Start, Submission};
+use model::reject::Rejects;
 use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus};
 use model::{CaptureId, Clock, DatasetName, Digest, Failure, FailureKind, Manifest, Partition, RunId, Timestamp};
 
@@ -122,7 +123,7 @@ impl Bench {
             rows_out: 9,
             captures: Vec::new(),
             quality: Vec::new(),
-            rejects: Vec::new(),
+            rejects: Rejects::default(),
             rejected: 1,
             logs: Vec::new(),
             stages: Vec::new(),

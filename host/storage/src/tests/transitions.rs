@@ -1,13 +1,15 @@
 //! The life of a run.
 
+use std::collections::{BTreeMap, HashSet};
+
 use model::Digest;
 use model::ports::Ledger;
 use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
-use model::reject::Reject;
+use model::reject::{Reject, RejectFile, Rejects};
 use model::run::{Conclusion, LogLine, RunStatus, SourceCursor};
 
 use super::support::{Bench, digest, sales};
-use crate::RunFilter;
+use crate::{RejectingRun, RunFilter};
 
 #[tokio::test]
 async fn a_run_is_created_queued_started_and_completed() {
@@ -51,7 +53,7 @@ async fn the_report_of_a_conclusion_is_the_one_that_is_read_back() {
     };
     let conclusion = Conclusion {
         quality: vec![check],
-        rejects: vec![reject],
+        rejects: Rejects { rows: vec![reject.clone()], file: None },
         logs: vec![line.clone()],
         stages: vec![("parse".to_owned(), u64::MAX)],
         result: Some(serde_json::json!({ "big": 9_007_199_254_740_993_u64 })),
@@ -63,11 +65,40 @@ async fn the_report_of_a_conclusion_is_the_one_that_is_read_back() {
     assert_eq!(bench.storage.report(run).await.unwrap(), Some(concluded.report));
     assert_eq!(bench.storage.logs(run).await.unwrap(), [line]);
     assert_eq!(bench.event_names(run).await, ["created", "queued", "started", "stage", "failed"]);
-    let rejects = bench.storage.rejects(Some(run)).await.unwrap();
-    assert_eq!(rejects[0].reject.raw.as_deref(), Some("a\0\"b"));
+    let kept = Reject { line: Some(i64::MAX as u64), ..reject };
+    assert_eq!(bench.storage.rejects(run).await.unwrap(), [kept]);
+    let rejecting = bench.storage.rejecting_runs(None).await.unwrap();
+    assert_eq!(rejecting, [RejectingRun { run_id: run, file: None }]);
     assert_eq!(bench.storage.quality(Some(&sales()), None).await.unwrap()[0].run_id, run);
     let input: Digest = bench.value("SELECT digest FROM run_inputs").await.unwrap().parse().unwrap();
     assert_eq!(input, digest(10));
+}
+
+#[tokio::test]
+async fn a_file_of_rejects_is_summed_up_in_the_transaction_that_ends_its_run() {
+    let bench = Bench::new().await;
+    let file = |path: &str| RejectFile {
+        path: path.to_owned(),
+        bytes: 512,
+        rows: 1_500,
+        codes: BTreeMap::from([("bad_field".to_owned(), 1_400), ("odd \"code\"".to_owned(), 200)]),
+    };
+    let ended = |run, path: &str| {
+        let rejects = Rejects { rows: Vec::new(), file: Some(file(path)) };
+        Conclusion { rejects, ..bench.ended(run, RunStatus::Failed) }
+    };
+    let (first, refused, second) = (bench.running().await, bench.queued().await, bench.running().await);
+    bench.storage.conclude(ended(first, "run_a.parquet")).await.unwrap();
+    let illegal = Conclusion { status: RunStatus::Running, ..ended(refused, "run_b.parquet") };
+    bench.storage.conclude(illegal).await.unwrap_err();
+    bench.storage.conclude(ended(second, "run_c.parquet")).await.unwrap();
+    let expected = [(second, "run_c.parquet"), (first, "run_a.parquet")]
+        .map(|(run_id, path)| RejectingRun { run_id, file: Some(file(path)) });
+    assert_eq!(bench.storage.rejecting_runs(None).await.unwrap(), expected);
+    assert_eq!(bench.storage.rejecting_runs(Some(first)).await.unwrap(), expected[1..]);
+    assert_eq!(bench.storage.rejects(first).await.unwrap(), []);
+    let known = HashSet::from(["run_a.parquet".to_owned(), "run_c.parquet".to_owned()]);
+    assert_eq!(bench.storage.reject_files().await.unwrap(), known);
 }
 
 #[tokio::test]

@@ -192,7 +192,7 @@ impl Storage {
     pub(crate) fn from_buffers(data_type: DataType, buffers: Buffers) -> Result<Self, Error> {
         let rows = buffers.rows as usize;
         let wrong = |what: &str| {
-            Error::internal("invalid-buffer", format!("the host sent a {data_type} column of {rows} rows {what}"))
+            Error::internal("invalid_buffer", format!("the host sent a {data_type} column of {rows} rows {what}"))
         };
         let mut parts = buffers.parts.into_iter();
         let mut part = || parts.next().ok_or_else(|| wrong("with too few buffers"));
@@ -224,12 +224,12 @@ impl Storage {
 
     /// Gives the buffers away as they cross the boundary. Nothing is copied.
     pub(crate) fn into_buffers(self, data_type: DataType) -> Result<Buffers, Error> {
-        let too_large = || Error::pipeline("limit-exceeded", format!("a column of {} rows is too large", self.rows));
+        let too_large = || Error::pipeline("limit_exceeded", format!("a column of {} rows is too large", self.rows));
         let rows = u32::try_from(self.rows).map_err(|_| too_large())?;
         let mut parts = vec![self.validity, self.values];
         if data_type == DataType::Utf8 {
             if i32::try_from(self.text.len()).is_err() {
-                return Err(Error::pipeline("limit-exceeded", "a text column of one batch holds more than 2 GiB"));
+                return Err(Error::pipeline("limit_exceeded", "a text column of one batch holds more than 2 GiB"));
             }
             if parts[1].is_empty() {
                 parts[1] = vec![0; 4];
@@ -377,7 +377,7 @@ mod tests {
             (DataType::Utf8, vec![vec![], offsets(&[0, 1, 2]), vec![0xff, 0xff]]),
         ] {
             let error = Storage::from_buffers(data_type, Buffers { rows: 2, parts }).unwrap_err();
-            assert_eq!(error.code, "invalid-buffer");
+            assert_eq!(error.code, "invalid_buffer");
         }
     }
 

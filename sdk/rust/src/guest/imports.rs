@@ -164,7 +164,7 @@ impl WriterBackend for Writer {
     fn write_batch(&mut self, batch: &dyn BatchBackend) -> Result<u64, Error> {
         match batch.as_any().downcast_ref::<Batch>() {
             Some(batch) => Ok(self.0.write_batch(&batch.0)?),
-            None => Err(Error::internal("foreign-batch", "the batch is not of this host")),
+            None => Err(Error::internal("foreign_batch", "the batch is not of this host")),
         }
     }
 

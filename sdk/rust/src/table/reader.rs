@@ -192,7 +192,7 @@ impl Batch {
         let (rows, expected) = (buffers.rows as usize, self.rows());
         if rows != expected {
             let message = format!("the host sent {rows} rows of column `{name}` in a batch of {expected}");
-            return Err(Error::internal("invalid-buffer", message));
+            return Err(Error::internal("invalid_buffer", message));
         }
         Storage::from_buffers(data_type, buffers)
     }
@@ -203,12 +203,12 @@ impl Batch {
             for field in self.fields() {
                 let _ = write!(message, " `{}`", field.name);
             }
-            return Err(Error::pipeline("unknown-column", message));
+            return Err(Error::pipeline("unknown_column", message));
         };
         if field.dtype.parse() == Ok(wanted) {
             return Ok(());
         }
         let message = format!("column `{name}` is {}, and the plugin reads it as {wanted}", field.dtype);
-        Err(Error::pipeline("type-mismatch", message))
+        Err(Error::pipeline("type_mismatch", message))
     }
 }

@@ -68,7 +68,7 @@ fn write_columns(
         let message = format!(
             "rows of `{dataset}` are incomplete: column `{first}` has {rows} values, column `{other}` has {others}"
         );
-        return Err(Error::pipeline("unequal-columns", message));
+        return Err(Error::pipeline("unequal_columns", message));
     }
     let bytes: usize = columns.iter().map(|(_, storage)| storage.bytes()).sum();
     let batches = rows.div_ceil(BATCH_ROWS_MAX).max(bytes.div_ceil(BATCH_BYTES_MAX));
@@ -107,7 +107,7 @@ mod tests {
         rows.day.push(1);
         let host = MemoryHost::new();
         let error = host.host().output::<Texts>().unwrap().write(rows).unwrap_err();
-        assert_eq!(error.code, "unequal-columns");
+        assert_eq!(error.code, "unequal_columns");
         assert!(error.message.contains("`day` has 1") && error.message.contains("`text` has 0"), "{}", error.message);
     }
 

@@ -165,19 +165,19 @@ impl WriterBackend for MemoryWriter {
 
     fn write_batch(&mut self, batch: &dyn BatchBackend) -> Result<u64, Error> {
         let Some(batch) = batch.as_any().downcast_ref::<MemoryBatch>() else {
-            return Err(Error::internal("foreign-batch", "the batch is not of this host"));
+            return Err(Error::internal("foreign_batch", "the batch is not of this host"));
         };
         let known = |name: &str| name == "_line" || self.columns.iter().any(|info| info.name == name);
         if let Some(unknown) = batch.names().find(|name| !known(name)) {
             let message = format!("`{}` has no column `{unknown}`: `select` its columns first", self.dataset);
-            return Err(Error::pipeline("unknown-column", message));
+            return Err(Error::pipeline("unknown_column", message));
         }
         let mut storages = Vec::new();
         for info in self.columns {
             let storage = batch.storage(info.name, info.data_type)?;
             if let Some(row) = storage.first_null().filter(|_| !info.nullable) {
                 let message = format!("column `{}` of `{}` is null in row {row}", info.name, self.dataset);
-                return Err(Error::pipeline("unexpected-null", message));
+                return Err(Error::pipeline("unexpected_null", message));
             }
             storages.push(storage);
         }

@@ -95,7 +95,7 @@ impl MemoryHost {
     #[must_use]
     pub fn file_bytes(self, input: &str, file_name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         let message = format!("`{file_name}` was given as bytes: use `file_text` or `file_rows` to read it as a table");
-        let table = Err(Error::internal("no-table", message));
+        let table = Err(Error::internal("no_table", message));
         self.param(input, file_name).with(|state| state.give(input, Input { table, bytes: bytes.into() }))
     }
 

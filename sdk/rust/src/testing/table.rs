@@ -152,7 +152,7 @@ impl Table {
     }
 
     fn position(&self, column: &str) -> Result<usize, Error> {
-        let unknown = || Error::pipeline("unknown-column", format!("the table has no column `{column}`"));
+        let unknown = || Error::pipeline("unknown_column", format!("the table has no column `{column}`"));
         self.fields.iter().position(|(field, _)| field.name == column).ok_or_else(unknown)
     }
 
@@ -229,7 +229,7 @@ impl MemoryBatch {
     }
 
     fn position(&self, name: &str) -> Result<usize, Error> {
-        let unknown = || Error::pipeline("unknown-column", format!("the batch has no column `{name}`"));
+        let unknown = || Error::pipeline("unknown_column", format!("the batch has no column `{name}`"));
         self.fields.iter().position(|(field, _)| field.name == name).ok_or_else(unknown)
     }
 
@@ -241,7 +241,7 @@ impl MemoryBatch {
             return Ok(self.storages[at].clone());
         }
         let message = format!("column `{name}` is {}, and the dataset wants {data_type}", self.fields[at].1);
-        Err(Error::pipeline("type-mismatch", message))
+        Err(Error::pipeline("type_mismatch", message))
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -252,7 +252,7 @@ impl MemoryBatch {
         self.alive()?;
         if let Some(past) = rows.iter().find(|&&row| row >= self.rows() as usize) {
             let message = format!("row {past} of a batch of {} rows", self.rows());
-            return Err(Error::pipeline("invalid-buffer", message));
+            return Err(Error::pipeline("invalid_buffer", message));
         }
         let columns = self.fields.iter().zip(&self.storages);
         let storages = columns.map(|((_, data_type), all)| all.gather(*data_type, rows.iter().copied())).collect();
@@ -288,7 +288,7 @@ impl BatchBackend for MemoryBatch {
     fn filter(&self, keep: &[u8]) -> Result<Box<dyn BatchBackend>, Error> {
         let rows = self.rows() as usize;
         if keep.len() != rows.div_ceil(8) {
-            return Err(Error::pipeline("invalid-buffer", format!("the mask does not fit a batch of {rows} rows")));
+            return Err(Error::pipeline("invalid_buffer", format!("the mask does not fit a batch of {rows} rows")));
         }
         self.gathered(&(0..rows).filter(|&row| bit(keep, row)).collect::<Vec<_>>())
     }
@@ -299,11 +299,11 @@ impl BatchBackend for MemoryBatch {
 
     fn with_column(&self, field: &Field, data: Buffers) -> Result<Box<dyn BatchBackend>, Error> {
         self.alive()?;
-        let unknown = |_| Error::pipeline("unsupported-type", format!("unknown type `{}`", field.dtype));
+        let unknown = |_| Error::pipeline("unsupported_type", format!("unknown type `{}`", field.dtype));
         let data_type: DataType = field.dtype.parse().map_err(unknown)?;
         if !self.storages.is_empty() && data.rows != self.rows() {
             let message = format!("column `{}` has {} rows, the batch {}", field.name, data.rows, self.rows());
-            return Err(Error::pipeline("invalid-buffer", message));
+            return Err(Error::pipeline("invalid_buffer", message));
         }
         let (mut fields, mut storages) = (self.fields.clone(), self.storages.clone());
         let storage = Storage::from_buffers(data_type, data)?;

@@ -49,11 +49,11 @@ fn a_batch_without_the_columns_of_the_dataset_is_refused() {
     let host = MemoryHost::new().file_text::<Psv>("file", "a.psv", "Symbol|Volume\nA|1\n");
     let batch = host.host().input("file").unwrap().next().unwrap().unwrap();
     let mut writer = host.host().output::<Volumes>().unwrap();
-    assert_eq!(writer.write_batch(&batch).unwrap_err().code, "unknown-column");
+    assert_eq!(writer.write_batch(&batch).unwrap_err().code, "unknown_column");
     let strange = batch.with_column("strange", Column::<Bool>::repeat(true, 1)).unwrap();
-    assert_eq!(writer.write_batch(&strange).unwrap_err().code, "unknown-column");
+    assert_eq!(writer.write_batch(&strange).unwrap_err().code, "unknown_column");
     let wrong = batch.with_column("day", Column::<Utf8>::repeat("x", 1)).unwrap();
-    assert_eq!(writer.write_batch(&wrong).unwrap_err().code, "type-mismatch");
+    assert_eq!(writer.write_batch(&wrong).unwrap_err().code, "type_mismatch");
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn reading_a_column_as_what_it_is_not_is_an_error_that_says_so() {
     let host = MemoryHost::new().file_text::<Psv>("file", "a.psv", "Symbol|Volume\nA|1\nB|\n");
     let batch = host.host().input("file").unwrap().next().unwrap().unwrap();
     let error = batch.read::<Wrong>().unwrap_err();
-    assert!(error.code == "unexpected-null" && error.message.contains("`volume` is null in row 1"), "{error}");
+    assert!(error.code == "unexpected_null" && error.message.contains("`volume` is null in row 1"), "{error}");
     let error = batch.read::<Other>().unwrap_err();
-    assert!(error.code == "type-mismatch" && error.message.contains("int64"), "{error}");
+    assert!(error.code == "type_mismatch" && error.message.contains("int64"), "{error}");
     let error = batch.read::<Absent>().unwrap_err();
-    assert!(error.code == "unknown-column" && error.message.contains("`symbol`"), "{error}");
+    assert!(error.code == "unknown_column" && error.message.contains("`symbol`"), "{error}");
 }
 
 #[test]
@@ -125,6 +125,6 @@ fn bytes_of_inputs_can_be_read_past_their_end() {
     let blob = host.host().open("file").unwrap();
     assert_eq!((blob.size(), blob.read(1, 9).unwrap(), blob.read(9, 1).unwrap()), (3, b"bc".to_vec(), vec![]));
     assert_eq!(blob.read_all().unwrap(), b"abc");
-    assert_eq!(host.host().input("file").unwrap_err().code, "no-table");
+    assert_eq!(host.host().input("file").unwrap_err().code, "no_table");
     assert_eq!(host.host().open("other").unwrap_err().code, "not_found");
 }

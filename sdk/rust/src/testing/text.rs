@@ -24,7 +24,7 @@ pub(super) fn parse(spec: &FormatSpec, file_name: &str, text: &str) -> Result<Ta
         FormatKind::JsonLines => json::lines(spec, text),
         FormatKind::Json { records } => json::document(spec, text, *records)?,
         FormatKind::Parquet => {
-            return Err(Error::internal("unsupported-type", "Parquet is not text: give the test `file_rows`"));
+            return Err(Error::internal("unsupported_type", "Parquet is not text: give the test `file_rows`"));
         }
     };
     Ok(table.file(file_name, spec.name, text.len()))

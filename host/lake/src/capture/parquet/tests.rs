@@ -6,9 +6,9 @@ use arrow::array::{Array, AsArray, Date32Array, Decimal128Array, Float64Array};
 use arrow::datatypes::{Date32Type, Decimal128Type};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use model::Timestamp;
 use model::manifest::ColumnSpec;
 use model::ports::InputBytes;
+use model::{FailureKind, Timestamp};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 

@@ -1,0 +1,112 @@
+//! Lines that are not in the output, from whoever rejects them to where they are kept.
+//!
+//! However many a run has, each is kept with its number and its text: a few as rows of the ledger, more in one Parquet
+//! file of the run under `rejects/`. A file has its final name once it is whole and durable; before that it is removed
+//! however the attempt ends, at the latest at the next start. Only `limits.rejects` and `limits.reject_bytes`, which
+//! are there for guests that mean harm, cut the list; the count is always whole.
+
+mod collect;
+mod file;
+mod spool;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cap_std::fs::Dir;
+use model::RunId;
+use model::reject::Reject;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::collect::{Collector, Kept};
+pub use self::file::RejectReader;
+use crate::disk::{Disk, DiskFile};
+use crate::inputs::UNFINISHED;
+
+/// The folder, in the data folder.
+pub(crate) const FOLDER: &str = "rejects";
+
+/// The folder `rejects/`.
+#[derive(Debug)]
+pub(crate) struct RejectStore {
+    /// For reading.
+    pub(crate) dir: Dir,
+    disk: Box<dyn Disk>,
+    /// Tells unfinished files of one run apart.
+    next: AtomicU64,
+}
+
+impl RejectStore {
+    pub(crate) fn new(dir: Dir, disk: Box<dyn Disk>) -> Self {
+        Self { dir, disk, next: AtomicU64::new(0) }
+    }
+
+    fn create(self: &Arc<Self>, run: RunId) -> io::Result<Unfinished> {
+        let path = PathBuf::from(format!(".{run}.{}{UNFINISHED}", self.next.fetch_add(1, Ordering::Relaxed)));
+        let file = self.disk.create(&path)?;
+        Ok(Unfinished { store: Arc::clone(self), path, file, named: false })
+    }
+}
+
+/// A file that has no final name yet; removed when it is dropped without one.
+#[derive(Debug)]
+struct Unfinished {
+    store: Arc<RejectStore>,
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    named: bool,
+}
+
+impl Unfinished {
+    /// Makes the file durable under its name, in place of one that an earlier attempt of the same run left.
+    fn name(mut self, name: &str) -> io::Result<()> {
+        self.file.sync()?;
+        self.store.disk.rename(&self.path, Path::new(name))?;
+        self.named = true;
+        self.store.disk.sync_dir(Path::new(""))
+    }
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.named {
+            // What cannot be removed now is removed at the next start.
+            let _ = self.store.disk.remove(&self.path);
+        }
+    }
+}
+
+/// Where an input stands among the inputs of an attempt.
+pub(crate) type Place = u32;
+
+/// The place of lines of which nobody knows the input: after all others.
+pub(crate) const NOWHERE: Place = Place::MAX;
+
+/// A reject with the place of its input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    place: Place,
+    #[serde(flatten)]
+    reject: Reject,
+}
+
+impl Entry {
+    /// By input, then in order of line. A line that nobody named comes after those that were.
+    fn order(&self) -> (Place, u64) {
+        (self.place, self.reject.line.unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,56 @@
+//! Files that a source picks up from a granted folder.
+
+use serde_json::{Value, json};
+use tests::TestHost;
+use tests::files::{THREE_ROWS, regsho};
+
+const SOURCE: &str = "finra.regsho_drop";
+
+/// Runs the source on a folder with these files.
+fn pick_up(host: &TestHost, files: &[(&str, String)]) -> tests::Answer {
+    for (name, text) in files {
+        host.file(&format!("incoming/{name}"), text);
+    }
+    let config = host.file("spine.toml", "[plugins.finra.grants]\nfolders = { drop = \"incoming\" }\n");
+    host.ask(&["run", SOURCE, "--config", config.to_str().unwrap()])
+}
+
+/// Status and message of a check of a dataset.
+fn result<'a>(report: &'a Value, dataset: &str, check: &str) -> (&'a str, &'a str) {
+    let mut quality = report["quality"].as_array().unwrap().iter();
+    let found = quality.find(|result| result["dataset"] == dataset && result["check"] == check);
+    let found = found.unwrap_or_else(|| panic!("no {check} of {dataset} in {report}"));
+    (found["status"].as_str().unwrap(), found["message"].as_str().unwrap())
+}
+
+#[test]
+fn a_bad_trailer_is_told_of_the_dataset_that_its_file_fed_and_of_no_other() {
+    let wrong = regsho("20210128", &["AAA|1|0|2|Q"]).replace("\n1\n", "\n7\n");
+    let good = regsho("20210128", &THREE_ROWS);
+    let cases = [
+        ("CNMSshvol20210128.txt", "FNSQshvol20210128.txt", "finra.regsho_daily", "finra.regsho_facility_daily"),
+        ("FNSQshvol20210128.txt", "CNMSshvol20210128.txt", "finra.regsho_facility_daily", "finra.regsho_daily"),
+    ];
+    for (good_file, wrong_file, good_dataset, wrong_dataset) in cases {
+        let host = TestHost::new();
+        let answer = pick_up(&host, &[(good_file, good.clone()), (wrong_file, wrong.clone())]);
+        let report = answer.exits(3).json();
+        let (status, message) = result(&report, good_dataset, "trailer_count");
+        assert_eq!(status, "PASS", "{message}");
+        assert!(message.contains(good_file), "{message}");
+        let (status, message) = result(&report, wrong_dataset, "trailer_count");
+        assert_eq!(status, "FAIL", "{message}");
+        assert!(message.contains(wrong_file), "{message}");
+        // A source run is judged whole all the same.
+        assert_eq!(report["error"]["code"], "quality_blocked");
+        assert_eq!(host.ask(&["quarantine", "list"]).exits(0).json().as_array().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn good_files_of_both_kinds_are_published_together() {
+    let host = TestHost::new();
+    let files = ["CNMSshvol20210128.txt", "FNSQshvol20210128.txt"].map(|name| (name, regsho("20210128", &THREE_ROWS)));
+    let report = pick_up(&host, &files).exits(0).json();
+    assert_eq!((&report["rows_in"], &report["rows_out"], &report["rejected"]), (&json!(6), &json!(6), &json!(0)));
+}
