@@ -73,6 +73,9 @@ impl Host {
         for path in lake.clean(&known)? {
             tracing::warn!(path, "removed a file that no capture names");
         }
+        for path in components::clean(&data)? {
+            tracing::warn!(path, "removed a component that was not kept whole");
+        }
 
         let metrics = api::Metrics::new(env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))?;
