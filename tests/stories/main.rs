@@ -19,6 +19,7 @@ mod properties;
 mod queries;
 mod regsho;
 mod revisions;
+mod scarcity;
 mod second_reader;
 mod serving;
 
