@@ -14,6 +14,7 @@ mod earnings;
 mod killing;
 mod languages;
 mod otc_weekly;
+mod people;
 mod plugins;
 mod properties;
 mod queries;
