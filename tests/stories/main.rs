@@ -13,6 +13,7 @@ mod duckdb;
 mod earnings;
 mod killing;
 mod languages;
+mod losing_nothing;
 mod otc_weekly;
 mod people;
 mod plugins;
@@ -23,6 +24,7 @@ mod revisions;
 mod scarcity;
 mod second_reader;
 mod serving;
+mod stopping;
 
 /// A story that nobody listed would never be told.
 #[test]
