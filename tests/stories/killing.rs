@@ -83,4 +83,6 @@ fn a_killed_run_is_interrupted_and_the_lake_is_whole() {
         }
         number += 10;
     }
+    eprintln!("{} kills interrupted {} runs", kills(), witness.interrupted());
+    assert!(!is_long() || witness.interrupted() > 20, "kills that find nobody at work prove nothing");
 }

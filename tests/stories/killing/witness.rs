@@ -21,6 +21,7 @@ pub(super) struct Witness {
     completed: BTreeSet<String>,
     /// Runs that rejected lines.
     rejecting: BTreeSet<String>,
+    interrupted: BTreeSet<String>,
     /// Digests of what completed runs read.
     inputs: BTreeSet<String>,
 }
@@ -106,6 +107,11 @@ impl Witness {
         }
     }
 
+    /// How many runs were interrupted so far.
+    pub(super) fn interrupted(&self) -> usize {
+        self.interrupted.len()
+    }
+
     /// What holds once the next owner has come and gone: every run has ended, no file is left over, none is missing or
     /// altered, and the database is sound.
     pub(super) fn sees_a_clean_folder(&mut self, host: &TestHost) {
@@ -115,6 +121,7 @@ impl Witness {
                 "failed" => {
                     let error = &run["error"];
                     assert_eq!((&error["code"], &error["retryable"]), (&json!("interrupted"), &json!(true)), "{run}");
+                    self.interrupted.insert(text(&run["run_id"]).to_owned());
                 }
                 _ => panic!("a run is still in flight: {run}"),
             }
