@@ -6,7 +6,6 @@
 
 pub mod earnings;
 pub mod otc;
-mod random;
 pub mod regsho;
 mod symbols;
 

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct TestHost {
     folder: TempDir,
+    /// What commands may have, in bytes; none leaves it to the system.
+    address_space: Option<u64>,
 }
 
 /// What a command of the host answered.
@@ -73,7 +75,7 @@ impl TestHost {
     /// A host with an empty plugins folder.
     pub fn without_plugins() -> Self {
         let folder = tempfile::Builder::new().prefix("spine-test-").tempdir().unwrap();
-        let host = Self { folder };
+        let host = Self { folder, address_space: None };
         std::fs::create_dir(host.plugins()).unwrap();
         std::fs::create_dir(host.data()).unwrap();
         // Compiled components are shared by all tests: each is compiled once a machine.
@@ -81,6 +83,20 @@ impl TestHost {
         std::fs::create_dir_all(&cache).unwrap();
         std::os::unix::fs::symlink(&cache, host.data().join("cache")).unwrap();
         host
+    }
+
+    /// With a cache of compiled components of its own, so that a story may look at it and damage it.
+    #[must_use]
+    pub fn with_own_cache(self) -> Self {
+        std::fs::remove_file(self.data().join("cache")).unwrap();
+        self
+    }
+
+    /// With no more than `bytes` of address space for each of its commands.
+    #[must_use]
+    pub fn with_address_space(mut self, bytes: u64) -> Self {
+        self.address_space = Some(bytes);
+        self
     }
 
     pub fn folder(&self) -> &Path {
@@ -110,7 +126,7 @@ impl TestHost {
 
     /// A command of the host in this data folder, not started yet.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(spine_host());
+        let mut command = self.program();
         command.args(args).current_dir(self.folder()).stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPINE_")) {
             command.env_remove(name);
@@ -118,6 +134,37 @@ impl TestHost {
         // By environment, so that a story may name another folder by its flag.
         command.env("SPINE_PLUGINS", self.plugins()).env("SPINE_DATA", self.data());
         command
+    }
+
+    fn program(&self) -> Command {
+        let Some(bytes) = self.address_space else { return Command::new(spine_host()) };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -v {} && exec \"$0\" \"$@\"", bytes / 1024)]).arg(spine_host());
+        shell
+    }
+
+    /// A command that reads no file whose mode says that its user may not; none, with a message that the test is skipped,
+    /// where root cannot give up its right to read everything.
+    pub fn unprivileged(&self, args: &[&str]) -> Option<Command> {
+        use std::os::unix::fs::MetadataExt;
+        let plain = self.command(args);
+        if std::fs::metadata(self.folder()).unwrap().uid() != 0 {
+            return Some(plain);
+        }
+        if !Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: root may read everything, and there is no `setpriv` to give that up");
+            return None;
+        }
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search").arg(plain.get_program()).args(plain.get_args());
+        command.current_dir(self.folder()).stdin(Stdio::null());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Some(command)
     }
 
     /// Runs a command to its end, with JSON answers.
@@ -175,7 +222,7 @@ impl TestHost {
             text
         });
         let token = std::fs::read_to_string(self.data().join("spine.token")).unwrap();
-        Serving { child: Some(child), rest: Some(rest), address, ready, token }
+        Serving { child: Some(child), rest: Some(rest), address, before, ready, token }
     }
 }
 
@@ -186,6 +233,8 @@ pub struct Serving {
     rest: Option<std::thread::JoinHandle<String>>,
     /// `127.0.0.1:PORT`.
     pub address: String,
+    /// What it logged before it was ready.
+    pub before: String,
     /// The line that said so.
     pub ready: String,
     pub token: String,
@@ -272,4 +321,13 @@ pub fn component(name: &str) -> PathBuf {
     let path = target_folder().join(format!("wasm32-wasip2/plugin/{name}.wasm"));
     assert!(path.exists(), "`{}` is not built; run `make build` first", path.display());
     path
+}
+
+/// The same component with another digest: a custom section says nothing to anybody.
+pub fn relabelled(bytes: &[u8], label: &str) -> Vec<u8> {
+    let name = format!("label-{label}");
+    let mut all = bytes.to_vec();
+    all.extend([0, u8::try_from(name.len() + 1).unwrap(), u8::try_from(name.len()).unwrap()]);
+    all.extend(name.as_bytes());
+    all
 }

@@ -8,12 +8,14 @@
 )]
 
 pub mod bench;
+pub mod data_folder;
 pub mod files;
 pub mod fixtures;
 pub mod host;
 pub mod oracle;
+pub mod random;
 pub mod real;
 
-pub use host::{Answer, Serving, TestHost, component, spine_host, target_folder};
+pub use host::{Answer, Serving, TestHost, component, relabelled, spine_host, target_folder};
 pub use oracle::Duck;
 pub use real::real_file;

@@ -1,7 +1,12 @@
-//! Which crate may use which. The reasons are in ARCHITECTURE.md.
+//! Which crate may use which, and who may do what nobody else may. The reasons are in ARCHITECTURE.md.
+
+mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
+
+use serde_json::Value;
+use sources::Source;
 
 /// What each crate may use of ours.
 const OURS: &[(&str, &[&str])] = &[
@@ -20,57 +25,201 @@ const OURS: &[(&str, &[&str])] = &[
     ("guest-echo", &["spine-sdk"]),
 ];
 
-/// Heavy dependencies that one crate alone may know.
-const EXCLUSIVE: &[(&str, &[&str])] = &[
+/// Every crate of others that we build with, and who alone may use it. `HOST` is any crate of the host.
+const NEIGHBOURS: &[(&str, &[&str])] = &[
+    // Guests.
     ("wasmtime", &["runtime"]),
     ("wasmtime-wasi", &["runtime"]),
-    ("sqlx", &["storage"]),
-    ("arrow", &["lake"]),
-    ("parquet", &["lake"]),
-    ("datafusion", &["lake"]),
-    ("axum", &["api"]),
-    ("clap", &["cli"]),
     ("wit-bindgen", &["spine-sdk"]),
+    // The ledger and the catalog.
+    ("sqlx", &["storage"]),
+    // Files and queries.
+    ("arrow", &["lake"]),
+    ("cap-std", &["lake"]),
+    ("datafusion", &["lake"]),
+    ("flate2", &["lake"]),
+    ("memchr", &["lake"]),
+    ("object_store", &["lake"]),
+    ("parquet", &["lake"]),
+    ("zstd", &["lake"]),
+    // HTTP: one serves, one asks.
+    ("axum", &["api"]),
+    ("base64", &["api"]),
+    ("prometheus", &["api"]),
+    ("ureq", &["cli"]),
+    // The process.
+    ("clap", &["cli"]),
+    ("comfy-table", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("mimalloc", &["cli"]),
+    ("toml", &["cli"]),
+    ("tracing-subscriber", &["cli"]),
+    // Randomness: the system's (cli), and what a guest is given from its seed (runtime).
+    ("rand", &["cli", "runtime"]),
+    // Ids are of the model; the catalog has some of its own.
+    ("uuid", &["model", "storage"]),
+    ("thiserror", &["model"]),
+    // Small and harmless.
+    ("async-trait", HOST),
+    ("bytes", HOST),
+    ("futures", HOST),
+    ("hex", HOST),
+    ("serde", HOST),
+    ("sha2", HOST),
+    ("strsim", HOST),
+    ("tokio", HOST),
+    ("tokio-util", HOST),
+    ("tracing", HOST),
+    // Guests link these too.
+    ("chrono", &["model", "storage", "lake", "spine-primitives"]),
+    ("serde_json", &["model", "runtime", "storage", "lake", "orchestrator", "api", "cli", "spine-sdk"]),
 ];
 
-/// The direct dependencies of every member but `tests`, which may look anywhere.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+const HOST: &[&str] = &["model", "runtime", "storage", "lake", "orchestrator", "api", "cli"];
+
+/// What tests of any crate may use besides.
+const IN_TESTS: &[&str] = &["tempfile", "tower", "wat"];
+
+/// The files that turn a lint off, by how its name begins.
+const LINTS_OFF: &[(&str, &[&str])] = &[
+    ("clippy::print_std", &["host/cli/src/progress.rs", "tests/harness/lib.rs", "tests/stories/main.rs"]),
+    (
+        "clippy::disallowed_methods",
+        &[
+            "host/cli/src/system.rs",
+            "plugins/earnings/src/tests.rs",
+            "plugins/finra/src/tests/real.rs",
+            "tests/harness/lib.rs",
+            "tests/stories/main.rs",
+        ],
+    ),
+    ("unsafe_code", &["host/runtime/src/loading/compile.rs"]),
+];
+
+/// The only files of the host that print.
+const PRINTERS: &[&str] = &["host/cli/src/output.rs", "host/cli/src/progress.rs"];
+
+/// A member of the workspace as cargo knows it.
+struct Member {
+    name: String,
+    folder: String,
+    dependencies: Vec<Dependency>,
+}
+
+struct Dependency {
+    name: String,
+    /// As the crate's code calls it.
+    in_code: String,
+    for_tests: bool,
+}
+
+/// The members; `tests` alone may look anywhere.
+fn members() -> Vec<Member> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    let name = |value: &serde_json::Value| value["name"].as_str().unwrap().to_owned();
+    let root = format!("{}/", metadata["workspace_root"].as_str().unwrap());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let dependency = |value: &Value| Dependency {
+        name: text(&value["name"]),
+        in_code: value["rename"].as_str().unwrap_or(value["name"].as_str().unwrap()).replace('-', "_"),
+        for_tests: value["kind"] == "dev",
+    };
     packages
         .iter()
-        .filter(|package| package["name"] != "tests")
-        .map(|package| {
-            let used = package["dependencies"].as_array().unwrap().iter().filter(|it| it["kind"] != "dev");
-            (name(package), used.map(name).collect())
+        .map(|package| Member {
+            name: text(&package["name"]),
+            folder: text(&package["manifest_path"]).trim_start_matches(&root).replace("Cargo.toml", ""),
+            dependencies: package["dependencies"].as_array().unwrap().iter().map(dependency).collect(),
         })
         .collect()
 }
 
+/// What each member but `tests` uses outside of its tests.
+fn used() -> BTreeMap<String, BTreeSet<String>> {
+    let shipped = |member: Member| {
+        let used = member.dependencies.into_iter().filter(|dependency| !dependency.for_tests);
+        (member.name, used.map(|dependency| dependency.name).collect())
+    };
+    members().into_iter().filter(|member| member.name != "tests").map(shipped).collect()
+}
+
 #[test]
 fn crates_use_each_other_only_downwards() {
-    let dependencies = dependencies();
-    let members: BTreeSet<&str> = OURS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(members, dependencies.keys().map(String::as_str).collect(), "every crate has its line in OURS");
+    let used = used();
+    let ours: BTreeSet<&str> = OURS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(ours, used.keys().map(String::as_str).collect(), "every crate has its line in OURS");
     for (name, allowed) in OURS {
-        for used in dependencies[*name].iter().filter(|used| members.contains(used.as_str())) {
+        for used in used[*name].iter().filter(|used| ours.contains(used.as_str())) {
             assert!(allowed.contains(&used.as_str()), "`{name}` may use {allowed:?} but uses `{used}`");
         }
     }
 }
 
 #[test]
-fn heavy_dependencies_have_one_owner() {
-    for (krate, used) in dependencies() {
-        for (dependency, owners) in EXCLUSIVE {
-            let allowed = owners.contains(&krate.as_str()) || !used.contains(*dependency);
-            assert!(allowed, "only {owners:?} may use `{dependency}`, but `{krate}` does");
+fn each_neighbour_has_its_owners() {
+    let ours: BTreeSet<&str> = OURS.iter().map(|(name, _)| *name).collect();
+    let neighbours: BTreeMap<&str, &[&str]> = NEIGHBOURS.iter().copied().collect();
+    let mut seen = BTreeSet::new();
+    for (krate, used) in used() {
+        for dependency in used.iter().filter(|used| !ours.contains(used.as_str())) {
+            let owners = neighbours.get(dependency.as_str());
+            let owners = owners.unwrap_or_else(|| panic!("`{krate}` uses `{dependency}`: who else may? Add its line"));
+            assert!(owners.contains(&krate.as_str()), "only {owners:?} may use `{dependency}`, but `{krate}` does");
+            seen.insert(dependency.clone());
         }
+    }
+    for (name, _) in NEIGHBOURS {
+        assert!(seen.contains(*name), "nobody uses `{name}`: its line may go");
+    }
+    let tests = members().into_iter().filter(|member| member.name != "tests");
+    for member in tests {
+        for dependency in member.dependencies.iter().filter(|dependency| dependency.for_tests) {
+            let name = dependency.name.as_str();
+            let allowed = IN_TESTS.contains(&name) || ours.contains(name) || neighbours.contains_key(name);
+            assert!(allowed, "the tests of `{}` use `{name}`, which IN_TESTS does not have", member.name);
+        }
+    }
+}
+
+#[test]
+fn every_dependency_that_is_named_is_used() {
+    let sources = sources::all();
+    for member in members() {
+        let own: Vec<&Source> = sources.iter().filter(|source| source.path.starts_with(&member.folder)).collect();
+        assert!(!own.is_empty(), "{}", member.folder);
+        for Dependency { name, in_code, .. } in &member.dependencies {
+            let is_used = own.iter().any(|source| source.names_crate(in_code));
+            assert!(is_used, "`{}Cargo.toml` names `{name}`, but no code of it does", member.folder);
+        }
+    }
+}
+
+#[test]
+fn only_two_files_of_the_host_print() {
+    let shipped = |source: &&Source| !source.path.starts_with("tests/") && !source.is_test();
+    for source in sources::all().iter().filter(shipped) {
+        let allowed = PRINTERS.contains(&source.path.as_str());
+        if let Some(line) = source.first_print().filter(|_| !allowed) {
+            panic!("`{}` prints (`{line}`); only {PRINTERS:?} may", source.path);
+        }
+    }
+}
+
+#[test]
+fn lints_are_on_but_where_a_file_is_named_here() {
+    for (lint, files) in LINTS_OFF {
+        let off = sources::all().into_iter().filter(|source| source.names_lint(lint));
+        let found: Vec<String> = off.map(|source| source.path).collect();
+        assert_eq!(found, *files, "{lint}");
+    }
+    for member in members() {
+        let path = sources::root().join(&member.folder).join("Cargo.toml");
+        let manifest = std::fs::read_to_string(path).unwrap();
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "`{}` takes the workspace's lints", member.name);
     }
 }

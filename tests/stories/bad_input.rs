@@ -55,7 +55,40 @@ fn a_folder_in_place_of_a_file() {
     let host = TestHost::new();
     let folder = host.folder().join("CNMSshvol20210128.txt");
     std::fs::create_dir(&folder).unwrap();
-    host.run(PIPELINE, &folder, &[]).exits(1);
+    fails(host.run(PIPELINE, &folder, &[]), 1, "source", "not_a_file");
+}
+
+/// Takes all rights to a file or folder away, or gives those of its owner back.
+fn set_readable(path: &std::path::Path, readable: bool) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = if readable { 0o700 } else { 0o000 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_file_that_this_user_may_not_read() {
+    let host = TestHost::new();
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    set_readable(&file, false);
+    let param = format!("file={}", file.display());
+    let Some(mut command) = host.unprivileged(&["run", PIPELINE, "-p", &param, "-o", "json"]) else { return };
+    let report = fails(command.output().unwrap().into(), 1, "source", "permission_denied");
+    let listed = host.ask(&["runs", "list", "--status", "failed"]).exits(0).json();
+    assert_eq!(listed["runs"][0]["run_id"], report["run_id"], "the ledger remembers it");
+    no_capture(&host);
+}
+
+#[test]
+fn a_folder_that_this_user_may_not_read() {
+    let host = TestHost::new();
+    for folder in [host.plugins(), host.data()] {
+        set_readable(&folder, false);
+        let listed = host.unprivileged(&["plugins", "list", "-o", "json"]);
+        let answer = listed.map(|mut command| tests::Answer::from(command.output().unwrap()));
+        set_readable(&folder, true);
+        let Some(answer) = answer else { return };
+        assert_eq!(answer.exits(2).error_code(), "bad_folder", "{}", folder.display());
+    }
 }
 
 #[test]
@@ -93,9 +126,8 @@ fn five_columns_where_six_are_due() {
 fn five_columns_of_an_unknown_facility_ask_for_the_parameter() {
     let host = TestHost::new();
     let file = host.file("shvol20210128.txt", exchange("20210128", &["AAA|1|2|B"]));
-    let answer = host.run(PIPELINE, &file, &[]);
-    assert_ne!(answer.code, 0);
-    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("facility"));
+    let report = fails(host.run(PIPELINE, &file, &[]), 1, "parse", "header_mismatch");
+    assert!(report["error"]["message"].as_str().unwrap().contains("facility"));
     host.run(PIPELINE, &file, &["-p", "facility=NQBX"]).exits(0);
 }
 
@@ -254,6 +286,7 @@ fn wrong_parameters_are_all_named_at_once() {
     let file = host.file("finra_otc_weekly_otc_20251215.csv", otc_weekly(&["OTC|A|A Co|X ATS|XXXX|1|1|2025-12-15"]));
     let saturday = host.run("finra.otc_weekly", &file, &["-p", "week_ending=2025-11-15"]);
     assert_eq!(saturday.code, 2, "{}", saturday.stderr);
+    assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]), "no run is made");
 }
 
 #[test]
@@ -317,6 +350,10 @@ fn a_full_disk_fails_the_run_and_leaves_what_was_there() {
     let answer =
         host.command(&["query", "SELECT count(*) AS n FROM finra.regsho_daily", "-o", "json", "--data", data]).output();
     assert_eq!(tests::Answer::from(answer.unwrap()).exits(0).json(), json!([{"n": 3}]));
+    let id = report["run_id"].as_str().unwrap();
+    let shown = host.command(&["runs", "show", id, "-o", "json", "--data", data]).output();
+    let shown = tests::Answer::from(shown.unwrap()).exits(0).json();
+    assert_eq!((&shown["status"], &shown["error"]["code"]), (&json!("failed"), &json!("no_space")), "it is recorded");
 }
 
 /// A small file system of its own; unmounted when dropped.

@@ -64,8 +64,8 @@ fn a_source_fetches_what_is_new_in_its_granted_folder() {
         let Some(path) = path else { continue };
         host.install(&path, "plugin.wasm");
         let source = format!("{name}.drop");
-        let refused = host.ask(&["run", &source]);
-        assert_ne!(refused.code, 0, "without the grant there is no folder");
+        let refused = host.ask(&["run", &source]).exits(3);
+        assert_eq!(refused.error_code(), "not_granted", "without the grant there is no folder");
 
         let config = host.file("spine.toml", format!("[plugins.{name}.grants]\nfolders = {{ drop = \"drop\" }}\n"));
         for day in 25..=29 {

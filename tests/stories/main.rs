@@ -15,15 +15,19 @@ mod duckdb;
 mod earnings;
 mod killing;
 mod languages;
+mod losing_nothing;
 mod otc_weekly;
+mod people;
 mod plugins;
 mod properties;
 mod queries;
 mod regsho;
 mod rejects;
 mod revisions;
+mod scarcity;
 mod second_reader;
 mod serving;
+mod stopping;
 
 /// A story that nobody listed would never be told.
 #[test]

@@ -97,7 +97,8 @@ fn a_publication_day_that_is_no_monday_is_a_warning() {
 fn without_a_date_the_week_must_be_given() {
     let host = TestHost::new();
     let file = host.file("weekly_otc.csv", otc_weekly(&ROWS));
-    let answer = host.run(PIPELINE, &file, &[]);
+    let answer = host.run(PIPELINE, &file, &[]).exits(2);
+    assert_eq!(answer.error_code(), "bad_params");
     assert!(answer.json()["error"]["message"].as_str().unwrap().contains("week_ending"), "{}", answer.stdout);
     let report = host.run(PIPELINE, &file, &["-p", "week_ending=2025-11-14"]).exits(0).json();
     assert_eq!(partition_of(&report)["week_ending"], "2025-11-14");

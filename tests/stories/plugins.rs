@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::files::{THREE_ROWS, regsho};
-use tests::{TestHost, component};
+use tests::{TestHost, component, relabelled};
 
 fn listed(host: &TestHost) -> Vec<Value> {
     host.ask(&["plugins", "list"]).exits(0).json().as_array().unwrap().clone()
@@ -14,15 +14,6 @@ fn of_file<'a>(plugins: &'a [Value], file: &str) -> &'a Value {
 
 fn codes(findings: &Value) -> Vec<&str> {
     findings["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect()
-}
-
-/// The same component with another digest: a custom section says nothing to anybody.
-fn relabelled(bytes: &[u8], label: &str) -> Vec<u8> {
-    let name = format!("label-{label}");
-    let mut all = bytes.to_vec();
-    all.extend([0, u8::try_from(name.len() + 1).unwrap(), u8::try_from(name.len()).unwrap()]);
-    all.extend(name.as_bytes());
-    all
 }
 
 #[test]
@@ -138,9 +129,7 @@ fn components_are_found_in_the_folder_and_one_below_but_no_deeper() {
 
 #[test]
 fn a_damaged_compile_cache_is_rebuilt_and_never_trusted() {
-    let host = TestHost::new();
-    // A cache of its own, so that no other story sees the damage.
-    std::fs::remove_file(host.data().join("cache")).unwrap();
+    let host = TestHost::new().with_own_cache();
     assert_eq!(of_file(&listed(&host), "finra.wasm")["state"], "active");
     let mut damaged = 0;
     for entry in std::fs::read_dir(host.data().join("cache")).unwrap() {

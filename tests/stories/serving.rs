@@ -53,7 +53,13 @@ fn a_request_without_token_or_from_elsewhere_is_refused() {
     for (method, path, headers, expected) in cases {
         let (status, body) = serving.http(method, path, headers, "");
         assert_eq!(status, expected, "{method} {path} {headers:?}: {body}");
+        if status == 401 {
+            let problem: Value = serde_json::from_str(&body).unwrap();
+            let failure = (&problem["failure"]["kind"], &problem["failure"]["code"]);
+            assert_eq!(failure, (&json!("auth"), &json!("unauthorized")), "{problem}");
+        }
     }
+    assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]), "no run is made");
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(host.data().join("spine.token")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

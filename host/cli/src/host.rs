@@ -15,7 +15,7 @@ use lake::{KnownFiles, LocalLake};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy};
-use runtime::{Runtime, RuntimeConfig};
+use runtime::{Allocation, Runtime, RuntimeConfig};
 use sha2::{Digest as _, Sha256};
 use storage::Storage;
 
@@ -73,6 +73,9 @@ impl Host {
         for path in lake.clean(&known)? {
             tracing::warn!(path, "removed a file that no row of the ledger names");
         }
+        for path in components::clean(&data)? {
+            tracing::warn!(path, "removed a component that was not kept whole");
+        }
 
         let metrics = api::Metrics::new(env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))?;
@@ -83,6 +86,7 @@ impl Host {
             ..RuntimeConfig::for_cores(cores)
         })?;
         let runtime = Arc::new(runtime);
+        report_allocation(&metrics, runtime.allocation())?;
         let orchestrator = Orchestrator::new(Parts {
             ledger: storage.clone(),
             lake,
@@ -117,6 +121,18 @@ impl Host {
         let active = plugins.iter().filter(|plugin| plugin.state == PluginState::Active).count();
         (active, plugins.len() - active)
     }
+}
+
+/// Says in the metrics whether instances come from the pool; the runtime has logged why, if they do not.
+fn report_allocation(metrics: &api::Metrics, allocation: &Allocation) -> Result<(), Failure> {
+    let pooled = match allocation {
+        Allocation::Pooled => 1.0,
+        Allocation::OnDemand { .. } => 0.0,
+    };
+    let help = "1 if instances come from a pool reserved at the start, 0 if each is mapped by itself, which is slower.";
+    metrics
+        .gauge("spine_instance_pool", help, move || pooled)
+        .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))
 }
 
 /// Keeps what is active, so that a later reader can ask what made a capture. A file that changed since it was loaded is

@@ -7,17 +7,20 @@ use tracing_subscriber::EnvFilter;
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Human on a terminal, JSON elsewhere.
+    /// Human on a terminal, JSON elsewhere
     Auto,
+    /// For people
     Human,
+    /// One object a line
     Json,
 }
 
 /// Starts logging for this process; a second call changes nothing.
 ///
-/// A serving host tells what it does; a command that answers by itself only what is odd.
+/// A serving host tells what it does; a command that answers by itself only what is odd, and how its run ended is its
+/// answer.
 pub(crate) fn start(format: LogFormat, serving: bool) {
-    let usual = if serving { "info,datafusion=warn" } else { "warn" };
+    let usual = if serving { "info,datafusion=warn" } else { "warn,orchestrator::job=error" };
     let filter = EnvFilter::try_from_env("SPINE_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let terminal = std::io::stderr().is_terminal();
     let human = match format {

@@ -140,18 +140,24 @@ pub(crate) fn complain(message: &str) {
     crate::progress::above(&format!("error: {message}"));
 }
 
-/// Says on standard error why a command failed: the message, then each cause once, then the code.
+/// Says on standard error why a command failed.
 pub(crate) fn complain_about(failure: &Failure) {
-    let mut text = format!("error: {}", failure.message);
-    for cause in failure.causes.iter().filter(|cause| !failure.message.contains(cause.as_str())) {
+    crate::progress::above(&format!("error: {}", explained(failure)));
+}
+
+/// Why something failed: the message, then each cause and detail that it leaves out, then kind and code, a line each.
+pub(crate) fn explained(failure: &Failure) -> String {
+    let is_new = |text: &&str| !failure.message.contains(*text);
+    let mut text = failure.message.clone();
+    for cause in failure.causes.iter().map(String::as_str).filter(is_new) {
         text.push_str(&format!("\n  because: {cause}"));
     }
-    for (name, value) in &failure.details {
+    for (name, value) in failure.details.iter().filter(|(_, value)| is_new(&value.as_str())) {
         text.push_str(&format!("\n  {name}: {value}"));
     }
     let again = if failure.retryable { "; trying again may help" } else { "" };
     text.push_str(&format!("\n  ({} / {}{again})", failure.kind, failure.code));
-    crate::progress::above(&text);
+    text
 }
 
 /// Says something on standard error that is neither an answer nor a failure.
@@ -172,6 +178,12 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 row`, `9,311 rows`.
+pub(crate) fn row_count(number: u64) -> String {
+    let noun = if number == 1 { "row" } else { "rows" };
+    format!("{} {noun}", grouped(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +193,7 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(3_965_051_656), "3,965,051,656");
+        assert_eq!([0, 1, 9_311].map(row_count), ["0 rows", "1 row", "9,311 rows"]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl OwnerLock {
 
     fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
         let path = self.data.join(name);
-        let partial = self.data.join(format!("{name}.partial"));
+        let partial = self.data.join(partial(name));
         let written = OpenOptions::new()
             .create(true)
             .truncate(true)
@@ -82,6 +82,7 @@ impl OwnerLock {
         for name in [ADDRESS, TOKEN] {
             // Absent is as good as removed.
             drop(std::fs::remove_file(self.data.join(name)));
+            drop(std::fs::remove_file(self.data.join(partial(name))));
         }
     }
 }
@@ -90,6 +91,11 @@ impl Drop for OwnerLock {
     fn drop(&mut self) {
         self.forget_address();
     }
+}
+
+/// The name of a file that is not whole yet.
+fn partial(name: &str) -> String {
+    format!("{name}.partial")
 }
 
 /// Where the owner of `data` listens; none while it is starting or if nobody owns the folder.

@@ -33,7 +33,11 @@ pub(crate) fn build() -> Result<(Engine, Allocation), Failure> {
         Ok(engine) => (engine, Allocation::Pooled),
         Err(pooled) => {
             let reason = format!("{pooled:#}");
-            tracing::warn!(reason, "instances are allocated on demand: the pool could not be reserved");
+            tracing::warn!(
+                reason,
+                "instances are mapped one by one, which is slower: the pool for them could not be reserved; \
+                 if `ulimit -v` is set, raise it"
+            );
             let engine = Engine::new(&config(None)).map_err(|error| {
                 Failure::new(FailureKind::Internal, "engine", format!("could not set up the engine: {error:#}"))
             })?;

@@ -60,7 +60,7 @@ fn state(plugin: &PluginRecord) -> &'static str {
 }
 
 fn rows(plugins: &[PluginRecord]) -> Rows {
-    let header = ["name", "version", "state", "digest", "file", "offers"];
+    let header = ["name", "version", "state", "digest", "file", "offers, or why it is refused"];
     let mut rows = Rows::new(&header, &[], "no components in the plugins folder");
     for plugin in plugins {
         let offers = if plugin.reasons.is_empty() { plugin.exports.join("\n") } else { plugin.reasons.join("\n") };

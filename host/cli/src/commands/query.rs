@@ -10,7 +10,7 @@ use model::{Failure, Timestamp};
 
 use super::ledger;
 use crate::args::Global;
-use crate::output::{Format, Output, Rows};
+use crate::output::{Format, Output, Rows, row_count};
 
 /// Query published data with SQL, latest or as of a time
 ///
@@ -63,7 +63,7 @@ impl QueryCommand {
             })?,
             Format::Table => {
                 let (header, rows) = answer.rows_as_text();
-                let footer = format!("{} rows, {snapshot}", rows.len());
+                let footer = format!("{}, {snapshot}", row_count(rows.len() as u64));
                 let numeric = answer.numeric_columns();
                 output.rows(&Rows { header, rows, numeric, empty: "", footer: Some(footer) })?;
             }

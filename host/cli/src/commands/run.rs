@@ -7,12 +7,12 @@ use clap::Args;
 use model::Failure;
 use model::failure::{FailureKind, Reading};
 use model::quality::CheckStatus;
-use model::run::{RunReport, RunStatus};
+use model::run::{RunCapture, RunReport, RunStatus};
 
 use super::{key_value, quality};
 use crate::args::Global;
 use crate::host::{self, Order};
-use crate::output::{Format, Output, grouped};
+use crate::output::{Format, Output, explained, grouped, row_count};
 
 /// Run one pipeline, source or task once, now
 ///
@@ -121,6 +121,27 @@ pub(super) fn show(report: &RunReport, output: Output) -> Result<(), Failure> {
     }
 }
 
+/// Shows a run that the ledger recorded: as [`show`] does, with its times and with the error that `run` tells aside.
+pub(super) fn show_recorded(report: &RunReport, output: Output) -> Result<(), Failure> {
+    match output.format {
+        Format::Json | Format::Csv => show(report, output),
+        Format::Table => output.line(&format!("{}\n{}", story(report), record(report))),
+    }
+}
+
+fn record(report: &RunReport) -> String {
+    let mut text = format!("  created   {}", report.created_at);
+    for (name, at) in [("started ", report.started_at), ("finished", report.finished_at)] {
+        if let Some(at) = at {
+            text.push_str(&format!("\n  {name}  {at}"));
+        }
+    }
+    if let Some(error) = &report.error {
+        text.push_str(&format!("\n  error     {}", explained(error).replace('\n', "\n          ")));
+    }
+    text
+}
+
 fn story(report: &RunReport) -> String {
     let RunReport { run_id, name, rows_in, rows_out, rejected, .. } = report;
     let status = if report.unchanged { "completed, unchanged" } else { report.status.name() };
@@ -134,15 +155,20 @@ fn story(report: &RunReport) -> String {
         grouped(*rows_out),
         grouped(*rejected)
     ));
+    let width = |of: fn(&RunCapture) -> String| report.captures.iter().map(|it| of(it).len()).max().unwrap_or(0);
+    let dataset_width = width(|capture| capture.dataset.to_string());
+    let partition_width = width(|capture| capture.partition.to_string());
     for capture in &report.captures {
         let revision = match capture.revision {
             Some(revision) if capture.unchanged => format!("revision {revision}, unchanged"),
             Some(revision) => format!("revision {revision}"),
             None => "quarantined".to_owned(),
         };
-        let (dataset, partition, rows) = (&capture.dataset, &capture.partition, grouped(capture.rows));
-        let hash = capture.content_hash.short();
-        text.push_str(&format!("  capture   {dataset}  {partition}  {revision}  {rows} rows  {hash}\n"));
+        let (dataset, partition) = (capture.dataset.to_string(), capture.partition.to_string());
+        let (rows, hash) = (row_count(capture.rows), capture.content_hash.short());
+        text.push_str(&format!(
+            "  capture   {dataset:<dataset_width$}  {partition:<partition_width$}  {revision}  {rows}  {hash}\n"
+        ));
     }
     for result in report.quality.iter().filter(|result| result.status != CheckStatus::Pass) {
         let (status, check) = (quality::status(result.status), &result.check);

@@ -91,7 +91,7 @@ impl RunsCommand {
             }
             Action::Show { id } => {
                 let report = known_run(&ledger, id).await?;
-                run::show(&report, output)?;
+                run::show_recorded(&report, output)?;
             }
             Action::Events { id } => {
                 known_run(&ledger, id).await?;
