@@ -17,6 +17,7 @@ mod catalog;
 mod commands;
 mod failure;
 mod ledger;
+mod lock;
 mod open;
 mod read;
 mod storage;

@@ -31,6 +31,11 @@ pub(crate) async fn writing(path: &Path) -> Result<SqliteConnection, Failure> {
     options.connect().await.map_err(unusable(path))
 }
 
+/// Connects to a file that is there, without changing how it is kept.
+pub(crate) async fn existing(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(BUSY).connect().await
+}
+
 fn reading(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).create_if_missing(false).read_only(true).busy_timeout(BUSY)
 }

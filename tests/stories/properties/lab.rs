@@ -219,7 +219,7 @@ impl Lab {
             return;
         }
         // Whatever the clock did, the next state is later than the last.
-        let at = self.clock.now().max(last.at.plus_micros(1));
+        let at = self.clock.now().max(last.at).plus_micros(1);
         assert_eq!((snapshot.id, snapshot.at), (last.snapshot + 1, at));
         for (number, staged) in published {
             let record = concluded.records.iter().find(|record| record.capture_id == staged.capture_id).unwrap();

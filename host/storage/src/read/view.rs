@@ -13,6 +13,7 @@ use sqlx::{FromRow, SqliteConnection};
 use super::{captures, count};
 use crate::catalog::snapshot::time;
 use crate::failure::{corrupt, failed};
+use crate::lock;
 use crate::storage::Storage;
 
 #[derive(FromRow)]
@@ -53,15 +54,15 @@ impl Row {
 impl Storage {
     /// What was published as of an instant or by now, from one state of the catalog.
     pub(crate) async fn read_catalog(&self, as_of: AsOf) -> Result<Arc<CatalogView>, Failure> {
-        let now = self.now().await?;
-        let mut transaction = self.reads.begin().await.map_err(failed("read the catalog"))?;
-        let last = snapshot_at(&mut transaction, None).await?;
-        let snapshot = match as_of {
-            AsOf::Latest => last,
-            // After the clock stepped back, the last capture lies ahead of it and can be asked for all the same.
-            AsOf::Instant(at) if at > now.max(last.at) => return Err(in_the_future(at)),
-            AsOf::Instant(at) => snapshot_at(&mut transaction, Some(at)).await?,
+        let at = match as_of {
+            AsOf::Latest => None,
+            AsOf::Instant(at) => {
+                self.settle(at).await?;
+                Some(at)
+            }
         };
+        let mut transaction = self.reads.begin().await.map_err(failed("read the catalog"))?;
+        let snapshot = snapshot_at(&mut transaction, at).await?;
         let mut captures = captures_at(&mut transaction, snapshot.id).await?;
         let specs: Vec<String> = sqlx::query_scalar("SELECT spec FROM datasets ORDER BY name")
             .fetch_all(&mut *transaction)
@@ -75,6 +76,36 @@ impl Storage {
             datasets.push(CatalogDataset { captures: captures?, spec });
         }
         Ok(Arc::new(CatalogView { snapshot, datasets }))
+    }
+
+    /// Makes sure that nothing will be published as of `at` any more.
+    ///
+    /// Times of snapshots are given under the write lock and strictly increase. So up to the last snapshot all is
+    /// settled, and up to the present it is once whoever holds the lock has let it go: it may have given its snapshot
+    /// an earlier time already. Limits: a clock that steps back afterwards gives a time twice; and who may not write
+    /// to the database cannot wait for the lock, and is warned.
+    async fn settle(&self, at: Timestamp) -> Result<(), Failure> {
+        let now = self.clock.now();
+        // Kept until the end: while it is open, the connection that waits is not the last and leaves the log alone.
+        let mut reader = self.reads.acquire().await.map_err(failed("read the catalog"))?;
+        let last = snapshot_at(&mut reader, None).await?;
+        if at <= last.at {
+            return Ok(());
+        }
+        if at > now {
+            return Err(in_the_future(at));
+        }
+        match lock::wait(&self.path).await {
+            Err(failure) if lock::may_not_write(&failure) => {
+                tracing::warn!(
+                    "this user may not write to spine.db, so a capture that is being published now may still come to \
+                     be as of {at}; the time of the snapshot in the answer, {}, always gives this answer",
+                    last.at
+                );
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Snapshots that no capture of the ledger made: another program wrote to the catalog.

@@ -8,7 +8,7 @@ use model::reject::Reject;
 use model::run::{Conclusion, RunStatus};
 use sqlx::{Connection, SqliteConnection};
 
-use super::support::{Bench, Counter, open, sales};
+use super::support::{Bench, Counter, hand_clock, open, sales};
 use crate::writer::Lead;
 use crate::{Storage, open as opening};
 
@@ -74,7 +74,7 @@ async fn the_log_stays_when_the_owner_closes() {
 #[tokio::test]
 async fn a_reader_sees_what_the_owner_commits_and_changes_nothing() {
     let bench = Bench::new().await;
-    let reader = Storage::open_read_only(&bench.database()).await.unwrap();
+    let reader = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap();
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let view = reader.catalog(AsOf::Latest).await.unwrap();
     assert_eq!(view.dataset(&sales()).unwrap().captures.len(), 1);
@@ -87,11 +87,12 @@ async fn a_reader_sees_what_the_owner_commits_and_changes_nothing() {
 async fn a_reader_is_told_that_there_is_no_ledger_and_makes_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spine.db");
-    let failure = Storage::open_read_only(&path).await.unwrap_err();
+    let clock = hand_clock();
+    let failure = Storage::open_read_only(&path, clock.clone()).await.unwrap_err();
     assert_eq!((failure.code.as_str(), failure.exit_code()), ("unreachable", 4));
     assert!(!path.exists());
     std::fs::write(&path, "this is a text, and long enough to be taken for a header of a database").unwrap();
-    assert_eq!(Storage::open_read_only(&path).await.unwrap_err().exit_code(), 2);
+    assert_eq!(Storage::open_read_only(&path, clock).await.unwrap_err().exit_code(), 2);
 }
 
 #[tokio::test]
@@ -105,7 +106,7 @@ async fn a_newer_database_is_refused() {
         .await
         .unwrap();
     connection.close().await.unwrap();
-    let reading = Storage::open_read_only(&bench.database()).await.unwrap_err();
+    let reading = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap_err();
     let owning = open(&bench.folder, &bench.clock).await.unwrap_err();
     for failure in [reading, owning] {
         assert_eq!(failure.code, "bad_folder");

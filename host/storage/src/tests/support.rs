@@ -52,7 +52,7 @@ impl Bench {
     /// An open ledger that knows the datasets of [`manifest`].
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(HandClock(AtomicI64::new(START_US)));
+        let clock = hand_clock();
         let storage = open(&folder, &clock).await.unwrap();
         let bench = Self { folder, clock, storage, ids: Arc::default() };
         bench.storage.register(vec![found(&manifest(), 1)]).await.unwrap();
@@ -190,6 +190,10 @@ impl Bench {
     pub(super) async fn number(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.storage.reads).await.unwrap()
     }
+}
+
+pub(super) fn hand_clock() -> Arc<HandClock> {
+    Arc::new(HandClock(AtomicI64::new(START_US)))
 }
 
 pub(super) async fn open(folder: &tempfile::TempDir, clock: &Arc<HandClock>) -> Result<Storage, Failure> {
