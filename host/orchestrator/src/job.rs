@@ -8,7 +8,7 @@ use futures::FutureExt;
 use model::failure::{Failure, FailureKind};
 use model::ports::{Cancel, GivenFile, InputBytes, KeptInput, NewRun, Progress};
 use model::run::{Conclusion, LogLine, RunReport, RunStatus};
-use model::{RunId, Timestamp};
+use model::{Digest, RunId, Timestamp};
 use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 use tracing::{error, info, warn};
@@ -38,6 +38,13 @@ pub(crate) struct Job {
     pub(crate) created_at: Timestamp,
 }
 
+/// An idempotency key, and what it stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) request_hash: Digest,
+}
+
 /// What has happened to a run so far.
 #[derive(Debug, Default)]
 pub(crate) struct Course {
@@ -49,13 +56,22 @@ pub(crate) struct Course {
 }
 
 impl Job {
-    pub(crate) fn new_run(&self, key: Option<String>, rebind: Option<RunId>) -> NewRun {
+    /// Reads every file, so it is only done where there is a key.
+    pub(crate) async fn key(&self, text: String) -> Result<Key, Failure> {
+        let (name, kind, params, files) =
+            (self.target.name.clone(), self.target.kind, self.params.clone(), self.files.clone());
+        let hash = move || Ok(identity::request_hash(&name, kind, &params, &files));
+        Ok(Key { text, request_hash: blocking("hash what a key stands for", hash).await? })
+    }
+
+    pub(crate) fn new_run(&self, key: Option<&Key>, rebind: Option<RunId>) -> NewRun {
         NewRun {
             run_id: self.run_id,
             name: self.target.name.clone(),
             kind: self.target.kind,
             params: self.params.clone(),
-            idempotency_key: key,
+            idempotency_key: key.map(|key| key.text.clone()),
+            request_hash: key.map(|key| key.request_hash),
             rebind,
             created_at: self.created_at,
         }

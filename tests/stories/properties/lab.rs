@@ -146,6 +146,7 @@ impl Lab {
             kind: RunKind::Pipeline,
             params: json!({}),
             idempotency_key: None,
+            request_hash: None,
             rebind: None,
             created_at: now,
         };

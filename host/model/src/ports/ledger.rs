@@ -21,7 +21,8 @@ pub trait Ledger: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `key_reused` if the key is bound to other work or parameters.
+    /// `key_reused` if the key is bound to another request. Of a run that ended badly only name and parameters are
+    /// compared: the corrected file may follow under its key.
     async fn submit(&self, run: NewRun) -> Result<Submission, Failure>;
 
     /// Queued to running, or the next attempt of a running run.
@@ -70,6 +71,8 @@ pub struct NewRun {
     /// Validated; files by their names.
     pub params: serde_json::Value,
     pub idempotency_key: Option<String>,
+    /// Stands for all that was asked for, the content of files included; there with a key.
+    pub request_hash: Option<Digest>,
     /// The ended run that the key leaves for this one. Only if the key is still bound to it: of two submitters that
     /// saw the same failure one gets a new run and the other is told of that.
     pub rebind: Option<RunId>,

@@ -58,6 +58,11 @@ impl Ledger for FakeLedger {
                 if (&bound.name, &bound.params) != (&run.name, &run.params) {
                     return Err(Failure::new(FailureKind::Orchestration, "key_reused", "other parameters"));
                 }
+                let status = state.runs[&bound.run_id].status;
+                let ended_badly = status.is_terminal() && status != RunStatus::Completed;
+                if !ended_badly && bound.request_hash != run.request_hash {
+                    return Err(Failure::new(FailureKind::Orchestration, "key_reused", "other content"));
+                }
                 if run.rebind != Some(bound.run_id) {
                     return Ok(Submission::Existing(bound.run_id));
                 }

@@ -82,6 +82,7 @@ impl Bench {
             kind: RunKind::Pipeline,
             params: serde_json::json!({ "file": "a.csv" }),
             idempotency_key: None,
+            request_hash: None,
             rebind: None,
             created_at: self.clock.now(),
         }
