@@ -20,6 +20,7 @@ mod queries;
 mod regsho;
 mod revisions;
 mod second_reader;
+mod secrets;
 mod serving;
 
 /// A story that nobody listed would never be told.

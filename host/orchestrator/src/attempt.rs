@@ -10,6 +10,7 @@ use model::run::{CaptureOutcome, Conclusion, RunKind, RunStatus, SourceCursor};
 use model::{Timestamp, limits::Limits, ports::Granted};
 
 use crate::blocking::blocking;
+use crate::conceal::conceal;
 use crate::identity::{self, InputsRead};
 use crate::job::{Course, Job, cancelled};
 use crate::publish;
@@ -61,6 +62,7 @@ impl Job {
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
         let (Attempted::Decided(conclusion) | Attempted::Raced(conclusion)) = &mut attempted;
         conclusion.logs.clone_from(&course.logs);
+        conceal(&self.params.secrets, conclusion);
         attempted
     }
 
@@ -173,7 +175,7 @@ impl Job {
             manifest: Arc::clone(&self.target.manifest),
             inputs: inputs.clone(),
             formats: formats.map(Iterator::collect).unwrap_or_default(),
-            params: self.params.clone(),
+            params: self.params.real.clone(),
             outputs: self.target.outputs().to_vec(),
             folders,
             catalog: Arc::clone(catalog),
@@ -189,7 +191,7 @@ impl Job {
         workbench: Box<dyn Workbench>,
         cursor: Option<Vec<u8>>,
     ) -> Invocation {
-        let params = self.params.to_string();
+        let params = self.params.real.to_string();
         Invocation {
             plugin: self.target.plugin.name.clone(),
             digest: self.target.plugin.digest,
@@ -198,6 +200,7 @@ impl Job {
             run_id: self.run_id,
             attempt,
             params,
+            secrets: self.params.secrets.clone(),
             started_at,
             seed: identity::seed(self.run_id, attempt),
             limits: self.policy().0,

@@ -9,7 +9,6 @@ use model::failure::{Failure, FailureKind};
 use model::ports::{Cancel, GivenFile, InputBytes, KeptInput, NewRun, Progress};
 use model::run::{Conclusion, LogLine, RunReport, RunStatus};
 use model::{Digest, RunId, Timestamp};
-use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 use tracing::{error, info, warn};
 
@@ -17,6 +16,7 @@ use crate::attempt::Attempted;
 use crate::blocking::{blocking, panicked};
 use crate::identity::{self, InputsRead};
 use crate::orchestrator::Shared;
+use crate::params::Params;
 use crate::plugins::Target;
 use crate::report;
 
@@ -29,7 +29,7 @@ pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) target: Target,
     pub(crate) run_id: RunId,
-    pub(crate) params: Value,
+    pub(crate) params: Params,
     pub(crate) files: BTreeMap<String, GivenFile>,
     pub(crate) force: bool,
     pub(crate) dry_run: bool,
@@ -59,7 +59,7 @@ impl Job {
     /// Reads every file, so it is only done where there is a key.
     pub(crate) async fn key(&self, text: String) -> Result<Key, Failure> {
         let (name, kind, params, files) =
-            (self.target.name.clone(), self.target.kind, self.params.clone(), self.files.clone());
+            (self.target.name.clone(), self.target.kind, self.params.real.clone(), self.files.clone());
         let hash = move || Ok(identity::request_hash(&name, kind, &params, &files));
         Ok(Key { text, request_hash: blocking("hash what a key stands for", hash).await? })
     }
@@ -69,7 +69,7 @@ impl Job {
             run_id: self.run_id,
             name: self.target.name.clone(),
             kind: self.target.kind,
-            params: self.params.clone(),
+            params: self.params.shown.clone(),
             idempotency_key: key.map(|key| key.text.clone()),
             request_hash: key.map(|key| key.request_hash),
             rebind,

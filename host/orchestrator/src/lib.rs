@@ -9,6 +9,7 @@
 
 mod attempt;
 mod blocking;
+mod conceal;
 mod identity;
 mod job;
 mod live;

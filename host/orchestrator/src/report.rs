@@ -23,7 +23,7 @@ pub(crate) fn queued(job: &Job) -> RunReport {
         input_hash: None,
         duration_ms: None,
         error: None,
-        params: job.params.clone(),
+        params: job.params.shown.clone(),
         created_at: job.created_at,
         started_at: None,
         finished_at: None,

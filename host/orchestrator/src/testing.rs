@@ -146,7 +146,8 @@ pub(crate) const MANIFEST: &str = r#"{
     "formats": [{"name": "psv", "kind": "delimited", "delimiter": "|", "columns": [
         {"header": "K", "name": "k", "type": "utf8"}]}],
     "pipelines": [{"name": "d.daily", "accounting": "one-to-one", "outputs": ["d.t"],
-        "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"}],
+        "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"},
+            {"name": "token", "type": "string", "secret": true}],
         "inputs": [{"name": "file", "formats": ["psv"]}]}],
     "sources": [{"name": "d.drop", "outputs": ["d.t"]}],
     "tasks": [{"name": "d.add", "params": [{"name": "n", "type": "integer", "default": 1}]}]

@@ -68,7 +68,7 @@ pub struct NewRun {
     pub run_id: RunId,
     pub name: String,
     pub kind: RunKind,
-    /// Validated; files by their names.
+    /// Validated; files by their names, secrets by a placeholder.
     pub params: serde_json::Value,
     pub idempotency_key: Option<String>,
     /// Stands for all that was asked for, the content of files included; there with a key.

@@ -303,3 +303,26 @@ async fn a_file_that_was_read_is_shared_and_not_copied() {
     bench.orchestrator.submit(request).await.unwrap();
     assert!(Arc::ptr_eq(&bench.lake.orders.lock().unwrap()[0].inputs["file"].bytes, &bytes));
 }
+
+#[tokio::test]
+async fn a_secret_reaches_the_guest_and_nobody_else() {
+    let bench = Bench::new().await;
+    let with = |token: &str| RunRequest {
+        params: BTreeMap::from([("token".to_owned(), text(token))]),
+        key: Some("k".to_owned()),
+        ..daily(GOOD)
+    };
+    bench.invoker.fails_next(Failure::new(FailureKind::Pipeline, "denied", "hunter2 opens nothing"));
+    let failed = bench.orchestrator.submit(with("hunter2")).await.unwrap();
+    assert_eq!(failed.error.unwrap().message, "(secret) opens nothing");
+    let answer = Answer { result: Some(json!({"seen": "hunter2"})), ..Answer::default() };
+    bench.invoker.answers.lock().unwrap().push_back(Ok(answer));
+    let done = bench.orchestrator.submit(with("hunter2")).await.unwrap();
+    assert_eq!(
+        (done.params, done.result),
+        (json!({"file": "day.txt", "token": "(secret)"}), Some(json!({"seen": "(secret)"})))
+    );
+    assert_eq!(bench.refused(with("hunter3")).await.code, "key_reused", "another secret is another request");
+    assert!(bench.invoker.seen.lock().unwrap().iter().all(|(_, params, _)| params.contains("hunter2")));
+    assert!(!format!("{:?}", bench.ledger.state()).contains("hunter"));
+}
