@@ -15,6 +15,7 @@
 
 mod catalog;
 mod commands;
+mod create;
 mod failure;
 mod ledger;
 mod lock;

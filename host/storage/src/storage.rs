@@ -13,7 +13,7 @@ use crate::commands::recover::Recovery;
 use crate::failure::{closed, failed, read_only};
 use crate::wal::WalKeeper;
 use crate::writer::{Desk, Lanes, Lead, Writer};
-use crate::{catalog, open};
+use crate::{catalog, create, open};
 
 /// The ledger and the catalog of one data folder.
 ///
@@ -30,7 +30,8 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens the ledger as the owner of its folder, creates it if it is absent, and brings its tables up to date.
+    /// Opens the ledger as the owner of its folder, creates it if it is absent, and brings its tables up to date. A new
+    /// one appears whole and can be read by its user only; the mode of one that is there is left alone.
     ///
     /// `captures` is the absolute, canonical folder of the captures; the catalog names it, and is rewritten if the
     /// folder was moved.
@@ -45,6 +46,7 @@ impl Storage {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Failure> {
         let data_path = data_path(captures)?;
+        create::create_if_absent(path, &data_path, &*clock, &*entropy).await?;
         let mut connection = open::writing(path).await?;
         open::migrate(path, &mut connection).await?;
         catalog::start::prepare(&mut connection, &data_path, &*clock, &*entropy).await?;
@@ -79,7 +81,8 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// `unreachable` if the file is absent; `bad_folder` if a newer or older program wrote it or it is no ledger.
+    /// `unreachable` if the file is absent or not yet what this program reads, which a host that is starting may change;
+    /// `bad_folder` if a newer program wrote it or it is no ledger.
     pub async fn open_read_only(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         match path.try_exists() {
             Ok(true) => {}
