@@ -6,13 +6,14 @@ use std::sync::Arc;
 use model::catalog::CatalogView;
 use model::failure::Failure;
 use model::ports::{Answer, AsOf, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
-use model::run::{CaptureOutcome, Conclusion, RunKind, RunStatus, SourceCursor};
+use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunStatus, SourceCursor};
 use model::{Timestamp, limits::Limits, ports::Granted};
 
 use crate::blocking::blocking;
 use crate::conceal::conceal;
 use crate::identity::{self, InputsRead};
 use crate::job::{Course, Job, cancelled};
+use crate::parts::Versions;
 use crate::publish;
 use crate::verdict::{Tally, Verdict, apply_severities, judge};
 
@@ -44,6 +45,7 @@ impl Job {
                 run_id: self.run_id,
                 attempt: course.attempt,
                 plugin: self.target.plugin.clone(),
+                conditions: self.conditions(),
                 input_hash: course.read.hash,
                 inputs: course.read.files.clone(),
                 snapshot: catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id),
@@ -208,6 +210,12 @@ impl Job {
             cancel: self.cancel.clone(),
             progress: self.progress.clone(),
         }
+    }
+
+    pub(crate) fn conditions(&self) -> Conditions {
+        let Versions { host, wasmtime } = self.shared.parts.versions.clone();
+        let grants_hash = identity::grants_hash(&self.policy().1);
+        Conditions { host_version: host, wasmtime_version: wasmtime, grants_hash }
     }
 
     /// The limits of this plugin, and the folders it both asks for and is granted.

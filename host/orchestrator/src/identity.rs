@@ -1,8 +1,9 @@
 //! Names that are computed: ids, input hashes and seeds. Pure but for the clock and entropy handed in.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use model::ports::{Entropy, GivenFile, KeptInput};
+use model::ports::{Entropy, GivenFile, Granted, KeptInput};
 use model::run::RunKind;
 use model::{CaptureId, Clock, Digest, RunId};
 use serde_json::{Value, json};
@@ -65,6 +66,13 @@ pub(crate) fn request_hash(name: &str, kind: RunKind, params: &Value, files: &BT
     digest(json!([name, kind, params, files]).to_string().as_bytes())
 }
 
+/// Stands for what a plugin was granted: the folders by name and path, in any order. Nothing granted has a hash too.
+pub(crate) fn grants_hash(folders: &[Granted]) -> Digest {
+    let folders: BTreeMap<&String, Cow<'_, str>> =
+        folders.iter().map(|folder| (&folder.name, folder.path.to_string_lossy())).collect();
+    digest(json!({ "folders": folders }).to_string().as_bytes())
+}
+
 /// Seeds what a guest may see of randomness. Follows from the run and the attempt, so that a replay of the recorded
 /// attempt needs nothing kept.
 pub(crate) fn seed(run: RunId, attempt: u32) -> [u8; 32] {
@@ -118,6 +126,17 @@ mod tests {
         ];
         let distinct: std::collections::BTreeSet<Digest> = others.into_iter().chain([first]).collect();
         assert_eq!(distinct.len(), 6);
+    }
+
+    #[test]
+    fn grants_have_one_hash_whatever_their_order() {
+        let granted = |name: &str, path: &str| Granted { name: name.to_owned(), path: path.into() };
+        let (drop, old) = (granted("drop", "/in"), granted("old", "/old"));
+        let hash = grants_hash(&[drop.clone(), old.clone()]);
+        assert_eq!(grants_hash(&[old, drop.clone()]), hash);
+        assert_ne!(grants_hash(&[drop]), hash);
+        assert_ne!(grants_hash(&[granted("drop", "/elsewhere")]), grants_hash(&[granted("drop", "/in")]));
+        assert_ne!(grants_hash(&[]), hash);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) fn queued(job: &Job) -> RunReport {
         captures: Vec::new(),
         quality: Vec::new(),
         plugin: Some(job.target.plugin.clone()),
+        conditions: Some(job.conditions()),
         input_hash: None,
         duration_ms: None,
         error: None,

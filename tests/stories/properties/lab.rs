@@ -13,7 +13,7 @@ use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{
     AsOf, Entropy, Finished, Lake, Ledger, NewRun, Prepared, Start, Submission, TableWriter, WorkOrder,
 };
-use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus};
+use model::run::{CaptureOutcome, Concluded, Conclusion, Conditions, RunKind, RunStatus};
 use model::{CaptureId, Clock, DatasetName, Digest, Manifest, RunId, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -155,6 +155,11 @@ impl Lab {
             run_id,
             attempt: 1,
             plugin: PluginRef { name: "lab".to_owned(), version: "1.0.0".to_owned(), digest: digest() },
+            conditions: Conditions {
+                host_version: "1.0.0".to_owned(),
+                wasmtime_version: "1.0.0".to_owned(),
+                grants_hash: digest(),
+            },
             input_hash: None,
             inputs: Vec::new(),
             snapshot: catalog.snapshot.id,

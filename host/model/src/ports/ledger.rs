@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::ids::{Digest, RunId};
 use crate::manifest::Manifest;
 use crate::plugin::{PluginRecord, PluginRef};
-use crate::run::{Concluded, Conclusion, RunKind, RunReport};
+use crate::run::{Concluded, Conclusion, Conditions, RunKind, RunReport};
 use crate::time::Timestamp;
 
 /// Runs, captures and what is known of plugins, durable once a call returns.
@@ -94,6 +94,7 @@ pub struct Start {
     /// From 1.
     pub attempt: u32,
     pub plugin: PluginRef,
+    pub conditions: Conditions,
     pub input_hash: Option<Digest>,
     /// File name and digest of each input.
     pub inputs: Vec<(String, Digest)>,

@@ -28,6 +28,9 @@ async fn a_good_file_becomes_a_published_capture() {
     assert_eq!((conclusion.rejects.len(), conclusion.stages.len(), conclusion.logs.len()), (1, 1, 1));
     assert_eq!(state.starts[0].inputs, [("day.txt".to_owned(), digest(GOOD.as_bytes()))]);
     assert_eq!(report.params, json!({"file": "day.txt"}));
+    let conditions = &state.starts[0].conditions;
+    assert_eq!((conditions.host_version.as_str(), conditions.wasmtime_version.as_str()), ("1.2.3", "48.0.0"));
+    assert_eq!(report.conditions.as_ref(), Some(conditions));
 }
 
 #[tokio::test]

@@ -81,6 +81,7 @@ impl Ledger for FakeLedger {
         run.status = RunStatus::Running;
         run.attempt = start.attempt;
         run.input_hash = start.input_hash;
+        run.conditions = Some(start.conditions.clone());
         state.starts.push(start);
         Ok(())
     }
@@ -218,6 +219,7 @@ fn report(run: &NewRun) -> RunReport {
         captures: Vec::new(),
         quality: Vec::new(),
         plugin: None,
+        conditions: None,
         input_hash: None,
         duration_ms: None,
         error: None,

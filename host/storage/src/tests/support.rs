@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use model::capture::{ColumnStats, StagedCapture, StagedFile};
 use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{Entropy, Ledger, NewRun, Start, Submission};
-use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus};
+use model::run::{CaptureOutcome, Concluded, Conclusion, Conditions, RunKind, RunStatus};
 use model::{CaptureId, Clock, DatasetName, Digest, Failure, FailureKind, Manifest, Partition, RunId, Timestamp};
 
 use crate::Storage;
@@ -100,6 +100,11 @@ impl Bench {
             run_id: run,
             attempt,
             plugin: PluginRef { name: "shop".to_owned(), version: "1.0.0".to_owned(), digest: digest(1) },
+            conditions: Conditions {
+                host_version: "0.1.0".to_owned(),
+                wasmtime_version: "48.0.8".to_owned(),
+                grants_hash: digest(202),
+            },
             input_hash: Some(digest(200)),
             inputs: vec![("a.csv".to_owned(), digest(201))],
             snapshot: 0,
