@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::catalog::CatalogView;
 use model::failure::Failure;
-use model::ports::{Answer, AsOf, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
+use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunStatus, SourceCursor};
 use model::{Timestamp, limits::Limits, ports::Granted};
 
@@ -39,7 +39,7 @@ impl Job {
         let ledger = &self.shared.parts.ledger;
         let started_at = self.shared.parts.clock.now();
         course.started_at.get_or_insert(started_at);
-        let catalog = ledger.catalog(AsOf::Latest).await;
+        let catalog = ledger.latest().await;
         if !self.dry_run {
             let start = Start {
                 run_id: self.run_id,

@@ -47,6 +47,9 @@ pub trait Ledger: Debug + Send + Sync {
     /// `bad_as_of` for an instant in the future.
     async fn catalog(&self, as_of: AsOf) -> Result<Arc<CatalogView>, Failure>;
 
+    /// The latest capture of every partition by now: what an attempt may read. What they replaced is left out.
+    async fn latest(&self) -> Result<Arc<CatalogView>, Failure>;
+
     /// How far a source has come.
     async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure>;
 

@@ -157,6 +157,12 @@ impl Ledger for FakeLedger {
         Ok(Arc::new(CatalogView { snapshot: Snapshot { id: state.snapshot, at }, datasets }))
     }
 
+    async fn latest(&self) -> Result<Arc<CatalogView>, Failure> {
+        let mut view = CatalogView::clone(&*self.catalog(AsOf::Latest).await?);
+        view.datasets.iter_mut().for_each(|dataset| dataset.captures.retain(|capture| capture.latest));
+        Ok(Arc::new(view))
+    }
+
     async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure> {
         Ok(self.state().cursors.get(source).cloned())
     }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use model::capture::StagedCapture;
+use model::catalog::Extent;
 use model::ports::{AsOf, Ledger};
 use model::run::{CaptureOutcome, Conclusion, RunStatus};
-use model::{Clock, Timestamp};
+use model::{Clock, DatasetName, Timestamp};
 
 use super::support::{Bench, Counter, START_US, sales};
 use crate::writer::{Command, Lead, Scribe};
@@ -110,4 +112,37 @@ async fn a_reader_that_waits_leaves_the_log_to_those_who_may_not_make_one() {
     for file in ["spine.db-wal", "spine.db-shm"] {
         assert!(bench.folder.path().join(file).exists(), "{file} is gone");
     }
+}
+
+#[tokio::test]
+async fn a_view_holds_as_much_of_each_dataset_as_is_wanted() {
+    let bench = Bench::new().await;
+    let returns: DatasetName = "shop.returns".parse().unwrap();
+    for content in [1, 2] {
+        let other = StagedCapture { dataset: returns.clone(), ..bench.staged("2021-01-28", content, 0) };
+        let days = ["2021-01-28", "2021-01-29"].map(|day| bench.staged(day, content, 3));
+        bench.publish(days.into_iter().chain([other]).collect()).await.unwrap();
+        bench.clock.set(START_US + 1_000_000);
+    }
+    let all = bench.storage.catalog(AsOf::Latest).await.unwrap();
+    let heads = bench.storage.latest().await.unwrap();
+    assert_eq!(heads.snapshot, all.snapshot);
+    for (some, every) in heads.datasets.iter().zip(&all.datasets) {
+        let latest: Vec<_> = every.captures.iter().filter(|capture| capture.latest).cloned().collect();
+        assert_eq!((&some.spec, &some.captures), (&every.spec, &latest));
+        assert_eq!(every.captures.len(), 2 * latest.len());
+    }
+    let only = |extent| move |dataset: &DatasetName| if dataset == &sales() { extent } else { Extent::Nothing };
+    for (as_of, extent, captures) in [
+        (AsOf::Latest, Extent::History, 4),
+        (AsOf::Latest, Extent::Heads, 2),
+        (at(START_US + 500_000), Extent::Heads, 2),
+        (at(START_US + 500_000), Extent::Nothing, 0),
+    ] {
+        let view = bench.storage.catalog_for(as_of, only(extent)).await.unwrap();
+        assert_eq!(view.dataset(&sales()).unwrap().captures.len(), captures);
+        assert!(view.dataset(&returns).unwrap().captures.is_empty());
+    }
+    let first = bench.storage.catalog_for(at(START_US + 500_000), only(Extent::Heads)).await.unwrap();
+    assert!(first.dataset(&sales()).unwrap().captures.iter().all(|capture| capture.latest && capture.revision == 1));
 }
