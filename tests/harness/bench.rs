@@ -12,6 +12,7 @@ use model::catalog::{CatalogView, Snapshot};
 use model::limits::Limits;
 use model::manifest::CheckedBy;
 use model::ports::{Cancel, Invocation, Invoked, Invoker, KeptInput, PluginCheck, Work, WorkOrder, Workbench};
+use model::secret::Secrets;
 use model::{DatasetName, Digest, Manifest, RunId, Timestamp};
 use runtime::{Runtime, RuntimeConfig};
 use serde_json::Value;
@@ -145,6 +146,7 @@ impl Component {
             run_id: RunId::new(started_at, [0; 10]),
             attempt: 1,
             params,
+            secrets: Secrets::default(),
             started_at,
             seed: [0; 32],
             limits: Limits::standard(),

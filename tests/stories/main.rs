@@ -26,6 +26,7 @@ mod rejects;
 mod revisions;
 mod scarcity;
 mod second_reader;
+mod secrets;
 mod serving;
 mod stopping;
 

@@ -92,6 +92,10 @@ fn the_ledger_tells_what_happened() {
     let id = runs["runs"][0]["run_id"].as_str().unwrap().to_owned();
     let shown = host.ask(&["runs", "show", &id]).exits(0).json();
     assert_eq!((&shown["status"], &shown["rows_in"]), (&json!("completed"), &json!(3)));
+    let conditions = &shown["conditions"];
+    assert_eq!(conditions["host_version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(conditions["wasmtime_version"], runtime::WASMTIME_VERSION);
+    assert!(conditions["grants_hash"].as_str().unwrap().starts_with("sha256:"));
     let events = host.ask(&["runs", "events", &id]).exits(0).json();
     let types: Vec<&str> = events.as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(types.first(), Some(&"created"));

@@ -106,3 +106,17 @@ fn a_key_runs_its_work_once() {
     let refused = host.run(PIPELINE, &other, &["--key", "monday"]).exits(3);
     assert_eq!(refused.error_code(), "key_reused");
 }
+
+#[test]
+fn a_key_stands_for_the_content_of_its_file() {
+    let host = TestHost::new();
+    deliver(&host, &THREE_ROWS, &["--key", "monday"]);
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS[..2]));
+    assert_eq!(host.run(PIPELINE, &file, &["--key", "monday"]).exits(3).error_code(), "key_reused");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(host.run(PIPELINE, &file, &["--key", "monday"]).exits(3).error_code(), "key_reused");
+    let failed = host.run(PIPELINE, &file, &["--key", "tuesday"]).exits(1).json();
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS[..2]));
+    let next = host.run(PIPELINE, &file, &["--key", "tuesday"]).exits(0).json();
+    assert_ne!(next["run_id"], failed["run_id"]);
+}

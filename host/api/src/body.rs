@@ -93,7 +93,8 @@ impl RunBody<'_> {
     ///
     /// # Errors
     ///
-    /// `bad_params` if an input is not base64, has neither bytes nor an error, or a parameter comes twice.
+    /// `bad_params` if an input is not base64, has neither bytes nor an error, a parameter comes twice, or the key is
+    /// empty.
     pub(crate) fn into_request(self) -> Result<RunRequest, Failure> {
         let mut params: BTreeMap<String, ParamValue> =
             self.params.into_iter().map(|(name, value)| (name, ParamValue::Json(value))).collect();
@@ -114,7 +115,7 @@ impl RunBody<'_> {
             };
             files.insert(name, GivenFile { file_name: file_name(&input.file_name), bytes });
         }
-        let (force, dry_run, key) = (self.force, self.dry_run, self.key);
+        let (force, dry_run, key) = (self.force, self.dry_run, self.key.map(key).transpose()?);
         Ok(RunRequest { name: self.name, params, files, force, dry_run, key, ..RunRequest::default() })
     }
 }
@@ -122,6 +123,18 @@ impl RunBody<'_> {
 /// Without folders, whatever a caller sent: it names nothing but a file.
 fn file_name(sent: &str) -> String {
     sent.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
+}
+
+/// An idempotency key as it was sent.
+///
+/// # Errors
+///
+/// `bad_params` if it names nothing.
+pub(crate) fn key(sent: String) -> Result<String, Failure> {
+    match sent.trim().is_empty() {
+        false => Ok(sent),
+        true => Err(bad("the idempotency key is empty: give the work a name, or send no key".to_owned())),
+    }
 }
 
 fn bad(message: String) -> Failure {
@@ -167,6 +180,7 @@ mod tests {
         assert!(refused(json!({"name": "x", "params": {"a": 1}, "text": {"a": "1"}})).contains("`a` is in"));
         assert!(refused(json!({"name": "x", "inputs": {"f": {"file_name": "f"}}})).contains("either"));
         assert!(refused(json!({"name": "x", "inputs": {"f": {"file_name": "f", "base64": "*"}}})).contains("base64"));
+        assert!(refused(json!({"name": "x", "key": " "})).contains("key is empty"));
         let unknown = serde_json::from_str::<RunBody<'_>>(r#"{"name": "x", "forse": true}"#).unwrap_err();
         assert!(unknown.to_string().contains("forse"));
     }

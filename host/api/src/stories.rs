@@ -69,6 +69,7 @@ fn report(status: RunStatus) -> RunReport {
         captures: vec![capture],
         quality: Vec::new(),
         plugin: None,
+        conditions: None,
         input_hash: None,
         duration_ms: Some(20),
         error: None,

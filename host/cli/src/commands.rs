@@ -12,12 +12,15 @@ mod run;
 mod runs;
 pub(crate) mod serve;
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use model::{DatasetName, Failure, Partition};
 use storage::Storage;
 
 use crate::args::{Cli, Global};
 use crate::output::{self, Format, Output};
+use crate::system::SystemClock;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -77,7 +80,7 @@ fn check_configuration(global: &Global) -> Result<(), Failure> {
 
 /// The ledger for a command that only reads; works while another process owns the folder.
 async fn ledger(global: &Global) -> Result<Storage, Failure> {
-    Storage::open_read_only(&global.data.join("spine.db")).await
+    Storage::open_read_only(&global.data.join("spine.db"), Arc::new(SystemClock)).await
 }
 
 fn dataset_name(text: &str) -> Result<DatasetName, String> {

@@ -14,8 +14,8 @@ use std::time::Duration;
 use lake::{KnownFiles, LocalLake};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy};
-use runtime::{Allocation, Runtime, RuntimeConfig};
+use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy, Versions};
+use runtime::{Allocation, Runtime, RuntimeConfig, WASMTIME_VERSION};
 use sha2::{Digest as _, Sha256};
 use storage::Storage;
 
@@ -97,6 +97,7 @@ impl Host {
             policies: policies(&config),
             severities: config.severities.clone(),
             concurrency: Concurrency::for_cores(cores),
+            versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
             ended: Some(metrics.listener()),
         });
         let input_bytes_max = config.input_bytes_max();

@@ -15,6 +15,7 @@ mod answer;
 mod catalog;
 mod constants;
 mod errors;
+mod names;
 mod run;
 mod session;
 mod statement;
@@ -28,6 +29,7 @@ mod tests;
 use std::time::Duration;
 
 pub use answer::QueryAnswer;
+pub use names::extent;
 pub use run::query;
 
 /// What one query may use. A query that reaches a limit fails and names it; nothing is cut off silently.

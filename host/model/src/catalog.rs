@@ -5,7 +5,18 @@ use crate::ids::{CaptureId, Digest, RunId};
 use crate::manifest::DatasetSpec;
 use crate::time::Timestamp;
 
-/// Everything published up to one snapshot.
+/// How much of a dataset a reader needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// No more than that it is there.
+    Nothing,
+    /// The latest capture of every partition.
+    Heads,
+    /// Every published capture.
+    History,
+}
+
+/// What was published up to one snapshot: everything, or as much of each dataset as its reader asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CatalogView {
     pub snapshot: Snapshot,
@@ -25,7 +36,7 @@ pub struct Snapshot {
     pub at: Timestamp,
 }
 
-/// One dataset with every capture published up to the snapshot, oldest first.
+/// One dataset with captures published up to the snapshot, oldest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CatalogDataset {
     pub spec: DatasetSpec,

@@ -15,6 +15,7 @@ pub mod ports;
 pub mod quality;
 pub mod reject;
 pub mod run;
+pub mod secret;
 pub mod time;
 
 pub use capture::{CaptureRecord, CaptureState};

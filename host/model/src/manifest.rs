@@ -151,6 +151,7 @@ pub struct ParamSpec {
     pub description: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,
+    /// The guest alone sees the value: everybody else is shown a placeholder.
     #[serde(default)]
     pub secret: bool,
 }

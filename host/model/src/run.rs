@@ -115,6 +115,15 @@ pub struct RunCapture {
     pub unchanged: bool,
 }
 
+/// What an attempt ran under, beside plugin, parameters and inputs: what a replay has to repeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conditions {
+    pub host_version: String,
+    pub wasmtime_version: String,
+    /// Stands for the folders that the plugin was granted, by name and path.
+    pub grants_hash: Digest,
+}
+
 /// Everything a run reports. The JSON of `run`, `runs show` and `GET /api/v1/runs/{id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
@@ -134,6 +143,9 @@ pub struct RunReport {
     pub captures: Vec<RunCapture>,
     pub quality: Vec<CheckResult>,
     pub plugin: Option<PluginRef>,
+    /// Of the latest attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
     /// SHA-256 over the bytes of the input; of several inputs, over their hashes in order of name.
     pub input_hash: Option<Digest>,
     pub duration_ms: Option<u64>,

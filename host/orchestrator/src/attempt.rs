@@ -7,12 +7,14 @@ use model::catalog::CatalogView;
 use model::failure::Failure;
 use model::ports::{Answer, AsOf, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Conclusion, RunKind, RunStatus, SourceCursor};
+use model::run::{CaptureOutcome, Conclusion, RunKind, RunStatus, SourceCursor, Conditions};
 use model::{Timestamp, limits::Limits, ports::Granted};
 
 use crate::blocking::blocking;
+use crate::conceal::conceal;
 use crate::identity::{self, InputsRead};
 use crate::job::{Course, Job, cancelled};
+use crate::parts::Versions;
 use crate::publish;
 use crate::verdict::{Tally, Verdict, apply_severities, judge};
 
@@ -38,12 +40,13 @@ impl Job {
         let ledger = &self.shared.parts.ledger;
         let started_at = self.shared.parts.clock.now();
         course.started_at.get_or_insert(started_at);
-        let catalog = ledger.catalog(AsOf::Latest).await;
+        let catalog = ledger.latest().await;
         if !self.dry_run {
             let start = Start {
                 run_id: self.run_id,
                 attempt: course.attempt,
                 plugin: self.target.plugin.clone(),
+                conditions: self.conditions(),
                 input_hash: course.read.hash,
                 inputs: course.read.files.clone(),
                 snapshot: catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id),
@@ -62,6 +65,7 @@ impl Job {
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
         let (Attempted::Decided(conclusion) | Attempted::Raced(conclusion)) = &mut attempted;
         conclusion.logs.clone_from(&course.logs);
+        conceal(&self.params.secrets, conclusion);
         attempted
     }
 
@@ -175,7 +179,7 @@ impl Job {
             manifest: Arc::clone(&self.target.manifest),
             inputs: inputs.clone(),
             formats: formats.map(Iterator::collect).unwrap_or_default(),
-            params: self.params.clone(),
+            params: self.params.real.clone(),
             outputs: self.target.outputs().to_vec(),
             folders,
             catalog: Arc::clone(catalog),
@@ -191,7 +195,7 @@ impl Job {
         workbench: Box<dyn Workbench>,
         cursor: Option<Vec<u8>>,
     ) -> Invocation {
-        let params = self.params.to_string();
+        let params = self.params.real.to_string();
         Invocation {
             plugin: self.target.plugin.name.clone(),
             digest: self.target.plugin.digest,
@@ -200,6 +204,7 @@ impl Job {
             run_id: self.run_id,
             attempt,
             params,
+            secrets: self.params.secrets.clone(),
             started_at,
             seed: identity::seed(self.run_id, attempt),
             limits: self.policy().0,
@@ -207,6 +212,12 @@ impl Job {
             cancel: self.cancel.clone(),
             progress: self.progress.clone(),
         }
+    }
+
+    pub(crate) fn conditions(&self) -> Conditions {
+        let Versions { host, wasmtime } = self.shared.parts.versions.clone();
+        let grants_hash = identity::grants_hash(&self.policy().1);
+        Conditions { host_version: host, wasmtime_version: wasmtime, grants_hash }
     }
 
     /// The limits of this plugin, and the folders it both asks for and is granted.

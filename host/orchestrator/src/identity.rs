@@ -1,9 +1,12 @@
 //! Names that are computed: ids, input hashes and seeds. Pure but for the clock and entropy handed in.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use model::ports::{Entropy, KeptInput};
+use model::ports::{Entropy, GivenFile, Granted, KeptInput};
+use model::run::RunKind;
 use model::{CaptureId, Clock, Digest, RunId};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) fn run_id(clock: &dyn Clock, entropy: &dyn Entropy) -> RunId {
@@ -54,6 +57,22 @@ impl InputsRead {
     }
 }
 
+/// Stands for all that was asked for: name, kind, parameters, and the content of each file. A file that could not be
+/// read is another request than any that could.
+pub(crate) fn request_hash(name: &str, kind: RunKind, params: &Value, files: &BTreeMap<String, GivenFile>) -> Digest {
+    let params: BTreeMap<&String, &Value> = params.as_object().into_iter().flatten().collect();
+    let content = |file: &GivenFile| file.bytes.as_ref().ok().map(|bytes| digest(bytes));
+    let files: BTreeMap<&String, Option<Digest>> = files.iter().map(|(name, file)| (name, content(file))).collect();
+    digest(json!([name, kind, params, files]).to_string().as_bytes())
+}
+
+/// Stands for what a plugin was granted: the folders by name and path, in any order. Nothing granted has a hash too.
+pub(crate) fn grants_hash(folders: &[Granted]) -> Digest {
+    let folders: BTreeMap<&String, Cow<'_, str>> =
+        folders.iter().map(|folder| (&folder.name, folder.path.to_string_lossy())).collect();
+    digest(json!({ "folders": folders }).to_string().as_bytes())
+}
+
 /// Seeds what a guest may see of randomness. Follows from the run and the attempt, so that a replay of the recorded
 /// attempt needs nothing kept.
 pub(crate) fn seed(run: RunId, attempt: u32) -> [u8; 32] {
@@ -83,6 +102,41 @@ mod tests {
         assert_eq!(forth, back);
         let bytes = [*digest(b"1").as_bytes(), *digest(b"2").as_bytes()].concat();
         assert_eq!(forth.hash, Some(digest(&bytes)));
+    }
+
+    #[test]
+    fn a_request_is_its_name_its_parameters_and_the_content_of_its_files() {
+        let given = |content: &[u8]| GivenFile { file_name: "a".to_owned(), bytes: Ok(Arc::new(content.to_vec())) };
+        let gone = GivenFile {
+            file_name: "a".to_owned(),
+            bytes: Err(model::Failure::new(model::FailureKind::Source, "not_found", "gone")),
+        };
+        let hash = |name: &str, params: Value, file: &GivenFile| {
+            let files = BTreeMap::from([("file".to_owned(), file.clone())]);
+            request_hash(name, RunKind::Pipeline, &params, &files)
+        };
+        let first = hash("d.p", json!({"n": 1, "file": "a"}), &given(b"x"));
+        assert_eq!(hash("d.p", json!({"file": "a", "n": 1}), &given(b"x")), first);
+        let others = [
+            hash("d.q", json!({"n": 1, "file": "a"}), &given(b"x")),
+            hash("d.p", json!({"n": "1", "file": "a"}), &given(b"x")),
+            hash("d.p", json!({"n": 1, "file": "a"}), &given(b"y")),
+            hash("d.p", json!({"n": 1, "file": "a"}), &given(b"")),
+            hash("d.p", json!({"n": 1, "file": "a"}), &gone),
+        ];
+        let distinct: std::collections::BTreeSet<Digest> = others.into_iter().chain([first]).collect();
+        assert_eq!(distinct.len(), 6);
+    }
+
+    #[test]
+    fn grants_have_one_hash_whatever_their_order() {
+        let granted = |name: &str, path: &str| Granted { name: name.to_owned(), path: path.into() };
+        let (drop, old) = (granted("drop", "/in"), granted("old", "/old"));
+        let hash = grants_hash(&[drop.clone(), old.clone()]);
+        assert_eq!(grants_hash(&[old, drop.clone()]), hash);
+        assert_ne!(grants_hash(&[drop]), hash);
+        assert_ne!(grants_hash(&[granted("drop", "/elsewhere")]), grants_hash(&[granted("drop", "/in")]));
+        assert_ne!(grants_hash(&[]), hash);
     }
 
     #[test]

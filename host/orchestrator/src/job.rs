@@ -9,8 +9,7 @@ use model::failure::{Failure, FailureKind};
 use model::ports::{Cancel, GivenFile, InputBytes, KeptInput, NewRun, Progress};
 use model::reject::Rejects;
 use model::run::{Conclusion, LogLine, RunReport, RunStatus};
-use model::{RunId, Timestamp};
-use serde_json::Value;
+use model::{Digest, RunId, Timestamp};
 use tokio::sync::SemaphorePermit;
 use tracing::{error, info, warn};
 
@@ -18,6 +17,7 @@ use crate::attempt::Attempted;
 use crate::blocking::{blocking, panicked};
 use crate::identity::{self, InputsRead};
 use crate::orchestrator::Shared;
+use crate::params::Params;
 use crate::plugins::Target;
 use crate::report;
 
@@ -30,13 +30,20 @@ pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) target: Target,
     pub(crate) run_id: RunId,
-    pub(crate) params: Value,
+    pub(crate) params: Params,
     pub(crate) files: BTreeMap<String, GivenFile>,
     pub(crate) force: bool,
     pub(crate) dry_run: bool,
     pub(crate) progress: Option<Progress>,
     pub(crate) cancel: Cancel,
     pub(crate) created_at: Timestamp,
+}
+
+/// An idempotency key, and what it stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) request_hash: Digest,
 }
 
 /// What has happened to a run so far.
@@ -50,13 +57,22 @@ pub(crate) struct Course {
 }
 
 impl Job {
-    pub(crate) fn new_run(&self, key: Option<String>, rebind: Option<RunId>) -> NewRun {
+    /// Reads every file, so it is only done where there is a key.
+    pub(crate) async fn key(&self, text: String) -> Result<Key, Failure> {
+        let (name, kind, params, files) =
+            (self.target.name.clone(), self.target.kind, self.params.real.clone(), self.files.clone());
+        let hash = move || Ok(identity::request_hash(&name, kind, &params, &files));
+        Ok(Key { text, request_hash: blocking("hash what a key stands for", hash).await? })
+    }
+
+    pub(crate) fn new_run(&self, key: Option<&Key>, rebind: Option<RunId>) -> NewRun {
         NewRun {
             run_id: self.run_id,
             name: self.target.name.clone(),
             kind: self.target.kind,
-            params: self.params.clone(),
-            idempotency_key: key,
+            params: self.params.shown.clone(),
+            idempotency_key: key.map(|key| key.text.clone()),
+            request_hash: key.map(|key| key.request_hash),
             rebind,
             created_at: self.created_at,
         }

@@ -9,6 +9,7 @@
 
 mod attempt;
 mod blocking;
+mod conceal;
 mod identity;
 mod job;
 mod live;
@@ -26,5 +27,5 @@ mod stories;
 mod testing;
 
 pub use orchestrator::Orchestrator;
-pub use parts::{Concurrency, Parts, PluginPolicy};
+pub use parts::{Concurrency, Parts, PluginPolicy, Versions};
 pub use plugins::FoundPlugin;

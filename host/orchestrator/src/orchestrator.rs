@@ -152,9 +152,13 @@ impl Orchestrator {
         if dry_run {
             return Ok(start(job, seat));
         }
+        let key = match key {
+            Some(text) => Some(job.key(text).await?),
+            None => None,
+        };
         let mut rebind = None;
         loop {
-            let old = match self.shared.parts.ledger.submit(job.new_run(key.clone(), rebind)).await? {
+            let old = match self.shared.parts.ledger.submit(job.new_run(key.as_ref(), rebind)).await? {
                 Submission::New => return Ok(start(job, seat)),
                 Submission::Existing(old) => old,
             };

@@ -5,22 +5,39 @@ use std::collections::BTreeMap;
 use model::failure::{Failure, FailureKind};
 use model::manifest::{ParamSpec, ParamType};
 use model::ports::{GivenFile, ParamValue};
+use model::secret::{PLACEHOLDER, Secrets};
 use serde_json::{Map, Number, Value};
 
 /// Most bytes of the parameters of one run, as JSON. `limits.params`, not configurable: they are kept in the ledger.
 pub(crate) const PARAMS_BYTES_MAX: usize = 256 * 1024;
 
-/// The parameters of a run as a JSON object: defaults filled in, files by their names.
+/// The validated parameters of a run, each as a JSON object.
+#[derive(Clone)]
+pub(crate) struct Params {
+    /// For the guest.
+    pub(crate) real: Value,
+    /// For everybody else: a placeholder in the place of each secret.
+    pub(crate) shown: Value,
+    pub(crate) secrets: Secrets,
+}
+
+impl std::fmt::Debug for Params {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Params({})", self.shown)
+    }
+}
+
+/// The parameters of a run: defaults filled in, files by their names.
 ///
 /// # Errors
 ///
-/// `bad_params` with every problem in the message, and by parameter in the details.
+/// `bad_params` with every problem in the message, and by parameter in the details. No message holds a secret.
 pub(crate) fn validate(
     name: &str,
     specs: &[ParamSpec],
     given: &BTreeMap<String, ParamValue>,
     files: &BTreeMap<String, GivenFile>,
-) -> Result<Value, Failure> {
+) -> Result<Params, Failure> {
     let mut valid = Map::new();
     let mut problems: Vec<(String, String)> = Vec::new();
     for spec in specs {
@@ -42,12 +59,24 @@ pub(crate) fn validate(
         problems.push(("params".to_owned(), problem));
     }
     if problems.is_empty() {
-        return Ok(Value::Object(valid));
+        return Ok(apart(specs, valid));
     }
     let list: Vec<&str> = problems.iter().map(|(_, problem)| problem.as_str()).collect();
     let message = format!("`{name}` cannot run with these parameters: {}", list.join("; "));
     let failure = Failure::new(FailureKind::Validation, "bad_params", message);
     Err(Failure { details: problems, ..failure })
+}
+
+/// Takes what may be shown apart from what may not.
+fn apart(specs: &[ParamSpec], real: Map<String, Value>) -> Params {
+    let mut shown = real.clone();
+    let mut secrets = Vec::new();
+    for spec in specs.iter().filter(|spec| spec.secret) {
+        if let Some(value) = shown.get_mut(&spec.name) {
+            secrets.push(std::mem::replace(value, Value::String(PLACEHOLDER.to_owned())));
+        }
+    }
+    Params { real: Value::Object(real), shown: Value::Object(shown), secrets: Secrets::new(&secrets) }
 }
 
 fn value(spec: &ParamSpec, given: Option<&ParamValue>, file: Option<&GivenFile>) -> Result<Option<Value>, String> {
@@ -64,7 +93,8 @@ fn value(spec: &ParamSpec, given: Option<&ParamValue>, file: Option<&GivenFile>)
     };
     match parsed {
         Some(value) if !allowed(spec, &value) => {
-            Err(format!("`{name}` is {value}, allowed are `{}`", spec.allowed.join("`, `")))
+            let given = if spec.secret { "another value".to_owned() } else { value.to_string() };
+            Err(format!("`{name}` is {given}, allowed are `{}`", spec.allowed.join("`, `")))
         }
         None if spec.required => Err(format!("`{name}` is missing: {}", describe(spec))),
         None => Ok(spec.default.clone()),
@@ -91,7 +121,10 @@ fn week_ending(spec: &ParamSpec, text: &str) -> Result<(), String> {
     if !is_date(text) {
         return Err(wrong_type(spec, &format!("`{text}`")));
     }
-    text.parse::<model::WeekEnding>().map(drop).map_err(|error| format!("`{}`: {error}", spec.name))
+    text.parse::<model::WeekEnding>().map(drop).map_err(|error| match spec.secret {
+        true => wrong_type(spec, text),
+        false => format!("`{}`: {error}", spec.name),
+    })
 }
 
 fn from_json(spec: &ParamSpec, json: &Value) -> Result<Value, String> {
@@ -134,6 +167,7 @@ fn wrong_type(spec: &ParamSpec, given: &str) -> String {
         ParamType::Number => "a number",
         ParamType::File => "a file",
     };
+    let given = if spec.secret { "something else" } else { given };
     format!("`{}` is {given}, it must be {wanted}", spec.name)
 }
 
@@ -181,6 +215,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn validate(
+        name: &str,
+        specs: &[ParamSpec],
+        given: &BTreeMap<String, ParamValue>,
+        files: &BTreeMap<String, GivenFile>,
+    ) -> Result<Value, Failure> {
+        super::validate(name, specs, given, files).map(|params| params.real)
+    }
 
     fn spec(name: &str, param_type: ParamType) -> ParamSpec {
         ParamSpec {
@@ -278,6 +321,41 @@ mod tests {
             GivenFile { file_name: "x".to_owned(), bytes: Ok(Arc::new(Vec::new())) },
         )]);
         assert!(validate("p", &specs, &BTreeMap::new(), &misplaced).is_err());
+    }
+
+    #[test]
+    fn a_secret_is_real_for_the_guest_alone() {
+        let specs = [
+            ParamSpec { secret: true, ..spec("token", ParamType::String) },
+            ParamSpec { secret: true, default: Some(json!(1)), ..spec("pin", ParamType::Integer) },
+            spec("day", ParamType::Date),
+        ];
+        let given = text(&[("token", "hunter2"), ("day", "2021-01-28")]);
+        let params = super::validate("p", &specs, &given, &BTreeMap::new()).unwrap();
+        assert_eq!(params.real, json!({"token": "hunter2", "pin": 1, "day": "2021-01-28"}));
+        assert_eq!(params.shown, json!({"token": "(secret)", "pin": "(secret)", "day": "2021-01-28"}));
+        assert_eq!(params.secrets.hide("hunter2 of 2021-01-28"), "(secret) of 2021-01-28");
+        assert!(!format!("{params:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn no_message_quotes_a_secret() {
+        let secret = |name, param_type| ParamSpec { secret: true, ..spec(name, param_type) };
+        let specs = [
+            secret("a", ParamType::Integer),
+            secret("b", ParamType::Date),
+            secret("c", ParamType::WeekEnding),
+            secret("d", ParamType::WeekEnding),
+            ParamSpec { allowed: vec!["x".to_owned()], ..secret("e", ParamType::String) },
+            secret("f", ParamType::Boolean),
+        ];
+        let mut given =
+            text(&[("a", "hunter2"), ("b", "hunter2"), ("c", "hunter2"), ("d", "2021-01-28"), ("e", "hunter2")]);
+        given.extend(json_param("f", json!("hunter2")));
+        let failure = validate("p", &specs, &given, &BTreeMap::new()).unwrap_err();
+        assert_eq!(failure.details.len(), 6);
+        let told = format!("{failure:?}");
+        assert!(!told.contains("hunter2") && !told.contains("01-28"), "{told}");
     }
 
     #[test]

@@ -23,8 +23,17 @@ pub struct Parts {
     /// `[quality."domain.dataset".CHECK]`: severities that the operator decided otherwise than the plugin.
     pub severities: BTreeMap<(DatasetName, String), Severity>,
     pub concurrency: Concurrency,
+    /// Recorded with each attempt.
+    pub versions: Versions,
     /// Told of each run that ended, dry runs left out.
     pub ended: Option<RunListener>,
+}
+
+/// What carries runs out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versions {
+    pub host: String,
+    pub wasmtime: String,
 }
 
 /// What the operator decided about one plugin.

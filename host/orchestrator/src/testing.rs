@@ -15,7 +15,7 @@ use model::ports::{Engine, Entropy, GivenFile, ParamValue, RunListener, RunReque
 use model::run::RunReport;
 use model::{Clock, Digest, Failure, Manifest, Timestamp};
 
-use crate::{Concurrency, FoundPlugin, Orchestrator, Parts, identity};
+use crate::{Concurrency, FoundPlugin, Orchestrator, Parts, Versions, identity};
 
 pub(crate) use invoker::FakeInvoker;
 pub(crate) use lake::FakeLake;
@@ -81,6 +81,7 @@ impl Bench {
             policies: BTreeMap::new(),
             severities: BTreeMap::new(),
             concurrency: Concurrency { runs: 16, writers: 2 },
+            versions: Versions { host: "1.2.3".to_owned(), wasmtime: "48.0.0".to_owned() },
             ended: Some(RunListener(Arc::new(move |report: &RunReport| {
                 heard.lock().unwrap().push(report.status.name());
             }))),
@@ -146,7 +147,8 @@ pub(crate) const MANIFEST: &str = r#"{
     "formats": [{"name": "psv", "kind": "delimited", "delimiter": "|", "columns": [
         {"header": "K", "name": "k", "type": "utf8"}]}],
     "pipelines": [{"name": "d.daily", "accounting": "one-to-one", "outputs": ["d.t"],
-        "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"}],
+        "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"},
+            {"name": "token", "type": "string", "secret": true}],
         "inputs": [{"name": "file", "formats": ["psv"]}]}],
     "sources": [{"name": "d.drop", "outputs": ["d.t"]}],
     "tasks": [{"name": "d.add", "params": [{"name": "n", "type": "integer", "default": 1}]}]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::capture::Head;
-use model::catalog::CatalogView;
+use model::catalog::{CatalogView, Extent};
 use model::failure::Failure;
 use model::plugin::PluginRecord;
 use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
@@ -43,7 +43,11 @@ impl Ledger for Storage {
     }
 
     async fn catalog(&self, as_of: AsOf) -> Result<Arc<CatalogView>, Failure> {
-        self.read_catalog(as_of).await
+        self.catalog_for(as_of, |_| Extent::History).await
+    }
+
+    async fn latest(&self) -> Result<Arc<CatalogView>, Failure> {
+        self.catalog_for(AsOf::Latest, |_| Extent::Heads).await
     }
 
     async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure> {

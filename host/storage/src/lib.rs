@@ -15,8 +15,10 @@
 
 mod catalog;
 mod commands;
+mod create;
 mod failure;
 mod ledger;
+mod lock;
 mod open;
 mod read;
 mod storage;

@@ -18,17 +18,22 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Readers at one time; each is a thread and a page cache.
 const READERS_MAX: u32 = 4;
 
-/// Connects to write, and creates the file if it is absent.
+/// Connects to write.
 pub(crate) async fn writing(path: &Path) -> Result<SqliteConnection, Failure> {
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
+        .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         // A commit that was answered survives a power cut.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY);
     options.connect().await.map_err(unusable(path))
+}
+
+/// Connects to a file that is there, without changing how it is kept.
+pub(crate) async fn existing(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(BUSY).connect().await
 }
 
 fn reading(path: &Path) -> SqliteConnectOptions {
@@ -44,7 +49,8 @@ pub(crate) async fn read_pool(path: &Path) -> Result<SqlitePool, Failure> {
     pool.connect_with(reading(path)).await.map_err(unusable(path))
 }
 
-/// Brings the tables up to this program.
+/// Brings the tables up to this program, each step in a transaction of its own. Readers that open meanwhile are told to
+/// try again.
 ///
 /// # Errors
 ///
@@ -66,12 +72,33 @@ pub(crate) async fn check_version(path: &Path, pool: &SqlitePool) -> Result<(), 
     match applied {
         Ok(applied) if applied == newest => Ok(()),
         Ok(applied) if applied > newest => Err(newer(path)),
-        Ok(_) => Err(unusable_folder(path, "it was written by an older version; start `spine-host` on it once")),
-        Err(error) if error.to_string().contains("no such table") => {
-            Err(unusable_folder(path, "it is a SQLite database, but not a ledger; name the right folder with --data"))
-        }
+        Ok(_) => Err(unready(
+            path,
+            "it was written by an older version, or a host that is starting is bringing it up to this one; try again in \
+             a moment, or start `spine-host` on it once",
+        )),
+        Err(error) if error.to_string().contains("no such table") => Err(strange(path, pool).await),
         Err(error) => Err(unusable(path)(error)),
     }
+}
+
+/// The failure of a database without the tables of a ledger.
+async fn strange(path: &Path, pool: &SqlitePool) -> Failure {
+    match sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema").fetch_one(pool).await {
+        Ok(0_i64) => unready(
+            path,
+            "it is empty: a host is setting it up, or died while it did; try again in a moment, or start `spine-host` \
+             on it once",
+        ),
+        Ok(_) => unusable_folder(path, "it is a SQLite database, but not a ledger; name the right folder with --data"),
+        Err(error) => unusable(path)(error),
+    }
+}
+
+/// What an owner may be about to change.
+fn unready(path: &Path, why: &str) -> Failure {
+    Failure { kind: FailureKind::Database, code: "unreachable".to_owned(), ..unusable_folder(path, why) }
+        .retryable(true)
 }
 
 /// The ledger is not there yet.
@@ -109,4 +136,10 @@ fn unusable(path: &Path) -> impl Fn(sqlx::Error) -> Failure {
             },
         }
     }
+}
+
+/// The tables as an earlier version left them.
+#[cfg(test)]
+pub(crate) async fn migrate_to(version: i64, connection: &mut SqliteConnection) {
+    MIGRATOR.run_to(version, connection).await.expect("an earlier version had its migrations too");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::failure::{Failure, FailureKind};
 use model::ports::Entropy;
-use model::{CaptureId, CaptureRecord, Clock, RunId, Timestamp};
+use model::{CaptureId, CaptureRecord, Clock, RunId};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::commands::judge::{Judgement, Verdict};
@@ -13,7 +13,7 @@ use crate::commands::recover::Recovery;
 use crate::failure::{closed, failed, read_only};
 use crate::wal::WalKeeper;
 use crate::writer::{Desk, Lanes, Lead, Writer};
-use crate::{catalog, open};
+use crate::{catalog, create, open};
 
 /// The ledger and the catalog of one data folder.
 ///
@@ -24,20 +24,14 @@ pub struct Storage {
     pub(crate) reads: SqlitePool,
     /// None if opened read-only.
     writer: Option<Writer>,
-    path: PathBuf,
-    now: Now,
-}
-
-/// Where the present comes from.
-#[derive(Debug)]
-enum Now {
-    Clock(Arc<dyn Clock>),
-    /// A command that only reads compares one instant with the present, and asks SQLite.
-    Database,
+    pub(crate) path: PathBuf,
+    /// The present, for comparisons with what a user asks.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Storage {
-    /// Opens the ledger as the owner of its folder, creates it if it is absent, and brings its tables up to date.
+    /// Opens the ledger as the owner of its folder, creates it if it is absent, and brings its tables up to date. A new
+    /// one appears whole and can be read by its user only; the mode of one that is there is left alone.
     ///
     /// `captures` is the absolute, canonical folder of the captures; the catalog names it, and is rewritten if the
     /// folder was moved.
@@ -52,6 +46,7 @@ impl Storage {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Failure> {
         let data_path = data_path(captures)?;
+        create::create_if_absent(path, &data_path, &*clock, &*entropy).await?;
         let mut connection = open::writing(path).await?;
         open::migrate(path, &mut connection).await?;
         catalog::start::prepare(&mut connection, &data_path, &*clock, &*entropy).await?;
@@ -76,9 +71,9 @@ impl Storage {
             .await
             .map_err(failed("read the ledger"))?;
         let reads = open::read_pool(path).await?;
-        let now = Now::Clock(Arc::clone(&lead.clock));
+        let clock = Arc::clone(&lead.clock);
         let writer = Writer::spawn(Desk::new(connection, WalKeeper::new(keeper), lead));
-        Ok(Self { reads, writer: Some(writer), path: path.to_owned(), now })
+        Ok(Self { reads, writer: Some(writer), path: path.to_owned(), clock })
     }
 
     /// Opens the ledger for a command that only reads, also while another process owns the folder: no lock is taken
@@ -86,8 +81,9 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// `unreachable` if the file is absent; `bad_folder` if a newer or older program wrote it or it is no ledger.
-    pub async fn open_read_only(path: &Path) -> Result<Self, Failure> {
+    /// `unreachable` if the file is absent or not yet what this program reads, which a host that is starting may change;
+    /// `bad_folder` if a newer program wrote it or it is no ledger.
+    pub async fn open_read_only(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         match path.try_exists() {
             Ok(true) => {}
             Ok(false) => return Err(open::absent(path)),
@@ -95,7 +91,7 @@ impl Storage {
         }
         let reads = open::read_pool(path).await?;
         open::check_version(path, &reads).await?;
-        Ok(Self { reads, writer: None, path: path.to_owned(), now: Now::Database })
+        Ok(Self { reads, writer: None, path: path.to_owned(), clock })
     }
 
     /// Finishes what waits, brings the log into the database and closes every connection. What comes later fails with
@@ -155,18 +151,6 @@ impl Storage {
     ) -> Result<C::Answer, Failure> {
         let writer = self.writer.as_ref().ok_or_else(read_only)?;
         writer.ask(command, lane).await.unwrap_or_else(|| Err(closed()))
-    }
-
-    /// The present, for comparisons with what a user asks.
-    pub(crate) async fn now(&self) -> Result<Timestamp, Failure> {
-        match &self.now {
-            Now::Clock(clock) => Ok(clock.now()),
-            Now::Database => sqlx::query_scalar("SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)")
-                .fetch_one(&self.reads)
-                .await
-                .map(Timestamp::from_micros)
-                .map_err(failed("ask for the time")),
-        }
     }
 }
 

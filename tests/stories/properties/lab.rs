@@ -14,7 +14,7 @@ use model::ports::{
     AsOf, Entropy, Finished, Lake, Ledger, NewRun, Prepared, Start, Submission, TableWriter, WorkOrder,
 };
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus};
+use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus, Conditions};
 use model::{CaptureId, Clock, DatasetName, Digest, Manifest, RunId, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -147,6 +147,7 @@ impl Lab {
             kind: RunKind::Pipeline,
             params: json!({}),
             idempotency_key: None,
+            request_hash: None,
             rebind: None,
             created_at: now,
         };
@@ -155,6 +156,11 @@ impl Lab {
             run_id,
             attempt: 1,
             plugin: PluginRef { name: "lab".to_owned(), version: "1.0.0".to_owned(), digest: digest() },
+            conditions: Conditions {
+                host_version: "1.0.0".to_owned(),
+                wasmtime_version: "1.0.0".to_owned(),
+                grants_hash: digest(),
+            },
             input_hash: None,
             inputs: Vec::new(),
             snapshot: catalog.snapshot.id,
@@ -221,7 +227,7 @@ impl Lab {
             return;
         }
         // Whatever the clock did, the next state is later than the last.
-        let at = self.clock.now().max(last.at.plus_micros(1));
+        let at = self.clock.now().max(last.at).plus_micros(1);
         assert_eq!((snapshot.id, snapshot.at), (last.snapshot + 1, at));
         for (number, staged) in published {
             let record = concluded.records.iter().find(|record| record.capture_id == staged.capture_id).unwrap();

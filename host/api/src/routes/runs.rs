@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::RunId;
 use model::failure::{Failure, FailureKind};
@@ -15,7 +15,7 @@ use model::run::RunReport;
 use serde::Deserialize;
 
 use super::Served;
-use crate::body::RunBody;
+use crate::body::{self, RunBody};
 use crate::problem::Refusal;
 
 /// Longest wait of one request; a client that wants more asks again.
@@ -31,7 +31,7 @@ pub(super) struct WaitQuery {
 /// that ended within `wait`).
 pub(super) async fn create(State(served): State<Served>, request: Request) -> Result<Response, Refusal> {
     served.ready()?;
-    let from_header = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
+    let from_header = request.headers().get("idempotency-key").map(key).transpose()?;
     let (mut order, wait) = read(&served, request).await?;
     order.key = order.key.or(from_header);
     let mut report = served.parts.engine.spawn(order).await?;
@@ -41,6 +41,14 @@ pub(super) async fn create(State(served): State<Served>, request: Request) -> Re
     let status = if report.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/api/v1/runs/{}", report.run_id);
     Ok((status, [(header::LOCATION, location)], Json(report)).into_response())
+}
+
+/// The key of the header `Idempotency-Key`.
+fn key(sent: &HeaderValue) -> Result<String, Refusal> {
+    match sent.to_str() {
+        Ok(text) => Ok(body::key(text.to_owned())?),
+        Err(_) => Err(bad_body("the header `Idempotency-Key` holds more than visible ASCII".to_owned())),
+    }
 }
 
 /// Reads the body and takes it apart. Both may be long work: a body can hold a file of a gigabyte.

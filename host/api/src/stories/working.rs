@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use model::ports::ParamValue;
 use model::run::{RunReport, RunStatus};
 use serde_json::json;
@@ -25,6 +26,18 @@ async fn a_run_is_asked_for_with_the_bytes_of_its_files() {
     assert_eq!(asked[0].params["n"], ParamValue::Json(json!(5)));
     assert_eq!(asked[0].params["day"], ParamValue::Text("2021-01-27".to_owned()));
     assert!(asked[0].force && !asked[0].dry_run && asked[0].key.as_deref() == Some("k"));
+}
+
+#[tokio::test]
+async fn an_empty_key_is_refused_wherever_it_stands() {
+    let bench = Bench::new();
+    assert_eq!(bench.post("/api/v1/runs", r#"{"name": "d.daily", "key": ""}"#).await.code(), "bad_params");
+    for sent in ["", " ", "m\u{e9}"] {
+        let request = super::post("/api/v1/runs").header("idempotency-key", sent.as_bytes());
+        let reply = bench.send(request.body(Body::from(r#"{"name": "d.daily"}"#)).unwrap()).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "bad_params"));
+    }
+    assert!(bench.engine.asked.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lake::query::{QueryLimits, query};
+use lake::query::{QueryLimits, extent, query};
 use model::failure::FailureKind;
-use model::ports::{AsOf, Ledger};
+use model::ports::AsOf;
 use model::{Failure, Timestamp};
 
 use super::ledger;
@@ -48,7 +48,7 @@ impl QueryCommand {
             self.sql
         };
         let ledger = ledger(global).await?;
-        let view = ledger.catalog(as_of).await?;
+        let view = ledger.catalog_for(as_of, |dataset| extent(&sql, dataset)).await?;
         let answer = query(&captures_folder(global)?, view, &sql, QueryLimits::standard()).await?;
         let snapshot = format!("_snapshot {} of {}", answer.snapshot.id, answer.snapshot.at);
         match output.format {

@@ -7,7 +7,7 @@ use clap::Args;
 use model::Failure;
 use model::failure::{FailureKind, Reading};
 use model::quality::CheckStatus;
-use model::run::{RunCapture, RunReport, RunStatus};
+use model::run::{RunCapture, RunReport, RunStatus, Conditions};
 
 use super::{key_value, quality};
 use crate::args::Global;
@@ -148,6 +148,10 @@ fn story(report: &RunReport) -> String {
     let mut text = format!("{status}  {name}  {run_id}{}\n", duration(report));
     if let Some(plugin) = &report.plugin {
         text.push_str(&format!("  plugin    {} {} ({})\n", plugin.name, plugin.version, plugin.digest.short()));
+    }
+    if let Some(Conditions { host_version, wasmtime_version, grants_hash }) = &report.conditions {
+        let grants = grants_hash.short();
+        text.push_str(&format!("  host      {host_version}, wasmtime {wasmtime_version}, grants {grants}\n"));
     }
     text.push_str(&format!(
         "  rows      {} in, {} out, {} rejected\n",

@@ -11,7 +11,7 @@ use super::table::CaptureTable;
 /// The catalog's name in three-part names: the same word that `ATTACH ... AS lake` gives in DuckDB.
 pub(super) const CATALOG: &str = "lake";
 
-const HISTORY: &str = "_history";
+pub(super) const HISTORY: &str = "_history";
 
 /// All tables of one view.
 #[derive(Clone, Debug)]

@@ -153,6 +153,12 @@ fn params_problems(found: &mut Vec<String>, owner: &str, params: &[ParamSpec]) {
         if !is_word(&param.name) {
             found.push(format!("in `{owner}`, parameter `{}` is not a lower-case word", param.name));
         }
+        if param.secret && param.param_type == ParamType::File {
+            found.push(format!(
+                "in `{owner}`, parameter `{}` is a file, which is kept, and cannot be secret",
+                param.name
+            ));
+        }
         if param.required && param.default.is_some() {
             found.push(format!("in `{owner}`, parameter `{}` is required and has a default", param.name));
         }

@@ -13,6 +13,7 @@ use crate::ids::{Digest, RunId};
 use crate::limits::Limits;
 use crate::manifest::CheckSpec;
 use crate::run::LogLine;
+use crate::secret::Secrets;
 use crate::time::Timestamp;
 
 /// Runs attempts in sandboxed instances.
@@ -33,8 +34,10 @@ pub struct Invocation {
     pub checks: Vec<PluginCheck>,
     pub run_id: RunId,
     pub attempt: u32,
-    /// The validated parameters as a JSON object.
+    /// The validated parameters as a JSON object, secrets included.
     pub params: String,
+    /// To be kept out of everything that the guest says.
+    pub secrets: Secrets,
     /// Where the virtual clock starts.
     pub started_at: Timestamp,
     /// Seeds everything random that the guest may see.

@@ -59,7 +59,7 @@ pub struct WorkOrder {
     pub inputs: BTreeMap<String, KeptInput>,
     /// Format names each input may have, by input name.
     pub formats: BTreeMap<String, Vec<String>>,
-    /// The validated parameters; a footer rule may name one.
+    /// The validated parameters, secrets included; a footer rule may name one.
     pub params: serde_json::Value,
     pub outputs: Vec<DatasetName>,
     pub folders: Vec<Granted>,

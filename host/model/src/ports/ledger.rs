@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::ids::{Digest, RunId};
 use crate::manifest::Manifest;
 use crate::plugin::{PluginRecord, PluginRef};
-use crate::run::{Concluded, Conclusion, RunKind, RunReport};
+use crate::run::{Concluded, Conclusion, Conditions, RunKind, RunReport};
 use crate::time::Timestamp;
 
 /// Runs, captures and what is known of plugins, durable once a call returns.
@@ -21,7 +21,8 @@ pub trait Ledger: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `key_reused` if the key is bound to other work or parameters.
+    /// `key_reused` if the key is bound to another request. Of a run that ended badly only name and parameters are
+    /// compared: the corrected file may follow under its key.
     async fn submit(&self, run: NewRun) -> Result<Submission, Failure>;
 
     /// Queued to running, or the next attempt of a running run.
@@ -46,6 +47,9 @@ pub trait Ledger: Debug + Send + Sync {
     /// `bad_as_of` for an instant in the future.
     async fn catalog(&self, as_of: AsOf) -> Result<Arc<CatalogView>, Failure>;
 
+    /// The latest capture of every partition by now: what an attempt may read. What they replaced is left out.
+    async fn latest(&self) -> Result<Arc<CatalogView>, Failure>;
+
     /// How far a source has come.
     async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure>;
 
@@ -67,9 +71,11 @@ pub struct NewRun {
     pub run_id: RunId,
     pub name: String,
     pub kind: RunKind,
-    /// Validated; files by their names.
+    /// Validated; files by their names, secrets by a placeholder.
     pub params: serde_json::Value,
     pub idempotency_key: Option<String>,
+    /// Stands for all that was asked for, the content of files included; there with a key.
+    pub request_hash: Option<Digest>,
     /// The ended run that the key leaves for this one. Only if the key is still bound to it: of two submitters that
     /// saw the same failure one gets a new run and the other is told of that.
     pub rebind: Option<RunId>,
@@ -91,6 +97,7 @@ pub struct Start {
     /// From 1.
     pub attempt: u32,
     pub plugin: PluginRef,
+    pub conditions: Conditions,
     pub input_hash: Option<Digest>,
     /// File name and digest of each input.
     pub inputs: Vec<(String, Digest)>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use model::failure::{Failure, FailureKind};
-use model::ports::{Cancel, Engine, RunRequest};
+use model::ports::{Cancel, Engine, GivenFile, RunRequest};
 use model::run::RunStatus;
 
 use crate::testing::{Bench, keyed, text};
@@ -68,6 +68,23 @@ async fn a_key_with_other_parameters_is_refused() {
     let failure = bench.refused(RunRequest { params, ..keyed("k", SCRIPT) }).await;
     assert_eq!((failure.code.as_str(), failure.exit_code()), ("key_reused", 3));
     assert_eq!(bench.orchestrator.live_runs(), 0);
+}
+
+#[tokio::test]
+async fn a_key_with_another_content_of_the_same_file_is_refused_unless_its_run_failed() {
+    let bench = Bench::new().await;
+    bench.invoker.fails_next(Failure::new(FailureKind::Pipeline, "trap", "unreachable"));
+    bench.orchestrator.submit(keyed("k", "rows_in 9")).await.unwrap();
+    let corrected = bench.orchestrator.submit(keyed("k", SCRIPT)).await.unwrap();
+    assert_eq!(corrected.status, RunStatus::Completed);
+    let other = keyed("k", "rows_in 1\ncapture 1 1 b");
+    let gone = Err(Failure::new(FailureKind::Source, "not_found", "gone"));
+    let file = GivenFile { file_name: "day.txt".to_owned(), bytes: gone };
+    let absent = RunRequest { files: BTreeMap::from([("file".to_owned(), file)]), ..other.clone() };
+    for request in [other, absent] {
+        assert_eq!(bench.refused(request).await.code, "key_reused");
+    }
+    assert_eq!(bench.ledger.state().runs.len(), 2);
 }
 
 #[tokio::test]

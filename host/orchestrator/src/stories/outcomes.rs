@@ -28,6 +28,9 @@ async fn a_good_file_becomes_a_published_capture() {
     assert_eq!((conclusion.rejects.rows.len(), conclusion.stages.len(), conclusion.logs.len()), (1, 1, 1));
     assert_eq!(state.starts[0].inputs, [("day.txt".to_owned(), digest(GOOD.as_bytes()))]);
     assert_eq!(report.params, json!({"file": "day.txt"}));
+    let conditions = &state.starts[0].conditions;
+    assert_eq!((conditions.host_version.as_str(), conditions.wasmtime_version.as_str()), ("1.2.3", "48.0.0"));
+    assert_eq!(report.conditions.as_ref(), Some(conditions));
 }
 
 #[tokio::test]
@@ -302,4 +305,27 @@ async fn a_file_that_was_read_is_shared_and_not_copied() {
     let bytes = request.files["file"].bytes.clone().unwrap();
     bench.orchestrator.submit(request).await.unwrap();
     assert!(Arc::ptr_eq(&bench.lake.orders.lock().unwrap()[0].inputs["file"].bytes, &bytes));
+}
+
+#[tokio::test]
+async fn a_secret_reaches_the_guest_and_nobody_else() {
+    let bench = Bench::new().await;
+    let with = |token: &str| RunRequest {
+        params: BTreeMap::from([("token".to_owned(), text(token))]),
+        key: Some("k".to_owned()),
+        ..daily(GOOD)
+    };
+    bench.invoker.fails_next(Failure::new(FailureKind::Pipeline, "denied", "hunter2 opens nothing"));
+    let failed = bench.orchestrator.submit(with("hunter2")).await.unwrap();
+    assert_eq!(failed.error.unwrap().message, "(secret) opens nothing");
+    let answer = Answer { result: Some(json!({"seen": "hunter2"})), ..Answer::default() };
+    bench.invoker.answers.lock().unwrap().push_back(Ok(answer));
+    let done = bench.orchestrator.submit(with("hunter2")).await.unwrap();
+    assert_eq!(
+        (done.params, done.result),
+        (json!({"file": "day.txt", "token": "(secret)"}), Some(json!({"seen": "(secret)"})))
+    );
+    assert_eq!(bench.refused(with("hunter3")).await.code, "key_reused", "another secret is another request");
+    assert!(bench.invoker.seen.lock().unwrap().iter().all(|(_, params, _)| params.contains("hunter2")));
+    assert!(!format!("{:?}", bench.ledger.state()).contains("hunter"));
 }

@@ -58,6 +58,11 @@ impl Ledger for FakeLedger {
                 if (&bound.name, &bound.params) != (&run.name, &run.params) {
                     return Err(Failure::new(FailureKind::Orchestration, "key_reused", "other parameters"));
                 }
+                let status = state.runs[&bound.run_id].status;
+                let ended_badly = status.is_terminal() && status != RunStatus::Completed;
+                if !ended_badly && bound.request_hash != run.request_hash {
+                    return Err(Failure::new(FailureKind::Orchestration, "key_reused", "other content"));
+                }
                 if run.rebind != Some(bound.run_id) {
                     return Ok(Submission::Existing(bound.run_id));
                 }
@@ -76,6 +81,7 @@ impl Ledger for FakeLedger {
         run.status = RunStatus::Running;
         run.attempt = start.attempt;
         run.input_hash = start.input_hash;
+        run.conditions = Some(start.conditions.clone());
         state.starts.push(start);
         Ok(())
     }
@@ -151,6 +157,12 @@ impl Ledger for FakeLedger {
         Ok(Arc::new(CatalogView { snapshot: Snapshot { id: state.snapshot, at }, datasets }))
     }
 
+    async fn latest(&self) -> Result<Arc<CatalogView>, Failure> {
+        let mut view = CatalogView::clone(&*self.catalog(AsOf::Latest).await?);
+        view.datasets.iter_mut().for_each(|dataset| dataset.captures.retain(|capture| capture.latest));
+        Ok(Arc::new(view))
+    }
+
     async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure> {
         Ok(self.state().cursors.get(source).cloned())
     }
@@ -213,6 +225,7 @@ fn report(run: &NewRun) -> RunReport {
         captures: Vec::new(),
         quality: Vec::new(),
         plugin: None,
+        conditions: None,
         input_hash: None,
         duration_ms: None,
         error: None,

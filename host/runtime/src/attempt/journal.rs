@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use model::Timestamp;
 use model::run::LogLine;
+use model::secret::Secrets;
 
 /// Longest line kept, in bytes. The rest of it is cut off.
 pub(crate) const LINE_BYTES_MAX: usize = 8 * 1024;
@@ -70,6 +71,7 @@ struct Shared {
     entries: Mutex<Entries>,
     host_calls: AtomicU64,
     memory_peak: AtomicU64,
+    secrets: Secrets,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +86,11 @@ struct Entries {
 impl Journal {
     /// An empty journal whose lines are stamped from `started_at` on.
     pub(crate) fn new(started_at: Timestamp, lines_max: u64) -> Self {
+        Self::hiding(Secrets::default(), started_at, lines_max)
+    }
+
+    /// An empty journal that tells nobody the secrets.
+    pub(crate) fn hiding(secrets: Secrets, started_at: Timestamp, lines_max: u64) -> Self {
         Self {
             shared: Arc::new(Shared {
                 started_at,
@@ -92,13 +99,17 @@ impl Journal {
                 entries: Mutex::default(),
                 host_calls: AtomicU64::new(0),
                 memory_peak: AtomicU64::new(0),
+                secrets,
             }),
         }
     }
 
     /// Records a line of `origin` (`guest`, `stdout`, `stderr`, `host`).
-    pub(crate) fn line(&self, severity: Severity, origin: &str, message: &str, fields: Vec<(String, String)>) {
-        let message = cut(message, LINE_BYTES_MAX);
+    pub(crate) fn line(&self, severity: Severity, origin: &str, message: &str, mut fields: Vec<(String, String)>) {
+        // Before it is cut, so that no part of a secret is left.
+        let message = self.shared.secrets.hide(message);
+        fields.iter_mut().for_each(|(_, value)| self.shared.secrets.hide_in(value));
+        let message = cut(&message, LINE_BYTES_MAX);
         match severity {
             Severity::Trace => tracing::trace!(target: "guest", origin, ?fields, "{message}"),
             Severity::Debug => tracing::debug!(target: "guest", origin, ?fields, "{message}"),
@@ -203,6 +214,18 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_a_guest_says_is_not_repeated() {
+        let secrets = Secrets::new([&serde_json::json!("hunter2")]);
+        let journal = Journal::hiding(secrets, Timestamp::from_micros(0), 2);
+        let long = format!("{}hunter2", "x".repeat(LINE_BYTES_MAX - 3));
+        journal.line(Severity::Info, "guest", "with hunter2", vec![("key".to_owned(), "hunter2".to_owned())]);
+        journal.line(Severity::Info, "stderr", &long, Vec::new());
+        let (lines, _) = journal.take();
+        assert_eq!((lines[0].message.as_str(), lines[0].fields[0].1.as_str()), ("with (secret)", "(secret)"));
+        assert!(!format!("{lines:?}{:?}", journal.stderr_tail()).contains("hun"), "not even a part of it");
+    }
 
     #[test]
     fn lines_beyond_the_limit_are_counted_and_told_once() {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use model::limits::Limits;
 use model::plugin::{FindingSeverity, PluginState};
 use model::ports::{Cancel, Invocation, Invoked, Invoker as _, Work};
+use model::secret::Secrets;
 use model::{Failure, RunId, Timestamp};
 
 use super::Runtime;
@@ -36,6 +37,7 @@ fn invocation(loaded: &Loaded, limits: Limits) -> Invocation {
         run_id: RunId::new(Timestamp::from_micros(1_000_000), [1; 10]),
         attempt: 1,
         params: "{}".to_owned(),
+        secrets: Secrets::default(),
         started_at: Timestamp::from_micros(1_000_000),
         seed: [3; 32],
         limits,

@@ -59,7 +59,7 @@ pub(crate) async fn publish(
     let mut draft = Draft::begin(scribe).await?;
     let mut new: BTreeMap<i64, Vec<NewFile>> = BTreeMap::new();
     let mut ended = Vec::new();
-    let mut published = Vec::with_capacity(deliveries.len());
+    let mut placed = Vec::with_capacity(deliveries.len());
     for (delivery, head) in deliveries {
         tables.check(&delivery.dataset, &delivery.partition)?;
         let table = tables.ensure(scribe, &mut draft, &delivery.dataset).await?;
@@ -68,12 +68,8 @@ pub(crate) async fn publish(
             draft.ended_in(table.table);
             ended.push(old);
         }
-        published.push(Published {
-            revision: head.map_or(1, |head| head.head.revision + 1),
-            snapshot: draft.id,
-            captured_at: draft.at,
-            data_file: file.as_ref().map(|file| file.id),
-        });
+        let revision = head.map_or(1, |head| head.head.revision + 1);
+        placed.push((revision, file.as_ref().map(|file| file.id)));
         if let Some(file) = file {
             draft.inserted_into(table.table);
             new.entry(table.table).or_default().push(file);
@@ -91,8 +87,11 @@ pub(crate) async fn publish(
         files::begin(scribe, &draft, &numbered).await?;
         widen::widen(scribe, *table, &before, &files.iter().collect::<Vec<_>>()).await?;
     }
-    draft.finish(scribe, commit.author, &commit.message, extra_info(deliveries)).await?;
-    Ok(published)
+    let snapshot = draft.id;
+    let captured_at = draft.finish(scribe, commit.author, &commit.message, extra_info(deliveries)).await?;
+    let published =
+        placed.into_iter().map(|(revision, data_file)| Published { revision, snapshot, captured_at, data_file });
+    Ok(published.collect())
 }
 
 fn extra_info(deliveries: &[(Delivery, Option<&PartitionHead>)]) -> serde_json::Value {

@@ -13,8 +13,7 @@ use crate::writer::Scribe;
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) id: i64,
-    /// Later than every snapshot before it, whatever the clock says.
-    pub(crate) at: Timestamp,
+    last_at: Timestamp,
     schema_version: i64,
     next_catalog_id: i64,
     next_file_id: i64,
@@ -47,10 +46,9 @@ impl Draft {
         .fetch_one(&mut *scribe.connection)
         .await
         .map_err(failed("read the last snapshot"))?;
-        let last_at = time(&last.snapshot_time)?;
         Ok(Self {
             id: last.snapshot_id + 1,
-            at: scribe.lead.clock.now().max(last_at.plus_micros(1)),
+            last_at: time(&last.snapshot_time)?,
             schema_version: last.schema_version,
             next_catalog_id: last.next_catalog_id,
             next_file_id: last.next_file_id,
@@ -94,15 +92,17 @@ impl Draft {
         }
     }
 
-    /// Writes the snapshot.
+    /// Writes the snapshot and returns its time: later than now, so that who has asked for the present under the write
+    /// lock has its answer, and later than every snapshot before, whatever the clock says.
     pub(crate) async fn finish(
         self,
         scribe: &mut Scribe<'_>,
         author: &str,
         message: &str,
         extra: Value,
-    ) -> Result<(), Failure> {
+    ) -> Result<Timestamp, Failure> {
         let action = "write a snapshot";
+        let at = scribe.lead.clock.now().max(self.last_at).plus_micros(1);
         let new_schema = !self.created.is_empty();
         let schema_version = self.schema_version + i64::from(new_schema);
         sqlx::query(
@@ -112,7 +112,7 @@ impl Draft {
             "#,
         )
         .bind(self.id)
-        .bind(self.at.catalog_text())
+        .bind(at.catalog_text())
         .bind(schema_version)
         .bind(self.next_catalog_id)
         .bind(self.next_file_id)
@@ -145,8 +145,8 @@ impl Draft {
         .bind(extra.to_string())
         .execute(&mut *scribe.connection)
         .await
-        .map(drop)
-        .map_err(failed(action))
+        .map_err(failed(action))?;
+        Ok(at)
     }
 
     fn changes(&self) -> String {

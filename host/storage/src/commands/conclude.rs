@@ -33,21 +33,25 @@ impl Command for Conclusion {
         let rows = runs::rows(&mut *scribe.connection, &ids).await?;
         let mut rows: HashMap<String, RunRow> = rows.into_iter().map(|run| (run.run_id.clone(), run)).collect();
         let mut answers = Vec::with_capacity(commands.len());
-        let mut endings = Vec::with_capacity(commands.len());
+        let mut legal = Vec::with_capacity(commands.len());
         for conclusion in commands {
-            let run = rows.remove(&conclusion.run_id.to_string());
-            match deliver(scribe, conclusion, run).await {
-                Ok(ending) => {
+            match may_conclude(conclusion, rows.remove(&conclusion.run_id.to_string())) {
+                Ok(run) => {
                     answers.push(None);
-                    endings.push(ending);
+                    legal.push((*conclusion, run));
                 }
                 Err(failure) if is_fatal(&failure) => return Err(failure),
                 Err(failure) => answers.push(Some(failure)),
             }
         }
-        let ended: Vec<&Conclusion> = endings.iter().map(|ending| ending.conclusion).collect();
-        status::record(scribe, &endings).await?;
+        let ended: Vec<&Conclusion> = legal.iter().map(|(conclusion, _)| *conclusion).collect();
+        // What may be long comes first: from the moment a snapshot has its time, readers wait for the commit.
         findings::record(scribe, &ended).await?;
+        let mut endings = Vec::with_capacity(legal.len());
+        for (conclusion, run) in legal {
+            endings.push(deliver(scribe, conclusion, run).await?);
+        }
+        status::record(scribe, &endings).await?;
         events::append(scribe, endings.iter().flat_map(status::events).collect()).await?;
         let mut concluded = endings.into_iter().map(concluded);
         let answers = answers.into_iter().filter_map(|failure| match failure {
@@ -58,31 +62,24 @@ impl Command for Conclusion {
     }
 }
 
-/// Checks that the run may end this way and takes care of its captures, within a savepoint of its own.
-async fn deliver<'a>(
-    scribe: &mut Scribe<'_>,
-    conclusion: &'a Conclusion,
-    run: Option<RunRow>,
-) -> Result<Ending<'a>, Failure> {
+/// Checks that the run may end this way.
+fn may_conclude(conclusion: &Conclusion, run: Option<RunRow>) -> Result<RunRow, Failure> {
     let run = run.ok_or_else(|| unknown_run(conclusion.run_id))?;
     let from = run.status().ok_or_else(|| corrupt("a status", &run.status))?;
-    if !may_end(from, conclusion.status) {
-        return Err(illegal(conclusion.run_id, from, conclusion.status.name()));
+    match may_end(from, conclusion.status) {
+        true => Ok(run),
+        false => Err(illegal(conclusion.run_id, from, conclusion.status.name())),
     }
-    if conclusion.captures.is_empty() {
-        return Ok(Ending { conclusion, run, delivered: Delivered::default() });
-    }
-    scribe.run("SAVEPOINT delivery").await?;
-    let delivered = capture::deliver(scribe, conclusion, &run).await;
-    match &delivered {
-        Err(failure) if is_fatal(failure) => {}
-        Err(_) => {
-            scribe.run("ROLLBACK TO delivery").await?;
-            scribe.run("RELEASE delivery").await?;
-        }
-        Ok(_) => scribe.run("RELEASE delivery").await?,
-    }
-    Ok(Ending { conclusion, run, delivered: delivered? })
+}
+
+/// Takes care of the captures of a run. A run whose captures cannot be published fails the whole group, and each is
+/// tried alone then.
+async fn deliver<'a>(scribe: &mut Scribe<'_>, conclusion: &'a Conclusion, run: RunRow) -> Result<Ending<'a>, Failure> {
+    let delivered = match conclusion.captures.is_empty() {
+        true => Delivered::default(),
+        false => capture::deliver(scribe, conclusion, &run).await?,
+    };
+    Ok(Ending { conclusion, run, delivered })
 }
 
 /// Whether a run may end so. Beyond the transitions of [`RunStatus::may_become`], a run that never started may fail:

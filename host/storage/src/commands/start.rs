@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use model::failure::Failure;
 use model::ports::Start;
+use model::run::Conditions;
 use serde::Serialize;
 
 use super::events::{self, Event};
@@ -19,6 +20,8 @@ struct Row<'a> {
     plugin_name: &'a str,
     plugin_version: &'a str,
     plugin_digest: String,
+    #[serde(flatten)]
+    conditions: &'a Conditions,
     input_hash: Option<String>,
     snapshot_id: i64,
     started_at_us: i64,
@@ -54,6 +57,7 @@ fn row(start: &Start) -> Row<'_> {
         plugin_name: &start.plugin.name,
         plugin_version: &start.plugin.version,
         plugin_digest: start.plugin.digest.to_string(),
+        conditions: &start.conditions,
         input_hash: start.input_hash.map(|hash| hash.to_string()),
         snapshot_id: int(start.snapshot),
         started_at_us: start.started_at.as_micros(),
@@ -119,11 +123,13 @@ async fn record(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<(), Failur
     sqlx::query(
         r#"
         INSERT INTO attempts (
-            run_id, number, plugin_name, plugin_version, plugin_digest, input_hash, snapshot_id, started_at_us
+            run_id, number, plugin_name, plugin_version, plugin_digest, host_version, wasmtime_version, grants_hash,
+            input_hash, snapshot_id, started_at_us
         )
         SELECT
             value ->> 'run_id', value ->> 'attempt', value ->> 'plugin_name', value ->> 'plugin_version',
-            value ->> 'plugin_digest', value ->> 'input_hash', value ->> 'snapshot_id', value ->> 'started_at_us'
+            value ->> 'plugin_digest', value ->> 'host_version', value ->> 'wasmtime_version', value ->> 'grants_hash',
+            value ->> 'input_hash', value ->> 'snapshot_id', value ->> 'started_at_us'
         FROM json_each(?1)
         "#,
     )

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use model::Digest;
 use model::failure::{Failure, FailureKind};
 use model::ports::{NewRun, Submission};
 use model::run::RunStatus;
@@ -55,16 +56,22 @@ async fn decide(scribe: &mut Scribe<'_>, run: &NewRun) -> Result<Submission, Fai
     let params: Value =
         serde_json::from_str(&bound.params).map_err(|_| corrupt("the parameters of a run", &bound.params))?;
     if bound.name != run.name || bound.kind != run.kind.name() || params != run.params {
-        let message = format!(
-            "the key `{key}` belongs to {} of `{}` with other parameters; repeat those, or use another key",
-            bound.run_id, bound.name
-        );
-        return Err(Failure::new(FailureKind::Validation, "key_reused", message));
+        return Err(key_reused(key, &bound, "with other parameters"));
     }
     let old = bound.run_id.parse().map_err(|_| corrupt("a run id", &bound.run_id))?;
     let status = RunStatus::from_name(&bound.status).ok_or_else(|| corrupt("a status", &bound.status))?;
     let ended_badly = status.is_terminal() && status != RunStatus::Completed;
+    // What came to nothing may be tried with a corrected file.
+    if !ended_badly && bound.is_other_request(run) {
+        return Err(key_reused(key, &bound, "with another content of its files, or another secret"));
+    }
     if run.rebind == Some(old) && ended_badly { Ok(Submission::New) } else { Ok(Submission::Existing(old)) }
+}
+
+fn key_reused(key: &str, bound: &Bound, how: &str) -> Failure {
+    let Bound { run_id, name, .. } = bound;
+    let message = format!("the key `{key}` belongs to {run_id} of `{name}` {how}; repeat that, or use another key");
+    Failure::new(FailureKind::Validation, "key_reused", message)
 }
 
 /// The run that a key stands for.
@@ -75,12 +82,20 @@ struct Bound {
     kind: String,
     params: String,
     status: String,
+    request_hash: Option<String>,
+}
+
+impl Bound {
+    /// A key that was bound by an earlier version has no hash to compare.
+    fn is_other_request(&self, run: &NewRun) -> bool {
+        self.request_hash.is_some() && self.request_hash != run.request_hash.map(|hash| hash.to_string())
+    }
 }
 
 async fn bound(scribe: &mut Scribe<'_>, key: &str) -> Result<Option<Bound>, Failure> {
     sqlx::query_as(
         r#"
-        SELECT runs.run_id, runs.name, runs.kind, runs.params, runs.status
+        SELECT runs.run_id, runs.name, runs.kind, runs.params, runs.status, idempotency_keys.request_hash
         FROM idempotency_keys
         JOIN runs ON runs.run_id = idempotency_keys.run_id
         WHERE idempotency_keys.idempotency_key = ?1
@@ -100,6 +115,7 @@ struct Row<'a> {
     params: String,
     created_at_us: i64,
     key: Option<&'a str>,
+    request_hash: Option<Digest>,
 }
 
 async fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure> {
@@ -115,6 +131,7 @@ async fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure
             params: run.params.to_string(),
             created_at_us: run.created_at.as_micros(),
             key: run.idempotency_key.as_deref(),
+            request_hash: run.request_hash,
         })
         .collect();
     let rows = json(&rows)?;
@@ -132,11 +149,12 @@ async fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure
     if runs.iter().any(|run| run.idempotency_key.is_some()) {
         sqlx::query(
             r#"
-            INSERT INTO idempotency_keys (idempotency_key, run_id)
-            SELECT value ->> 'key', value ->> 'run_id'
+            INSERT INTO idempotency_keys (idempotency_key, run_id, request_hash)
+            SELECT value ->> 'key', value ->> 'run_id', value ->> 'request_hash'
             FROM json_each(?1)
             WHERE value ->> 'key' IS NOT NULL
-            ON CONFLICT (idempotency_key) DO UPDATE SET run_id = excluded.run_id
+            ON CONFLICT (idempotency_key) DO UPDATE
+            SET run_id = excluded.run_id, request_hash = excluded.request_hash
             "#,
         )
         .bind(&rows)

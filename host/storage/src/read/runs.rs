@@ -49,6 +49,9 @@ pub(crate) struct RunRow {
     created_at_us: i64,
     started_at_us: Option<i64>,
     finished_at_us: Option<i64>,
+    /// Of the latest attempt, as JSON; a list leaves them out.
+    #[sqlx(default)]
+    conditions: Option<String>,
 }
 
 impl RunRow {
@@ -88,6 +91,12 @@ impl RunRow {
             captures,
             quality,
             plugin: self.plugin()?,
+            conditions: match &self.conditions {
+                None => None,
+                Some(text) => {
+                    Some(serde_json::from_str(text).map_err(|_| corrupt("the conditions of an attempt", text))?)
+                }
+            },
             input_hash: match &self.input_hash {
                 None => None,
                 Some(hash) => Some(hash.parse().map_err(|_| corrupt("an input hash", hash))?),
@@ -152,7 +161,14 @@ pub(crate) async fn rows(connection: &mut SqliteConnection, runs: &[RunId]) -> R
         r#"
         SELECT
             run_id, name, kind, status, params, attempt, plugin_name, plugin_version, plugin_digest, input_hash,
-            rows_in, rows_out, rejected, unchanged, error, result, created_at_us, started_at_us, finished_at_us
+            rows_in, rows_out, rejected, unchanged, error, result, created_at_us, started_at_us, finished_at_us,
+            (
+                SELECT json_object(
+                    'host_version', host_version, 'wasmtime_version', wasmtime_version, 'grants_hash', grants_hash
+                )
+                FROM attempts
+                WHERE attempts.run_id = runs.run_id AND number = attempt AND host_version IS NOT NULL
+            ) AS conditions
         FROM runs
         WHERE run_id IN (SELECT value FROM json_each(?1))
         "#,

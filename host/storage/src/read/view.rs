@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::catalog::{CatalogCapture, CatalogDataset, CatalogFile, CatalogView, Snapshot};
+use model::catalog::{CatalogCapture, CatalogDataset, CatalogFile, CatalogView, Extent, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::manifest::DatasetSpec;
 use model::ports::AsOf;
@@ -12,7 +12,9 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::{captures, count};
 use crate::catalog::snapshot::time;
+use crate::commands::{int, json};
 use crate::failure::{corrupt, failed};
+use crate::lock;
 use crate::storage::Storage;
 
 #[derive(FromRow)]
@@ -51,30 +53,66 @@ impl Row {
 }
 
 impl Storage {
-    /// What was published as of an instant or by now, from one state of the catalog.
-    pub(crate) async fn read_catalog(&self, as_of: AsOf) -> Result<Arc<CatalogView>, Failure> {
-        let now = self.now().await?;
-        let mut transaction = self.reads.begin().await.map_err(failed("read the catalog"))?;
-        let last = snapshot_at(&mut transaction, None).await?;
-        let snapshot = match as_of {
-            AsOf::Latest => last,
-            // After the clock stepped back, the last capture lies ahead of it and can be asked for all the same.
-            AsOf::Instant(at) if at > now.max(last.at) => return Err(in_the_future(at)),
-            AsOf::Instant(at) => snapshot_at(&mut transaction, Some(at)).await?,
+    /// What was published as of an instant or by now, from one state of the catalog: as much of each dataset as is
+    /// wanted.
+    ///
+    /// # Errors
+    ///
+    /// `bad_as_of` for an instant in the future.
+    pub async fn catalog_for(
+        &self,
+        as_of: AsOf,
+        wanted: impl Fn(&DatasetName) -> Extent + Send,
+    ) -> Result<Arc<CatalogView>, Failure> {
+        let at = match as_of {
+            AsOf::Latest => None,
+            AsOf::Instant(at) => {
+                self.settle(at).await?;
+                Some(at)
+            }
         };
-        let mut captures = captures_at(&mut transaction, snapshot.id).await?;
-        let specs: Vec<String> = sqlx::query_scalar("SELECT spec FROM datasets ORDER BY name")
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed("read the datasets"))?;
+        let mut transaction = self.reads.begin().await.map_err(failed("read the catalog"))?;
+        let snapshot = snapshot_at(&mut transaction, at).await?;
+        let specs = specs(&mut transaction).await?;
+        let extents: Vec<(&DatasetName, Extent)> = specs.iter().map(|spec| (&spec.name, wanted(&spec.name))).collect();
+        let mut captures = captures_at(&mut transaction, snapshot.id, &extents).await?;
         let mut datasets = Vec::with_capacity(specs.len());
-        for spec in &specs {
-            let spec: DatasetSpec = serde_json::from_str(spec).map_err(|_| corrupt("a dataset", spec))?;
+        for spec in specs {
             let rows = captures.remove(&spec.name.to_string()).unwrap_or_default();
             let captures: Result<_, Failure> = rows.into_iter().map(|row| row.capture(&spec.name)).collect();
             datasets.push(CatalogDataset { captures: captures?, spec });
         }
         Ok(Arc::new(CatalogView { snapshot, datasets }))
+    }
+
+    /// Makes sure that nothing will be published as of `at` any more.
+    ///
+    /// Times of snapshots are given under the write lock and strictly increase. So up to the last snapshot all is
+    /// settled, and up to the present it is once whoever holds the lock has let it go: it may have given its snapshot
+    /// an earlier time already. Limits: a clock that steps back afterwards gives a time twice; and who may not write
+    /// to the database cannot wait for the lock, and is warned.
+    async fn settle(&self, at: Timestamp) -> Result<(), Failure> {
+        let now = self.clock.now();
+        // Kept until the end: while it is open, the connection that waits is not the last and leaves the log alone.
+        let mut reader = self.reads.acquire().await.map_err(failed("read the catalog"))?;
+        let last = snapshot_at(&mut reader, None).await?;
+        if at <= last.at {
+            return Ok(());
+        }
+        if at > now {
+            return Err(in_the_future(at));
+        }
+        match lock::wait(&self.path).await {
+            Err(failure) if lock::may_not_write(&failure) => {
+                tracing::warn!(
+                    "this user may not write to spine.db, so a capture that is being published now may still come to \
+                     be as of {at}; the time of the snapshot in the answer, {}, always gives this answer",
+                    last.at
+                );
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Snapshots that no capture of the ledger made: another program wrote to the catalog.
@@ -114,19 +152,52 @@ async fn snapshot_at(connection: &mut SqliteConnection, at: Option<Timestamp>) -
     Ok(Snapshot { id: count(id), at: time(&text)? })
 }
 
+async fn specs(connection: &mut SqliteConnection) -> Result<Vec<DatasetSpec>, Failure> {
+    let texts: Vec<String> = sqlx::query_scalar("SELECT spec FROM datasets ORDER BY name")
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read the datasets"))?;
+    texts.iter().map(|text| serde_json::from_str(text).map_err(|_| corrupt("a dataset", text))).collect()
+}
+
 /// What was published up to a snapshot, by dataset, oldest first.
-async fn captures_at(connection: &mut SqliteConnection, snapshot: u64) -> Result<HashMap<String, Vec<Row>>, Failure> {
+async fn captures_at(
+    connection: &mut SqliteConnection,
+    snapshot: u64,
+    extents: &[(&DatasetName, Extent)],
+) -> Result<HashMap<String, Vec<Row>>, Failure> {
+    let wanted: Vec<(&DatasetName, bool)> = extents
+        .iter()
+        .filter_map(|(dataset, extent)| match extent {
+            Extent::Nothing => None,
+            Extent::Heads => Some((*dataset, false)),
+            Extent::History => Some((*dataset, true)),
+        })
+        .collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<Row> = sqlx::query_as(
         r#"
         SELECT
-            capture_id, run_id, dataset, partition, revision, rows, content_hash, captured_at_us, file_path, file_bytes,
-            revision = MAX(revision) OVER (PARTITION BY dataset, partition) AS latest
-        FROM captures
-        WHERE state = 'published' AND snapshot_id <= ?1
-        ORDER BY snapshot_id, dataset, partition
+            captures.capture_id, captures.run_id, captures.dataset, captures.partition, captures.revision,
+            captures.rows, captures.content_hash, captures.captured_at_us, captures.file_path, captures.file_bytes,
+            next.revision IS NULL AS latest
+        FROM json_each(?2) AS wanted
+        JOIN captures ON captures.dataset = wanted.value ->> 0
+        LEFT JOIN captures AS next
+            ON next.dataset = captures.dataset
+            AND next.partition = captures.partition
+            AND next.revision = captures.revision + 1
+            AND next.snapshot_id <= ?1
+        WHERE captures.state = 'published'
+            AND captures.snapshot_id <= ?1
+            AND (next.revision IS NULL OR wanted.value ->> 1)
+        ORDER BY captures.snapshot_id, captures.dataset, captures.partition
         "#,
     )
-    .bind(crate::commands::int(snapshot))
+    .bind(int(snapshot))
+    .bind(json(&wanted)?)
     .fetch_all(connection)
     .await
     .map_err(failed("read the catalog"))?;

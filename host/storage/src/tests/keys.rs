@@ -3,10 +3,10 @@
 use model::ports::{Ledger, NewRun, Submission};
 use model::run::RunStatus;
 
-use super::support::Bench;
+use super::support::{Bench, digest};
 
 fn keyed(bench: &Bench) -> NewRun {
-    NewRun { idempotency_key: Some("k".to_owned()), ..bench.new_run() }
+    NewRun { idempotency_key: Some("k".to_owned()), request_hash: Some(digest(1)), ..bench.new_run() }
 }
 
 #[tokio::test]
@@ -38,6 +38,34 @@ async fn a_key_with_other_parameters_is_refused() {
         assert_eq!((failure.code.as_str(), failure.exit_code()), ("key_reused", 3));
         assert_eq!(bench.storage.report(id).await.unwrap(), None);
     }
+}
+
+#[tokio::test]
+async fn a_key_stands_for_the_content_of_files_too() {
+    let bench = Bench::new().await;
+    let first = keyed(&bench);
+    bench.storage.submit(first.clone()).await.unwrap();
+    for request_hash in [Some(digest(2)), None] {
+        let failure = bench.storage.submit(NewRun { request_hash, ..keyed(&bench) }).await.unwrap_err();
+        assert_eq!(failure.code, "key_reused");
+        assert!(failure.message.contains("content"), "{}", failure.message);
+    }
+    bench.storage.start(bench.start(first.run_id, 1)).await.unwrap();
+    bench.storage.conclude(bench.ended(first.run_id, RunStatus::Failed)).await.unwrap();
+    let corrected = NewRun { request_hash: Some(digest(2)), rebind: Some(first.run_id), ..keyed(&bench) };
+    assert_eq!(bench.storage.submit(corrected.clone()).await.unwrap(), Submission::New, "a failed run binds nobody");
+    let again = NewRun { rebind: None, ..corrected.clone() };
+    let again = NewRun { run_id: keyed(&bench).run_id, ..again };
+    assert_eq!(bench.storage.submit(again).await.unwrap(), Submission::Existing(corrected.run_id));
+    assert_eq!(bench.storage.submit(keyed(&bench)).await.unwrap_err().code, "key_reused");
+}
+
+#[tokio::test]
+async fn a_key_of_an_earlier_version_stands_for_its_parameters_alone() {
+    let bench = Bench::new().await;
+    let first = NewRun { request_hash: None, ..keyed(&bench) };
+    bench.storage.submit(first.clone()).await.unwrap();
+    assert_eq!(bench.storage.submit(keyed(&bench)).await.unwrap(), Submission::Existing(first.run_id));
 }
 
 #[tokio::test]

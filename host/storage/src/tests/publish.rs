@@ -151,7 +151,7 @@ async fn snapshot_times_strictly_increase_whatever_the_clock_does() {
         let concluded = bench.publish(vec![bench.staged("2021-01-28", content, 3)]).await.unwrap();
         times.push(concluded.records[0].captured_at.unwrap().as_micros() - START_US);
     }
-    assert_eq!(times, [10, 11, 12, 50]);
+    assert_eq!(times, [11, 12, 13, 51]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Opening again: after a clean end, after a crash, by readers, by other versions.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use model::FailureKind;
@@ -8,7 +10,7 @@ use model::reject::{Reject, Rejects};
 use model::run::{Conclusion, RunStatus};
 use sqlx::{Connection, SqliteConnection};
 
-use super::support::{Bench, Counter, open, sales};
+use super::support::{Bench, Counter, hand_clock, open, sales};
 use crate::writer::Lead;
 use crate::{Storage, open as opening};
 
@@ -74,7 +76,7 @@ async fn the_log_stays_when_the_owner_closes() {
 #[tokio::test]
 async fn a_reader_sees_what_the_owner_commits_and_changes_nothing() {
     let bench = Bench::new().await;
-    let reader = Storage::open_read_only(&bench.database()).await.unwrap();
+    let reader = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap();
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let view = reader.catalog(AsOf::Latest).await.unwrap();
     assert_eq!(view.dataset(&sales()).unwrap().captures.len(), 1);
@@ -87,11 +89,94 @@ async fn a_reader_sees_what_the_owner_commits_and_changes_nothing() {
 async fn a_reader_is_told_that_there_is_no_ledger_and_makes_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spine.db");
-    let failure = Storage::open_read_only(&path).await.unwrap_err();
+    let clock = hand_clock();
+    let failure = Storage::open_read_only(&path, clock.clone()).await.unwrap_err();
     assert_eq!((failure.code.as_str(), failure.exit_code()), ("unreachable", 4));
     assert!(!path.exists());
     std::fs::write(&path, "this is a text, and long enough to be taken for a header of a database").unwrap();
-    assert_eq!(Storage::open_read_only(&path).await.unwrap_err().exit_code(), 2);
+    assert_eq!(Storage::open_read_only(&path, clock).await.unwrap_err().exit_code(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_looks_while_a_ledger_is_made_sees_none_of_it_or_all() {
+    for _ in 0..5 {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), hand_clock());
+        let path = folder.path().join("spine.db");
+        let looking = tokio::spawn({
+            let clock = clock.clone();
+            async move {
+                loop {
+                    match Storage::open_read_only(&path, clock.clone()).await {
+                        Ok(reader) => break reader.catalog(AsOf::Latest).await.unwrap(),
+                        Err(failure) => assert_eq!(failure.code, "unreachable", "{failure}"),
+                    }
+                }
+            }
+        });
+        let storage = open(&folder, &clock).await.unwrap();
+        assert_eq!(*looking.await.unwrap(), *storage.catalog(AsOf::Latest).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_a_death_in_the_first_opening_left_is_removed() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), hand_clock());
+    for left in ["spine.db.partial", "spine.db.partial-wal", "spine.db-wal", "spine.db"] {
+        let content: &[u8] = if left == "spine.db" { b"" } else { b"half of something" };
+        std::fs::write(folder.path().join(left), content).unwrap();
+    }
+    let reading = Storage::open_read_only(&folder.path().join("spine.db"), clock.clone()).await.unwrap_err();
+    assert_eq!((reading.code.as_str(), reading.retryable), ("unreachable", true), "{reading}");
+    let storage = open(&folder, &clock).await.unwrap();
+    assert_eq!(storage.catalog(AsOf::Latest).await.unwrap().snapshot.id, 0);
+    storage.close().await;
+    let mut names: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["spine.db", "spine.db-shm", "spine.db-wal"]);
+}
+
+#[tokio::test]
+async fn a_new_ledger_is_for_its_user_alone_and_the_mode_of_one_that_is_there_stays() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), hand_clock());
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let modes = || {
+        ["spine.db", "spine.db-wal", "spine.db-shm"]
+            .map(|name| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777)
+    };
+    let storage = open(&folder, &clock).await.unwrap();
+    assert_eq!(modes(), [0o600; 3]);
+    storage.close().await;
+    std::fs::set_permissions(folder.path().join("spine.db"), Permissions::from_mode(0o640)).unwrap();
+    let storage = open(&folder, &clock).await.unwrap();
+    assert_eq!(modes()[0], 0o640);
+    storage.close().await;
+}
+
+#[tokio::test]
+async fn an_older_ledger_is_brought_up_to_date_and_readers_before_that_are_told_to_try_again() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), hand_clock());
+    let path = folder.path().join("spine.db");
+    std::fs::write(&path, "").unwrap();
+    let mut connection = opening::writing(&path).await.unwrap();
+    opening::migrate_to(20_261_123_000_004, &mut connection).await;
+    sqlx::raw_sql(
+        "INSERT INTO runs (run_id, name, kind, status, params, created_at_us)
+            VALUES ('run_00000000000070008000000000000001', 'shop.sales', 'pipeline', 'queued', '{}', 0);
+        INSERT INTO idempotency_keys (idempotency_key, run_id) VALUES ('k', 'run_00000000000070008000000000000001');",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+    let failure = Storage::open_read_only(&path, clock.clone()).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.retryable, failure.exit_code()), ("unreachable", true, 4));
+    assert!(failure.message.contains("try again"), "{failure}");
+    let storage = open(&folder, &clock).await.unwrap();
+    let run = "run_00000000000070008000000000000001".parse().unwrap();
+    assert_eq!(storage.report(run).await.unwrap().unwrap().status, RunStatus::Queued);
 }
 
 #[tokio::test]
@@ -105,7 +190,7 @@ async fn a_newer_database_is_refused() {
         .await
         .unwrap();
     connection.close().await.unwrap();
-    let reading = Storage::open_read_only(&bench.database()).await.unwrap_err();
+    let reading = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap_err();
     let owning = open(&bench.folder, &bench.clock).await.unwrap_err();
     for failure in [reading, owning] {
         assert_eq!(failure.code, "bad_folder");

@@ -8,7 +8,7 @@ use model::capture::{ColumnStats, StagedCapture, StagedFile};
 use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{Entropy, Ledger, NewRun, Start, Submission};
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus};
+use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus, Conditions};
 use model::{CaptureId, Clock, DatasetName, Digest, Failure, FailureKind, Manifest, Partition, RunId, Timestamp};
 
 use crate::Storage;
@@ -53,7 +53,7 @@ impl Bench {
     /// An open ledger that knows the datasets of [`manifest`].
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(HandClock(AtomicI64::new(START_US)));
+        let clock = hand_clock();
         let storage = open(&folder, &clock).await.unwrap();
         let bench = Self { folder, clock, storage, ids: Arc::default() };
         bench.storage.register(vec![found(&manifest(), 1)]).await.unwrap();
@@ -83,6 +83,7 @@ impl Bench {
             kind: RunKind::Pipeline,
             params: serde_json::json!({ "file": "a.csv" }),
             idempotency_key: None,
+            request_hash: None,
             rebind: None,
             created_at: self.clock.now(),
         }
@@ -100,6 +101,11 @@ impl Bench {
             run_id: run,
             attempt,
             plugin: PluginRef { name: "shop".to_owned(), version: "1.0.0".to_owned(), digest: digest(1) },
+            conditions: Conditions {
+                host_version: "0.1.0".to_owned(),
+                wasmtime_version: "48.0.8".to_owned(),
+                grants_hash: digest(202),
+            },
             input_hash: Some(digest(200)),
             inputs: vec![("a.csv".to_owned(), digest(201))],
             snapshot: 0,
@@ -191,6 +197,10 @@ impl Bench {
     pub(super) async fn number(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.storage.reads).await.unwrap()
     }
+}
+
+pub(super) fn hand_clock() -> Arc<HandClock> {
+    Arc::new(HandClock(AtomicI64::new(START_US)))
 }
 
 pub(super) async fn open(folder: &tempfile::TempDir, clock: &Arc<HandClock>) -> Result<Storage, Failure> {

@@ -129,6 +129,7 @@ async fn a_running_run_may_begin_another_attempt() {
     bench.storage.start(bench.start(run, 2)).await.unwrap();
     let report = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap().report;
     assert_eq!(report.attempt, 2);
+    assert_eq!(report.conditions, Some(bench.start(run, 2).conditions));
     let outcomes = bench.value("SELECT group_concat(outcome, ' ') FROM (SELECT outcome FROM attempts ORDER BY number)");
     assert_eq!(outcomes.await.unwrap(), "retried completed");
 }

@@ -1,0 +1,112 @@
+//! Values that nobody but the guest may see: those of parameters that a manifest declares `secret`.
+//!
+//! The ledger, events and reports hold [`PLACEHOLDER`] in their place. What a guest says is searched for them too, since
+//! a plugin may print its parameters or quote one in an error. Limits: only the value as it was given is found, not what
+//! a guest makes of it; values of fewer than four bytes are not looked for, they would be found everywhere.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// Stands where the value of a secret would.
+pub const PLACEHOLDER: &str = "(secret)";
+
+/// Shorter values are not looked for in texts.
+const TEXT_BYTES_MIN: usize = 4;
+
+/// The secrets of one run.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<[String]>);
+
+impl Secrets {
+    pub fn new<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
+        let mut texts: Vec<String> = values.into_iter().flat_map(forms).collect();
+        texts.retain(|text| text.len() >= TEXT_BYTES_MIN);
+        // One that holds another goes first, or its rest would stay.
+        texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        texts.dedup();
+        Self(texts.into())
+    }
+
+    /// The text, with the placeholder where a secret stood.
+    pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut hidden = Cow::Borrowed(text);
+        for secret in self.0.iter().filter(|secret| text.contains(secret.as_str())) {
+            hidden = Cow::Owned(hidden.replace(secret, PLACEHOLDER));
+        }
+        hidden
+    }
+
+    /// Hides the secrets in a text that is kept.
+    pub fn hide_in(&self, text: &mut String) {
+        if let Cow::Owned(hidden) = self.hide(text) {
+            *text = hidden;
+        }
+    }
+
+    /// Hides the secrets in every text of a JSON value.
+    pub fn hide_in_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.hide_in(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in_json(item)),
+            Value::Object(members) => members.values_mut().for_each(|member| self.hide_in_json(member)),
+            Value::Number(number) => {
+                let text = number.to_string();
+                if let Cow::Owned(hidden) = self.hide(&text) {
+                    *value = Value::String(hidden);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A value as it stands in a text, and as it stands in JSON. What can only be yes or no is not looked for.
+fn forms(value: &Value) -> Vec<String> {
+    let json = value.to_string();
+    match value {
+        Value::String(text) => {
+            let escaped = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::to_owned);
+            [Some(text.clone()), escaped].into_iter().flatten().collect()
+        }
+        Value::Number(_) | Value::Array(_) | Value::Object(_) => vec![json],
+        Value::Null | Value::Bool(_) => Vec::new(),
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_in_texts_and_in_json_also_where_it_is_escaped() {
+        let secrets = Secrets::new([&json!("hunter2"), &json!("hunter22"), &json!("a\"b\\c"), &json!(12345)]);
+        assert_eq!(secrets.hide("key hunter22, hunter2 and 12345"), "key (secret), (secret) and (secret)");
+        assert_eq!(secrets.hide(r#"{"key": "a\"b\\c"}"#), r#"{"key": "(secret)"}"#);
+        assert!(matches!(secrets.hide("nothing here"), Cow::Borrowed(_)));
+        let mut value = json!({"params": {"key": "hunter2"}, "list": ["x hunter2", 12345, 1, null]});
+        secrets.hide_in_json(&mut value);
+        assert_eq!(value, json!({"params": {"key": "(secret)"}, "list": ["x (secret)", "(secret)", 1, null]}));
+        assert_eq!(format!("{secrets:?}"), "Secrets(5)");
+    }
+
+    #[test]
+    fn a_value_that_would_be_found_everywhere_is_not_looked_for() {
+        let secrets = Secrets::new([&json!(""), &json!("abc"), &json!(true), &json!(7)]);
+        assert_eq!(secrets.hide("abc is true 7 times"), "abc is true 7 times");
+    }
+}

@@ -1,0 +1,41 @@
+//! Keeping secrets out of what a run leaves behind.
+
+use model::failure::Failure;
+use model::run::{Conclusion, LogLine};
+use model::secret::Secrets;
+
+/// Hides the secrets of a run in every text that it concludes with. Rows and the raw text of rejected lines are data:
+/// they stay as they are.
+pub(crate) fn conceal(secrets: &Secrets, conclusion: &mut Conclusion) {
+    if secrets.is_empty() {
+        return;
+    }
+    if let Some(error) = &mut conclusion.error {
+        in_failure(secrets, error);
+    }
+    for result in &mut conclusion.quality {
+        let texts = [Some(&mut result.message), result.actual.as_mut(), result.expected.as_mut()];
+        texts.into_iter().flatten().for_each(|text| secrets.hide_in(text));
+    }
+    for reject in &mut conclusion.rejects {
+        secrets.hide_in(&mut reject.message);
+    }
+    for (stage, _) in &mut conclusion.stages {
+        secrets.hide_in(stage);
+    }
+    conclusion.logs.iter_mut().for_each(|line| in_line(secrets, line));
+    if let Some(result) = &mut conclusion.result {
+        secrets.hide_in_json(result);
+    }
+}
+
+fn in_failure(secrets: &Secrets, failure: &mut Failure) {
+    let Failure { code, message, causes, details, .. } = failure;
+    let details = details.iter_mut().map(|(_, value)| value);
+    [code, message].into_iter().chain(causes).chain(details).for_each(|text| secrets.hide_in(text));
+}
+
+fn in_line(secrets: &Secrets, line: &mut LogLine) {
+    secrets.hide_in(&mut line.message);
+    line.fields.iter_mut().for_each(|(_, value)| secrets.hide_in(value));
+}
