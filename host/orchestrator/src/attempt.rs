@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use model::catalog::CatalogView;
 use model::failure::Failure;
-use model::ports::{Answer, AsOf, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
+use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Conclusion, RunKind, RunStatus, SourceCursor, Conditions};
+use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunStatus, SourceCursor};
 use model::{Timestamp, limits::Limits, ports::Granted};
 
 use crate::blocking::blocking;

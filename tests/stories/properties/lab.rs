@@ -14,7 +14,7 @@ use model::ports::{
     AsOf, Entropy, Finished, Lake, Ledger, NewRun, Prepared, Start, Submission, TableWriter, WorkOrder,
 };
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus, Conditions};
+use model::run::{CaptureOutcome, Concluded, Conclusion, Conditions, RunKind, RunStatus};
 use model::{CaptureId, Clock, DatasetName, Digest, Manifest, RunId, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};

@@ -7,7 +7,7 @@ use clap::Args;
 use model::Failure;
 use model::failure::{FailureKind, Reading};
 use model::quality::CheckStatus;
-use model::run::{RunCapture, RunReport, RunStatus, Conditions};
+use model::run::{Conditions, RunCapture, RunReport, RunStatus};
 
 use super::{key_value, quality};
 use crate::args::Global;

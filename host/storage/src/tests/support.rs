@@ -8,7 +8,7 @@ use model::capture::{ColumnStats, StagedCapture, StagedFile};
 use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{Entropy, Ledger, NewRun, Start, Submission};
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Concluded, Conclusion, RunKind, RunStatus, Conditions};
+use model::run::{CaptureOutcome, Concluded, Conclusion, Conditions, RunKind, RunStatus};
 use model::{CaptureId, Clock, DatasetName, Digest, Failure, FailureKind, Manifest, Partition, RunId, Timestamp};
 
 use crate::Storage;
