@@ -9,6 +9,7 @@
 
 mod architecture;
 mod bad_input;
+mod dry_runs;
 mod duckdb;
 mod earnings;
 mod killing;
