@@ -9,6 +9,7 @@
 
 mod architecture;
 mod bad_input;
+mod configuration;
 mod dry_runs;
 mod duckdb;
 mod earnings;

@@ -56,7 +56,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// `bad_folder` if the plugins folder cannot be read; those of the database.
+    /// `bad_folder` if the plugins folder cannot be read; `bad_config` if the configuration names what no plugin has;
+    /// those of the database.
     pub async fn open(options: HostOptions, lock: OwnerLock) -> Result<Self, Failure> {
         let began = std::time::Instant::now();
         let HostOptions { plugins, data, config } = options;

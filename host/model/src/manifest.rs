@@ -102,6 +102,9 @@ pub enum CheckedBy {
 /// Checks the host knows how to carry out.
 pub const HOST_CHECKS: [&str; 4] = ["header", "unique_key", "trailer_count", "last_line_complete"];
 
+/// The host's check of itself, on any dataset: whether every reject of a run was kept with its text. Never declared.
+pub const REJECTS_KEPT: &str = "rejects_kept";
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PipelineSpec {
     pub name: String,

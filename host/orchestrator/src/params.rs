@@ -160,18 +160,10 @@ fn unknown_param(unknown: &str, known: &[&str]) -> String {
     if known.is_empty() {
         return format!("`{unknown}` is unknown, it takes no parameters");
     }
-    match nearest(unknown, known.iter().copied()) {
+    match model::nearest(unknown, known.iter().copied()) {
         Some(nearest) => format!("`{unknown}` is unknown, did you mean `{nearest}`?"),
         None => format!("`{unknown}` is unknown, it takes `{}`", known.join("`, `")),
     }
-}
-
-/// The candidate that a mistyped word most likely meant, if any comes close.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Jaro-Winkler favours a common beginning, Damerau-Levenshtein swapped letters in short words.
-    let score = |to: &str| strsim::jaro_winkler(word, to).max(strsim::normalized_damerau_levenshtein(word, to) + 0.1);
-    let scored = candidates.map(|candidate| (score(candidate), candidate));
-    scored.filter(|(score, _)| *score >= 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

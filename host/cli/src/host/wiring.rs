@@ -34,7 +34,8 @@ impl Wiring {
     ///
     /// # Errors
     ///
-    /// `bad_folder` if the folder cannot be read; those of the ledger.
+    /// `bad_folder` if the folder cannot be read; `bad_config` if the configuration names what no plugin has; those of
+    /// the ledger.
     pub(super) async fn start(
         self,
         plugins: PathBuf,
@@ -51,6 +52,10 @@ impl Wiring {
         let loaded = tokio::task::spawn_blocking(move || loading.load_folder(&plugins))
             .await
             .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))??;
+        let manifests: Vec<_> = loaded.iter().filter_map(|loaded| loaded.manifest.clone()).collect();
+        for warning in config.check_names(&manifests)? {
+            tracing::warn!("{warning}");
+        }
         let orchestrator = Orchestrator::new(Parts {
             ledger: self.storage,
             lake: Arc::new(self.lake),
