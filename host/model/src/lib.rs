@@ -16,6 +16,7 @@ pub mod ports;
 pub mod quality;
 pub mod reject;
 pub mod run;
+mod text;
 pub mod time;
 
 pub use capture::{CaptureRecord, CaptureState};

@@ -5,7 +5,11 @@
 mod data_type;
 pub mod date;
 pub mod decimal;
+mod failure_kind;
+mod param_type;
 mod week;
 
 pub use data_type::{DataType, UnknownDataType};
+pub use failure_kind::{FailureKind, UnknownFailureKind};
+pub use param_type::{ParamType, UnknownParamType};
 pub use week::{NotAWeekEnding, WeekEnding};

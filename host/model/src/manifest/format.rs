@@ -46,7 +46,7 @@ pub struct FormatColumn {
     pub header: String,
     /// As the plugin reads it.
     pub name: String,
-    #[serde(rename = "type", with = "super::data_type_text")]
+    #[serde(rename = "type", with = "crate::text")]
     pub data_type: DataType,
     #[serde(default)]
     pub nullable: bool,

@@ -1,6 +1,7 @@
 //! What a plugin can do: pipelines, sources, tasks, checks, their parameters and what they ask for.
 
 use serde_json::Value;
+pub use spine_primitives::ParamType;
 
 use super::json::Object;
 use super::sentence;
@@ -162,31 +163,6 @@ impl CheckSpec {
         check.text("severity", self.severity.name());
         check.text("by", "plugin");
         check.text("description", self.description);
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParamType {
-    String,
-    Integer,
-    Number,
-    Boolean,
-    Date,
-    WeekEnding,
-    File,
-}
-
-impl ParamType {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::Boolean => "boolean",
-            Self::Date => "date",
-            Self::WeekEnding => "week_ending",
-            Self::File => "file",
-        }
     }
 }
 
