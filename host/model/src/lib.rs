@@ -25,5 +25,5 @@ pub use failure::{Failure, FailureKind};
 pub use ids::{CaptureId, Digest, RunId};
 pub use manifest::Manifest;
 pub use nearest::{nearest, suggestion};
-pub use spine_primitives::{DataType, WeekEnding, decimal};
+pub use spine_primitives::{DataType, WeekEnding, date, decimal, plain_word};
 pub use time::{Clock, Timestamp};

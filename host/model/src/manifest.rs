@@ -146,11 +146,19 @@ pub struct ParamSpec {
     pub param_type: ParamType,
     #[serde(default)]
     pub required: bool,
+    /// A parameter of type `file`: this one is required where the name of that file holds no date, `YYYYMMDD` or
+    /// `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_unless_dated: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<serde_json::Value>,
     /// The only values that may be given; empty for any.
     #[serde(default)]
     pub allowed: Vec<String>,
+    /// Whether case, spaces, `_` and `-` make no difference between a value and the allowed ones. The plugin gets the
+    /// value as it was given.
+    #[serde(default)]
+    pub any_spelling: bool,
     #[serde(default)]
     pub description: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,6 @@
 
 pub mod calendar;
 mod evidence;
-mod file_date;
 mod not_empty;
 pub mod otc;
 pub mod regsho;

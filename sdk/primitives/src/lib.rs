@@ -7,9 +7,11 @@ pub mod date;
 pub mod decimal;
 mod failure_kind;
 mod param_type;
+mod spelling;
 mod week;
 
 pub use data_type::{DataType, UnknownDataType};
 pub use failure_kind::{FailureKind, UnknownFailureKind};
 pub use param_type::{ParamType, UnknownParamType};
+pub use spelling::plain_word;
 pub use week::{NotAWeekEnding, WeekEnding};

@@ -6,12 +6,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use spine_sdk::date::in_file_name;
 use spine_sdk::prelude::*;
 
 use super::facility::Facility;
 use super::tables::{RegshoDaily, RegshoFacilityDaily};
 use crate::evidence::{self, Evidence};
-use crate::file_date::file_date;
 
 type Shares = Decimal<18, 6>;
 
@@ -65,7 +65,7 @@ pub(super) fn land(host: &Host, mut reader: Reader, file: &str, facility: Facili
     let mut landed = Landed {
         file: file.to_owned(),
         facility,
-        named: file_date(file),
+        named: in_file_name(file),
         rows: 0,
         dates: BTreeMap::new(),
         data_lines: 0,
