@@ -15,6 +15,7 @@ mod answer;
 mod catalog;
 mod constants;
 mod errors;
+mod names;
 mod run;
 mod session;
 mod statement;
