@@ -111,6 +111,14 @@ fn format_problems(found: &mut Vec<String>, format: &FileFormat) {
     }
     unique(found, &format!("in format `{name}`, column"), format.columns.iter().map(|it| it.name.clone()));
     unique(found, &format!("in format `{name}`, header"), format.columns.iter().map(|it| it.header.clone()));
+    for column in &format.columns {
+        if column.max_chars.is_some() && column.data_type != DataType::Utf8 {
+            found.push(format!("in format `{name}`, column `{}` has `max_chars` but is no text", column.name));
+        }
+        if column.max_chars == Some(0) {
+            found.push(format!("in format `{name}`, column `{}` has `max_chars` 0: no value would fit", column.name));
+        }
+    }
     if let FormatKind::Delimited { delimiter, quote, .. } = &format.kind
         && (!delimiter.is_ascii() || quote.is_some_and(|quote| !quote.is_ascii() || quote == *delimiter))
     {
@@ -211,6 +219,20 @@ mod tests {
             let problems = with_params(&format!("{file}, {}", week(more)));
             assert!(problems[0].contains("`week`") && problems[0].contains("neither"), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn only_texts_have_a_length_and_it_is_more_than_nothing() {
+        let column = |column: &str| {
+            let manifest = format!(
+                r#"{{"contract": "0.1.0", "name": "d", "version": "1", "formats": [{{"name": "f", "kind": "json_lines",
+                "columns": [{{"header": "A", "name": "a", {column}}}]}}]}}"#
+            );
+            Manifest::parse(&manifest).unwrap().problems()
+        };
+        assert_eq!(column(r#""type": "utf8", "max_chars": 14"#), Vec::<String>::new());
+        assert!(column(r#""type": "int64", "max_chars": 14"#)[0].contains("no text"));
+        assert!(column(r#""type": "utf8", "max_chars": 0"#)[0].contains("no value would fit"));
     }
 
     #[test]
