@@ -32,6 +32,7 @@ spine_sdk::plugin! {
         regsho::ShortLeTotal,
         regsho::ExemptLeShort,
         regsho::RowCountBand,
+        regsho::FacilityAssumed,
         otc::TierMatches,
         otc::TotalsReconcile,
         otc::PublicationDay,

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use spine_sdk::date::in_file_name;
 use spine_sdk::prelude::*;
 
-use super::facility::{Facility, Layout};
+use super::facility::{Facility, Layout, Whose};
 use super::land::{self, land};
 use super::tables::{FiveColumns, RegshoDaily, RegshoFacilityDaily, SixColumns};
 
@@ -64,7 +64,7 @@ impl Source for Drop {
             Layout::Six => host.folder_file::<SixColumns>(FOLDER, file)?,
             Layout::Five => host.folder_file::<FiveColumns>(FOLDER, file)?,
         };
-        Ok(Page::done(land(host, reader, file, facility)?.rows))
+        Ok(Page::done(land(host, reader, file, Whose { facility, assumed: false })?.rows))
     }
 }
 
