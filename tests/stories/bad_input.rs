@@ -255,6 +255,18 @@ fn bad_lines_are_rejects_and_the_rest_is_published() {
 }
 
 #[test]
+fn a_symbol_of_megabytes_is_a_reject_that_names_the_limit() {
+    let host = TestHost::new();
+    let long = format!("{}|1|0|2|Q", "X".repeat(10 << 20));
+    let report = deliver(&host, regsho("20210128", &["AAA|1|0|2|Q", &long])).exits(0).json();
+    assert_eq!((&report["rows_out"], &report["rejected"]), (&json!(1), &json!(1)));
+    let reject = host.ask(&["rejects"]).exits(0).json()[0].clone();
+    assert_eq!((&reject["line"], &reject["code"]), (&json!(3), &json!("bad_field")));
+    let message = reject["message"].as_str().unwrap();
+    assert!(message.contains("`Symbol`") && message.contains("28 characters"), "{message}");
+}
+
+#[test]
 fn a_file_whose_every_line_is_bad() {
     let host = TestHost::new();
     let report =

@@ -10,7 +10,9 @@
 mod accounting;
 mod architecture;
 mod bad_input;
+mod configuration;
 mod drop_folder;
+mod dry_runs;
 mod duckdb;
 mod earnings;
 mod killing;

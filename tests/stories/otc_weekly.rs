@@ -94,14 +94,28 @@ fn a_publication_day_that_is_no_monday_is_a_warning() {
 }
 
 #[test]
-fn without_a_date_the_week_must_be_given() {
+fn without_a_date_the_week_must_be_given_and_until_then_no_run_is_made() {
     let host = TestHost::new();
     let file = host.file("weekly_otc.csv", otc_weekly(&ROWS));
-    let answer = host.run(PIPELINE, &file, &[]).exits(2);
+    let answer = host.run(PIPELINE, &file, &["-p", "tier=NMS Tier 3"]).exits(2);
     assert_eq!(answer.error_code(), "bad_params");
-    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("week_ending"), "{}", answer.stdout);
+    for expected in ["`week_ending` is missing", "`weekly_otc.csv` holds no date", "`tier` is \"NMS Tier 3\""] {
+        assert!(answer.stderr.contains(expected), "{expected} is not in {}", answer.stderr);
+    }
+    assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]));
     let report = host.run(PIPELINE, &file, &["-p", "week_ending=2025-11-14"]).exits(0).json();
     assert_eq!(partition_of(&report)["week_ending"], "2025-11-14");
+}
+
+#[test]
+fn a_tier_may_be_given_in_any_spelling() {
+    let row = "NMS Tier 1|A|A Co|B ATS|BBBB|5|1|2024-01-02";
+    for tier in ["NMS_TIER_1", "NMS Tier 1", "t1", "tier-1"] {
+        let host = TestHost::new();
+        let file = host.file("finra_otc_weekly_20251215.csv", otc_weekly(&[row]));
+        let report = host.run(PIPELINE, &file, &["-p", &format!("tier={tier}")]).exits(0).json();
+        assert_eq!(partition_of(&report), json!({"tier": "NMS_TIER_1", "week_ending": "2025-11-28"}), "{tier}");
+    }
 }
 
 #[test]

@@ -86,17 +86,6 @@ fn before_the_first_capture_there_are_no_rows_and_the_future_is_refused() {
 }
 
 #[test]
-fn a_dry_run_checks_and_writes_nothing() {
-    let host = TestHost::new();
-    let report = deliver(&host, &THREE_ROWS, &["--dry-run"]);
-    assert_eq!((&report["status"], &report["rows_out"]), (&json!("completed"), &json!(3)));
-    assert_eq!(host.ask(&["captures", DATASET]).exits(0).json(), json!([]));
-    assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]));
-    let left = std::fs::read_dir(host.data().join("inputs")).unwrap().count();
-    assert_eq!(left, 0, "a dry run keeps no input");
-}
-
-#[test]
 fn a_key_runs_its_work_once() {
     let host = TestHost::new();
     let first = deliver(&host, &THREE_ROWS, &["--key", "monday"]);

@@ -107,10 +107,10 @@ async fn known_dataset(ledger: &Storage, name: &DatasetName) -> Result<model::ma
     }
     let wanted = name.to_string();
     let names: Vec<String> = datasets.iter().map(|dataset| dataset.name.to_string()).collect();
-    let nearest = names.iter().max_by(|a, b| strsim::jaro(a, &wanted).total_cmp(&strsim::jaro(b, &wanted)));
-    let hint = match nearest {
+    let hint = match model::nearest(&wanted, names.iter().map(String::as_str)) {
         Some(nearest) => format!("did you mean `{nearest}`? `spine-host datasets list` shows all"),
-        None => "no plugin has been loaded into this data folder yet".to_owned(),
+        None if names.is_empty() => "no plugin has been loaded into this data folder yet".to_owned(),
+        None => "`spine-host datasets list` shows all".to_owned(),
     };
     Err(Failure::new(model::FailureKind::Validation, "unknown_name", format!("no dataset `{wanted}`: {hint}")))
 }

@@ -1,21 +1,24 @@
 //! `spine.toml`: limits, grants and severities. Unknown keys are errors that name the nearest known key.
 
+mod names;
 mod quantity;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::DatasetName;
 use model::failure::{Failure, FailureKind};
 use model::limits::Limits;
 use model::ports::Granted;
 use model::quality::Severity;
+use model::{DatasetName, suggestion};
 use toml::{Table, Value};
 
 /// What the operator decided. An absent file is an empty one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// Where all of it was read, if there is a file.
+    file: Option<PathBuf>,
     /// `[limits]`, for every plugin that has none of its own.
     pub limits: Limits,
     /// `[plugins.NAME]`.
@@ -36,7 +39,7 @@ pub struct PluginConfig {
 impl Config {
     /// The configuration of a host without a file.
     pub fn standard() -> Self {
-        Self { limits: Limits::standard(), plugins: BTreeMap::new(), severities: BTreeMap::new() }
+        Self { file: None, limits: Limits::standard(), plugins: BTreeMap::new(), severities: BTreeMap::new() }
     }
 
     /// Reads `named`, or `./spine.toml` if nothing is named and it exists.
@@ -53,8 +56,9 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|error| bad_config(&format!("cannot read the configuration `{}`: {error}", path.display())))?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        Self::parse(&text, &folder)
-            .map_err(|problems| bad_config(&format!("in `{}`: {}", path.display(), problems.join("; "))))
+        let config = Self::parse(&text, &folder)
+            .map_err(|problems| bad_config(&format!("in `{}`: {}", path.display(), problems.join("; "))))?;
+        Ok(Self { file: Some(path.to_owned()), ..config })
     }
 
     /// The largest `input_bytes` of any plugin: what a caller may send before the plugin's own limit is asked.
@@ -216,14 +220,7 @@ impl Reader {
     fn known_keys(&mut self, place: &str, table: &Table, known: &[&str]) {
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
             let dot = if place.is_empty() { "" } else { "." };
-            let near = |name: &&&str| strsim::jaro(name, key) > 0.7;
-            let nearest =
-                known.iter().filter(near).max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
-            let hint = match nearest {
-                Some(nearest) => format!(", did you mean `{nearest}`?"),
-                None => format!("; there are `{}`", known.join("`, `")),
-            };
-            self.problems.push(format!("unknown key `{place}{dot}{key}`{hint}"));
+            self.problems.push(format!("unknown key `{place}{dot}{key}`{}", suggestion(key, known)));
         }
     }
 }

@@ -3,10 +3,10 @@
 mod authors;
 mod components;
 mod orders;
+mod rehearsal;
 mod serving;
+mod wiring;
 
-use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,15 @@ use std::time::Duration;
 use lake::{KnownFiles, LocalLake};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy, Versions};
-use runtime::{Allocation, Runtime, RuntimeConfig, WASMTIME_VERSION};
+use orchestrator::Orchestrator;
 use sha2::{Digest as _, Sha256};
 use storage::Storage;
 
 use crate::config::Config;
 use crate::owner::{self, OwnerLock};
 use crate::system::{OsEntropy, SystemClock};
+
+use wiring::Wiring;
 
 pub(crate) use authors::check_component;
 pub(crate) use orders::{Order, Verdict, judge, plugins, run};
@@ -55,16 +56,17 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// `bad_folder` if the plugins folder cannot be read; those of the database.
+    /// `bad_folder` if the plugins folder cannot be read; `bad_config` if the configuration names what no plugin has;
+    /// those of the database.
     pub async fn open(options: HostOptions, lock: OwnerLock) -> Result<Self, Failure> {
         let began = std::time::Instant::now();
         let HostOptions { plugins, data, config } = options;
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(OsEntropy));
 
         // The lake first: it makes the folders that the catalog names.
-        let lake = Arc::new(LocalLake::open(&data)?);
+        let lake = LocalLake::open(&data)?;
         let database = data.join("spine.db");
-        let storage = Storage::open(&database, &data.join("captures"), clock.clone(), entropy.clone()).await?;
+        let storage = Storage::open(&database, &data.join("captures"), clock, entropy).await?;
         let storage = Arc::new(storage);
         for run in storage.recover().await? {
             tracing::warn!(run.id = %run, "interrupted: the process that carried it out is gone; it may be run again");
@@ -79,39 +81,15 @@ impl Host {
 
         let metrics = api::Metrics::new(env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))?;
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let runtime = Runtime::open(RuntimeConfig {
-            cache_dir: Some(data.join("cache")),
-            limits: config.limits.clone(),
-            ..RuntimeConfig::for_cores(cores)
-        })?;
-        let runtime = Arc::new(runtime);
-        report_allocation(&metrics, runtime.allocation())?;
-        let orchestrator = Orchestrator::new(Parts {
-            ledger: storage.clone(),
-            lake,
-            invoker: runtime.clone(),
-            clock,
-            entropy,
-            limits: config.limits.clone(),
-            policies: policies(&config),
-            severities: config.severities.clone(),
-            concurrency: Concurrency::for_cores(cores),
-            versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
-            ended: Some(metrics.listener()),
-        });
         let input_bytes_max = config.input_bytes_max();
-        let loading = runtime.clone();
-        let loaded = tokio::task::spawn_blocking(move || loading.load_folder(&plugins))
-            .await
-            .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))??;
-        let found = loaded.into_iter().map(|loaded| FoundPlugin {
-            file: loaded.file,
-            digest: loaded.digest,
-            manifest: loaded.manifest,
-            findings: loaded.findings,
-        });
-        let installed = orchestrator.install(found.collect()).await?;
+        let wiring = Wiring {
+            storage: Arc::clone(&storage),
+            lake,
+            cache: data.join("cache"),
+            cache_behind: None,
+            metrics: Some(metrics.clone()),
+        };
+        let (orchestrator, installed) = wiring.start(plugins, &config).await?;
         keep_active(&data, installed).await?;
         Ok(Self { storage, orchestrator, metrics, input_bytes_max, load: began.elapsed(), lock })
     }
@@ -122,18 +100,6 @@ impl Host {
         let active = plugins.iter().filter(|plugin| plugin.state == PluginState::Active).count();
         (active, plugins.len() - active)
     }
-}
-
-/// Says in the metrics whether instances come from the pool; the runtime has logged why, if they do not.
-fn report_allocation(metrics: &api::Metrics, allocation: &Allocation) -> Result<(), Failure> {
-    let pooled = match allocation {
-        Allocation::Pooled => 1.0,
-        Allocation::OnDemand { .. } => 0.0,
-    };
-    let help = "1 if instances come from a pool reserved at the start, 0 if each is mapped by itself, which is slower.";
-    metrics
-        .gauge("spine_instance_pool", help, move || pooled)
-        .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))
 }
 
 /// Keeps what is active, so that a later reader can ask what made a capture. A file that changed since it was loaded is
@@ -153,14 +119,6 @@ async fn keep_active(data: &Path, plugins: Vec<PluginRecord>) -> Result<(), Fail
     tokio::task::spawn_blocking(keep)
         .await
         .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))?
-}
-
-fn policies(config: &Config) -> BTreeMap<String, PluginPolicy> {
-    let policy = |plugin: &crate::config::PluginConfig| PluginPolicy {
-        limits: plugin.limits.clone(),
-        folders: plugin.folders.clone(),
-    };
-    config.plugins.iter().map(|(name, plugin)| (name.clone(), policy(plugin))).collect()
 }
 
 /// Makes the data folder, for its user only, and returns its canonical path.

@@ -5,7 +5,7 @@
 //! when the owner lets go; after a crash they are stale, which the lock tells.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -98,6 +98,30 @@ fn partial(name: &str) -> String {
     format!("{name}.partial")
 }
 
+/// Keeps others from owning `data` for as long as the answer lives, and changes nothing in it: neither the lock's file is
+/// made nor a stale address removed. None if another process owns the folder.
+///
+/// # Errors
+///
+/// `bad_folder` (exit code 2) if the folder is there but not to be read.
+pub(crate) fn hold_still(data: &Path) -> Result<Option<Stillness>, Failure> {
+    let file = match File::open(data.join(LOCK)) {
+        Ok(file) => file,
+        // Nobody has ever owned it.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some(Stillness(None))),
+        Err(error) => return Err(unusable_folder(data, &error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Stillness(Some(file)))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(unusable_folder(data, &error)),
+    }
+}
+
+/// The time in which nobody owns a data folder.
+#[derive(Debug)]
+pub(crate) struct Stillness(#[expect(dead_code, reason = "held for its lock")] Option<File>);
+
 /// Where the owner of `data` listens; none while it is starting or if nobody owns the folder.
 pub(crate) fn find(data: &Path) -> Option<OwnerAddress> {
     let read = |name| std::fs::read_to_string(data.join(name)).ok().map(|text| text.trim().to_owned());
@@ -133,6 +157,23 @@ mod tests {
         assert_eq!(find(data.path()), Some(OwnerAddress { address: "127.0.0.1:9".to_owned(), token }));
         drop(owner);
         assert_eq!(find(data.path()), None);
+        assert!(OwnerLock::acquire(data.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_folder_is_held_still_without_a_trace_unless_it_has_an_owner() {
+        let data = tempfile::tempdir().unwrap();
+        assert!(hold_still(&data.path().join("absent")).unwrap().is_some());
+        assert!(hold_still(data.path()).unwrap().is_some());
+        assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "nothing was made");
+        let owner = OwnerLock::acquire(data.path()).unwrap().unwrap();
+        assert!(hold_still(data.path()).unwrap().is_none());
+        drop(owner);
+        std::fs::write(data.path().join(ADDRESS), "stale").unwrap();
+        let still = hold_still(data.path()).unwrap().unwrap();
+        assert!(OwnerLock::acquire(data.path()).unwrap().is_none());
+        drop(still);
+        assert!(data.path().join(ADDRESS).exists(), "nothing was removed");
         assert!(OwnerLock::acquire(data.path()).unwrap().is_some());
     }
 

@@ -104,6 +104,16 @@ pub(crate) fn open_data_folder(data_dir: &Path, name: &str) -> Result<Dir, Failu
     data.open_dir(name).map_err(failed)
 }
 
+/// Opens the folder `name` of a data folder, if both are there, for reading.
+pub(crate) fn existing_folder(data_dir: &Path, name: &str) -> Result<Option<Dir>, Failure> {
+    let path = data_dir.join(name);
+    match Dir::open_ambient_dir(&path, ambient_authority()) {
+        Ok(dir) => Ok(Some(dir)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::io(Reading::Own, "open the data folder", &path.display().to_string(), &error)),
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod faulty {
     //! A disk that runs full, fails to sync and remembers what it was asked.

@@ -10,7 +10,7 @@ use model::ports::{InputBytes, KeptInput, Lake, WorkOrder, Workbench};
 use model::{Digest, Failure};
 
 use crate::capture::CaptureStore;
-use crate::disk::{OsDisk, open_data_folder};
+use crate::disk::{OsDisk, existing_folder, open_data_folder};
 use crate::inputs::InputStore;
 use crate::rejects::{self, RejectStore};
 use crate::workbench::LocalWorkbench;
@@ -44,6 +44,19 @@ impl LocalLake {
         let inputs = InputStore::new(folder("inputs")?, Box::new(OsDisk::new(folder("inputs")?)));
         let rejects = RejectStore::new(folder(rejects::FOLDER)?, Box::new(OsDisk::new(folder(rejects::FOLDER)?)));
         Ok(Self { captures: Arc::new(captures), inputs, rejects: Arc::new(rejects) })
+    }
+
+    /// Opens a lake for work that leaves nothing behind: it reads the captures of `data_dir`, where there are any, and
+    /// whatever is written goes to `scratch`.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage`, if a folder cannot be opened.
+    pub fn open_apart(data_dir: &Path, scratch: &Path) -> Result<Self, Failure> {
+        let apart = Self::open(scratch)?;
+        let Some(captures) = existing_folder(data_dir, "captures")? else { return Ok(apart) };
+        let disk = OsDisk::new(open_data_folder(scratch, "captures")?);
+        Ok(Self { captures: Arc::new(CaptureStore::new(captures, Box::new(disk))), ..apart })
     }
 
     /// The bytes of an input that some run read.

@@ -15,6 +15,7 @@ mod answer;
 mod catalog;
 mod constants;
 mod errors;
+mod extent;
 mod names;
 mod run;
 mod session;
@@ -29,7 +30,7 @@ mod tests;
 use std::time::Duration;
 
 pub use answer::QueryAnswer;
-pub use names::extent;
+pub use extent::extent;
 pub use run::query;
 
 /// What one query may use. A query that reaches a limit fails and names it; nothing is cut off silently.

@@ -10,6 +10,7 @@ pub use format::{FileFormat, Footer, FooterRule, FormatColumn, FormatKind};
 
 use serde::{Deserialize, Serialize};
 use spine_primitives::DataType;
+pub use spine_primitives::ParamType;
 
 use crate::dataset::DatasetName;
 use crate::quality::{CheckCategory, Severity};
@@ -65,7 +66,7 @@ impl DatasetSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnSpec {
     pub name: String,
-    #[serde(rename = "type", with = "data_type_text")]
+    #[serde(rename = "type", with = "crate::text")]
     pub data_type: DataType,
     #[serde(default)]
     pub nullable: bool,
@@ -101,6 +102,9 @@ pub enum CheckedBy {
 
 /// Checks the host knows how to carry out.
 pub const HOST_CHECKS: [&str; 4] = ["header", "unique_key", "trailer_count", "last_line_complete"];
+
+/// The host's check of itself, on any dataset: whether every reject of a run was kept with its text. Never declared.
+pub const REJECTS_KEPT: &str = "rejects_kept";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PipelineSpec {
@@ -138,15 +142,23 @@ pub struct InputSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParamSpec {
     pub name: String,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", with = "crate::text")]
     pub param_type: ParamType,
     #[serde(default)]
     pub required: bool,
+    /// A parameter of type `file`: this one is required where the name of that file holds no date, `YYYYMMDD` or
+    /// `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_unless_dated: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<serde_json::Value>,
     /// The only values that may be given; empty for any.
     #[serde(default)]
     pub allowed: Vec<String>,
+    /// Whether case, spaces, `_` and `-` make no difference between a value and the allowed ones. The plugin gets the
+    /// value as it was given.
+    #[serde(default)]
+    pub any_spelling: bool,
     #[serde(default)]
     pub description: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,35 +166,6 @@ pub struct ParamSpec {
     /// The guest alone sees the value: everybody else is shown a placeholder.
     #[serde(default)]
     pub secret: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ParamType {
-    String,
-    Integer,
-    Number,
-    Boolean,
-    Date,
-    /// A Friday, as a date: what a publisher's week is named by.
-    #[serde(rename = "week_ending")]
-    WeekEnding,
-    /// A path on the caller's machine; the guest sees the name of the file only.
-    File,
-}
-
-impl ParamType {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::Boolean => "boolean",
-            Self::Date => "date",
-            Self::WeekEnding => "week_ending",
-            Self::File => "file",
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -260,18 +243,5 @@ impl Manifest {
     /// Everything that is wrong with this manifest; empty if it may be used.
     pub fn problems(&self) -> Vec<String> {
         validate::problems(self)
-    }
-}
-
-mod data_type_text {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use spine_primitives::DataType;
-
-    pub(super) fn serialize<S: Serializer>(data_type: &DataType, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(data_type)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DataType, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::failure::{Failure, FailureKind};
 use model::manifest::{ParamSpec, ParamType};
+use model::plain_word;
 use model::ports::{GivenFile, ParamValue};
 use model::secret::{PLACEHOLDER, Secrets};
 use serde_json::{Map, Number, Value};
@@ -45,7 +46,7 @@ pub(crate) fn validate(
             Ok(Some(value)) => {
                 valid.insert(spec.name.clone(), value);
             }
-            Ok(None) => {}
+            Ok(None) => problems.extend(undated(spec, files).map(|problem| (spec.name.clone(), problem))),
             Err(problem) => problems.push((spec.name.clone(), problem)),
         }
     }
@@ -102,6 +103,16 @@ fn value(spec: &ParamSpec, given: Option<&ParamValue>, file: Option<&GivenFile>)
     }
 }
 
+/// What is wrong with leaving the parameter out, if the name of the file that could do without it says no date.
+fn undated(spec: &ParamSpec, files: &BTreeMap<String, GivenFile>) -> Option<String> {
+    let file_name = &files.get(spec.required_unless_dated.as_ref()?)?.file_name;
+    let without = model::date::in_file_name(file_name).is_none();
+    without.then(|| {
+        let (name, wanted) = (&spec.name, describe(spec));
+        format!("`{name}` is missing, and the name `{file_name}` holds no date (YYYYMMDD or YYYY-MM-DD): {wanted}")
+    })
+}
+
 fn from_text(spec: &ParamSpec, text: &str) -> Result<Value, String> {
     let wrong = || wrong_type(spec, &format!("`{text}`"));
     match spec.param_type {
@@ -144,17 +155,14 @@ fn from_json(spec: &ParamSpec, json: &Value) -> Result<Value, String> {
 
 /// A day of the calendar written `YYYY-MM-DD`, nothing looser.
 fn is_date(text: &str) -> bool {
-    let shaped = text.len() == 10
-        && text
-            .bytes()
-            .enumerate()
-            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
-    shaped && model::Timestamp::parse(text).is_some()
+    model::date::parse(text).is_ok()
 }
 
 fn allowed(spec: &ParamSpec, value: &Value) -> bool {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    spec.allowed.is_empty() || spec.allowed.contains(&text)
+    let word = plain_word(&text).filter(|_| spec.any_spelling);
+    let same = |allowed: &String| allowed == &text || word.is_some() && plain_word(allowed) == word;
+    spec.allowed.is_empty() || spec.allowed.iter().any(same)
 }
 
 fn wrong_type(spec: &ParamSpec, given: &str) -> String {
@@ -194,18 +202,10 @@ fn unknown_param(unknown: &str, known: &[&str]) -> String {
     if known.is_empty() {
         return format!("`{unknown}` is unknown, it takes no parameters");
     }
-    match nearest(unknown, known.iter().copied()) {
+    match model::nearest(unknown, known.iter().copied()) {
         Some(nearest) => format!("`{unknown}` is unknown, did you mean `{nearest}`?"),
         None => format!("`{unknown}` is unknown, it takes `{}`", known.join("`, `")),
     }
-}
-
-/// The candidate that a mistyped word most likely meant, if any comes close.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Jaro-Winkler favours a common beginning, Damerau-Levenshtein swapped letters in short words.
-    let score = |to: &str| strsim::jaro_winkler(word, to).max(strsim::normalized_damerau_levenshtein(word, to) + 0.1);
-    let scored = candidates.map(|candidate| (score(candidate), candidate));
-    scored.filter(|(score, _)| *score >= 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -230,8 +230,10 @@ mod tests {
             name: name.to_owned(),
             param_type,
             required: false,
+            required_unless_dated: None,
             default: None,
             allowed: Vec::new(),
+            any_spelling: false,
             description: String::new(),
             example: None,
             secret: false,
@@ -356,6 +358,49 @@ mod tests {
         assert_eq!(failure.details.len(), 6);
         let told = format!("{failure:?}");
         assert!(!told.contains("hunter2") && !told.contains("01-28"), "{told}");
+    }
+
+    #[test]
+    fn a_file_without_a_date_in_its_name_needs_the_parameter_that_tells_it() {
+        let specs = [
+            ParamSpec { required: true, ..spec("file", ParamType::File) },
+            ParamSpec {
+                required_unless_dated: Some("file".to_owned()),
+                description: "The Friday of the week.".to_owned(),
+                ..spec("week_ending", ParamType::WeekEnding)
+            },
+            spec("days", ParamType::Integer),
+        ];
+        let file = |name: &str| {
+            let given = GivenFile { file_name: name.to_owned(), bytes: Ok(Arc::new(Vec::new())) };
+            BTreeMap::from([("file".to_owned(), given)])
+        };
+        let none = BTreeMap::new();
+        assert!(validate("p", &specs, &none, &file("week_20251215.csv")).is_ok());
+        assert!(validate("p", &specs, &text(&[("week_ending", "2025-11-14")]), &file("week.csv")).is_ok());
+        let failure = validate("p", &specs, &text(&[("days", "x")]), &file("week.csv")).unwrap_err();
+        assert_eq!((failure.code.as_str(), failure.exit_code()), ("bad_params", 2));
+        let named: Vec<&str> = failure.details.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(named, ["week_ending", "days"], "all problems are named at once");
+        let expected = "`week_ending` is missing, and the name `week.csv` holds no date (YYYYMMDD or YYYY-MM-DD): \
+                        week_ending, The Friday of the week";
+        assert!(failure.message.contains(expected), "{}", failure.message);
+        let failure = validate("p", &specs, &none, &BTreeMap::new()).unwrap_err();
+        assert!(!failure.message.contains("week_ending"), "without a file its name is not the question");
+    }
+
+    #[test]
+    fn allowed_values_may_be_written_in_any_spelling_where_that_is_declared() {
+        let strict = ParamSpec { allowed: vec!["NMS_TIER_1".to_owned()], ..spec("tier", ParamType::String) };
+        let loose = ParamSpec { any_spelling: true, ..strict.clone() };
+        let with = |spec: &ParamSpec, given: &str| {
+            validate("p", std::slice::from_ref(spec), &text(&[("tier", given)]), &BTreeMap::new())
+        };
+        assert_eq!(with(&loose, "NMS Tier 1"), Ok(json!({"tier": "NMS Tier 1"})), "the plugin gets what was given");
+        assert!(with(&strict, "NMS Tier 1").is_err() && with(&strict, "NMS_TIER_1").is_ok());
+        for wrong in ["NMS Tier 2", "", "NMS.TIER.1"] {
+            assert!(with(&loose, wrong).unwrap_err().message.contains("allowed are `NMS_TIER_1`"), "{wrong}");
+        }
     }
 
     #[test]

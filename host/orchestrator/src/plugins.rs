@@ -10,9 +10,7 @@ use model::manifest::{CheckedBy, ParamSpec, RowAccounting};
 use model::plugin::{Finding, PluginRecord, PluginRef, PluginState};
 use model::ports::{PluginCheck, Work};
 use model::run::RunKind;
-use model::{DatasetName, Digest, Manifest};
-
-use crate::params::nearest;
+use model::{DatasetName, Digest, Manifest, nearest};
 
 pub(crate) use install::decide;
 

@@ -88,7 +88,8 @@ impl Runtime {
         let linker = linking::linker(&engine)?;
         let cache = config.cache_dir.as_deref().and_then(|folder| {
             let opened = Cache::open(folder, &engine);
-            opened.inspect_err(|reason| tracing::warn!(reason, "components are compiled at every start")).ok()
+            let opened = opened.inspect_err(|reason| tracing::warn!(reason, "components are compiled at every start"));
+            opened.ok().map(|cache| cache.behind(config.cache_behind.clone()))
         });
         let guests = Guests::start(config.guest_threads).map_err(|error| {
             Failure::new(FailureKind::Internal, "threads", format!("could not start the guests' threads: {error}"))

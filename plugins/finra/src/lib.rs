@@ -5,7 +5,6 @@
 
 pub mod calendar;
 mod evidence;
-mod file_date;
 mod not_empty;
 pub mod otc;
 pub mod regsho;
@@ -33,6 +32,7 @@ spine_sdk::plugin! {
         regsho::ShortLeTotal,
         regsho::ExemptLeShort,
         regsho::RowCountBand,
+        regsho::FacilityAssumed,
         otc::TierMatches,
         otc::TotalsReconcile,
         otc::PublicationDay,

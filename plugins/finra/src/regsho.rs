@@ -11,7 +11,7 @@ mod land;
 mod pipeline;
 mod tables;
 
-pub use checks::{DateMatchesFile, ExemptLeShort, RowCountBand, SessionDate, ShortLeTotal};
+pub use checks::{DateMatchesFile, ExemptLeShort, FacilityAssumed, RowCountBand, SessionDate, ShortLeTotal};
 pub use drop::Drop;
 pub use facility::Facility;
 pub(crate) use land::empty_files;

@@ -1,6 +1,10 @@
 //! Calendar days and the day counts in which tables hold them. No clock and no time zone: a day is a label.
 
+mod file_name;
+
 use std::fmt;
+
+pub use file_name::in_file_name;
 
 pub use chrono::{Datelike, NaiveDate, Weekday};
 

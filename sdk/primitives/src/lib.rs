@@ -5,7 +5,15 @@
 mod data_type;
 pub mod date;
 pub mod decimal;
+mod failure_kind;
+mod length;
+mod param_type;
+mod spelling;
 mod week;
 
 pub use data_type::{DataType, UnknownDataType};
+pub use failure_kind::{FailureKind, UnknownFailureKind};
+pub use length::{TEXT_CHARS_MAX, is_longer};
+pub use param_type::{ParamType, UnknownParamType};
+pub use spelling::plain_word;
 pub use week::{NotAWeekEnding, WeekEnding};

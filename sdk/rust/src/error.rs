@@ -2,67 +2,7 @@
 
 use std::fmt;
 
-/// What an error is about. Decides, unless the error says otherwise, whether trying again may help: only
-/// [`Kind::Network`] does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Network,
-    Database,
-    Storage,
-    /// The publisher's file or service: absent, unreadable, not what was expected.
-    Source,
-    /// Bytes that are not in the declared format.
-    Parse,
-    /// Well-formed data that breaks a rule.
-    Validation,
-    /// Parameters or configuration; the caller has to change something.
-    Config,
-    Auth,
-    /// The plugin itself.
-    Pipeline,
-    Orchestration,
-    Internal,
-    Unknown,
-}
-
-impl Kind {
-    const ALL: [Self; 12] = [
-        Self::Network,
-        Self::Database,
-        Self::Storage,
-        Self::Source,
-        Self::Parse,
-        Self::Validation,
-        Self::Config,
-        Self::Auth,
-        Self::Pipeline,
-        Self::Orchestration,
-        Self::Internal,
-        Self::Unknown,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Network => "network",
-            Self::Database => "database",
-            Self::Storage => "storage",
-            Self::Source => "source",
-            Self::Parse => "parse",
-            Self::Validation => "validation",
-            Self::Config => "config",
-            Self::Auth => "auth",
-            Self::Pipeline => "pipeline",
-            Self::Orchestration => "orchestration",
-            Self::Internal => "internal",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The kind of this name; a name from a newer host is [`Kind::Unknown`].
-    pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|kind| kind.name() == name).unwrap_or(Self::Unknown)
-    }
-}
+pub use spine_primitives::FailureKind as Kind;
 
 /// Why work did not get done. The message says what, where, why and what to do.
 ///
@@ -163,16 +103,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_survive_a_round_trip_and_new_ones_are_unknown() {
-        for kind in Kind::ALL {
-            assert_eq!(Kind::from_name(kind.name()), kind);
-        }
-        assert_eq!(Kind::from_name("quantum"), Kind::Unknown);
-    }
-}

@@ -44,10 +44,10 @@ impl PluginsCommand {
 }
 
 fn unknown(name: &str, plugins: &[PluginRecord]) -> Failure {
-    let nearest = plugins.iter().max_by(|a, b| strsim::jaro(&a.name, name).total_cmp(&strsim::jaro(&b.name, name)));
-    let hint = match nearest {
-        Some(nearest) => format!("did you mean `{}`?", nearest.name),
-        None => "the plugins folder holds no component".to_owned(),
+    let hint = match model::nearest(name, plugins.iter().map(|plugin| plugin.name.as_str())) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None if plugins.is_empty() => "the plugins folder holds no component".to_owned(),
+        None => "`spine-host plugins list` shows all".to_owned(),
     };
     Failure::new(FailureKind::Validation, "unknown_name", format!("no plugin `{name}`: {hint}"))
 }

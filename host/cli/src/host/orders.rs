@@ -11,7 +11,9 @@ use model::plugin::PluginRecord;
 use model::ports::{Cancel, Engine, GivenFile, ParamValue, Quarantine, RunRequest};
 use model::run::RunReport;
 use model::{CaptureId, CaptureRecord};
+use orchestrator::Orchestrator;
 
+use super::rehearsal::{Rehearsal, Scratch};
 use super::{Host, HostOptions, data_folder, serving};
 use crate::args::Global;
 use crate::config::Config;
@@ -63,22 +65,27 @@ pub(crate) enum Verdict {
     Discard,
 }
 
-/// Who carries an order out.
-enum Owner {
-    /// This process, from now on.
-    Us(OwnerLock, PathBuf),
+/// Who carries an order out: this process, with what it takes of the data folder, or the folder's owner.
+enum Owner<T> {
+    Us(T),
     Other(Remote),
 }
 
 /// Finds the owner of the data folder, or becomes it.
-async fn find_owner(global: &Global) -> Result<Owner, Failure> {
+async fn find_owner(global: &Global) -> Result<Owner<(OwnerLock, PathBuf)>, Failure> {
     let data = data_folder(&global.data)?;
+    owner_or(&data, || Ok(OwnerLock::acquire(&data)?.map(|lock| (lock, data.clone())))).await
+}
+
+/// Finds the owner of the data folder, or takes what work needs that is done without one: `take` gives none while there
+/// is an owner.
+async fn owner_or<T>(data: &Path, take: impl Fn() -> Result<Option<T>, Failure>) -> Result<Owner<T>, Failure> {
     let patience = Instant::now() + OWNER_PATIENCE;
     loop {
-        if let Some(lock) = OwnerLock::acquire(&data)? {
-            return Ok(Owner::Us(lock, data));
+        if let Some(taken) = take()? {
+            return Ok(Owner::Us(taken));
         }
-        if let Some(address) = owner::find(&data) {
+        if let Some(address) = owner::find(data) {
             let remote = Remote::new(address);
             if remote.is_there().await {
                 return Ok(Owner::Other(remote));
@@ -102,44 +109,78 @@ async fn open(global: &Global, lock: OwnerLock, data: PathBuf) -> Result<Host, F
     Host::open(options, lock).await
 }
 
+/// Where this process carries a run out.
+enum Place {
+    /// In the data folder, as its owner.
+    Owned(OwnerLock, PathBuf),
+    /// Apart from it, because it is a dry run.
+    Apart(Scratch),
+}
+
 /// Carries out a run.
 pub(crate) async fn run(global: &Global, order: Order) -> Result<RunReport, Failure> {
     // From the first moment on: a signal asks the run to stop, it does not tear the process down.
     let mut stop = Stop::listen()?;
     let patience = Instant::now() + OWNER_PATIENCE;
     loop {
-        match find_owner(global).await? {
-            Owner::Us(..) if order.detach => {
+        let remote = match place(global, &order).await? {
+            Owner::Us(_) if order.detach => {
                 let message = "`--detach` needs a host that serves this data folder; start one with `spine-host serve`";
                 return Err(unreachable(message.to_owned()));
             }
-            Owner::Us(lock, data) => {
-                let host = open(global, lock, data).await?;
-                // Others may come while we own the folder.
-                let served = serving::Served::start(host, "127.0.0.1:0").await?;
-                let answer = run_here(&served, order, &mut stop).await;
-                served.stop().await;
-                return answer;
-            }
-            Owner::Other(remote) => match run_there(&remote, &order, input_bytes_max(global)?, &mut stop).await {
-                // The owner was a short run that has just ended, before it took this one.
-                Err(failure) if is_leaving(&failure) && Instant::now() < patience => {
-                    tokio::time::sleep(OWNER_POLL).await;
-                }
-                answer => return answer,
-            },
+            Owner::Us(place) => return run_at(place, global, &order, &mut stop).await,
+            Owner::Other(remote) => remote,
+        };
+        match run_there(&remote, &order, input_bytes_max(global)?, &mut stop).await {
+            // The owner was a short run that has just ended, before it took this one.
+            Err(failure) if is_leaving(&failure) && Instant::now() < patience => tokio::time::sleep(OWNER_POLL).await,
+            answer => return answer,
         }
     }
 }
 
-async fn run_here(served: &serving::Served, order: Order, stop: &mut Stop) -> Result<RunReport, Failure> {
+async fn place(global: &Global, order: &Order) -> Result<Owner<Place>, Failure> {
+    if order.dry_run {
+        return owner_or(&global.data, || Ok(Scratch::of(&global.data)?.map(Place::Apart))).await;
+    }
+    Ok(match find_owner(global).await? {
+        Owner::Us((lock, data)) => Owner::Us(Place::Owned(lock, data)),
+        Owner::Other(remote) => Owner::Other(remote),
+    })
+}
+
+async fn run_at(place: Place, global: &Global, order: &Order, stop: &mut Stop) -> Result<RunReport, Failure> {
+    match place {
+        Place::Owned(lock, data) => {
+            let host = open(global, lock, data).await?;
+            // Others may come while we own the folder.
+            let served = serving::Served::start(host, "127.0.0.1:0").await?;
+            let host = &served.host;
+            let answer = run_here(&host.orchestrator, host.input_bytes_max, order, stop).await;
+            served.stop().await;
+            answer
+        }
+        Place::Apart(scratch) => {
+            let config = Config::load(global.config.as_deref())?;
+            let rehearsal = Rehearsal::open(scratch, global.plugins.clone(), &config).await?;
+            let answer = run_here(&rehearsal.orchestrator, config.input_bytes_max(), order, stop).await;
+            rehearsal.close().await;
+            answer
+        }
+    }
+}
+
+async fn run_here(
+    orchestrator: &Orchestrator,
+    bytes_max: u64,
+    order: &Order,
+    stop: &mut Stop,
+) -> Result<RunReport, Failure> {
     let bar = Bar::start(&order.name);
     let cancel = Cancel::default();
     let mut request = order.request();
     request.progress = Some(bar.listener());
     request.cancel = cancel.clone();
-    let orchestrator = &served.host.orchestrator;
-    let bytes_max = served.host.input_bytes_max;
     read_files(&mut request, &orchestrator.file_params(&order.name)?, bytes_max).await;
     let work = orchestrator.submit(request);
     tokio::pin!(work);
@@ -203,7 +244,7 @@ async fn read_files(request: &mut RunRequest, names: &[String], bytes_max: u64) 
 /// Releases or discards a quarantined capture.
 pub(crate) async fn judge(global: &Global, capture: CaptureId, verdict: Verdict) -> Result<CaptureRecord, Failure> {
     match find_owner(global).await? {
-        Owner::Us(lock, data) => {
+        Owner::Us((lock, data)) => {
             let host = open(global, lock, data).await?;
             let quarantine: Arc<dyn Quarantine> = host.storage.clone();
             match verdict {
@@ -219,7 +260,7 @@ pub(crate) async fn judge(global: &Global, capture: CaptureId, verdict: Verdict)
 pub(crate) async fn plugins(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
     check_plugins_folder(&global.plugins)?;
     match find_owner(global).await? {
-        Owner::Us(lock, data) => Ok(open(global, lock, data).await?.orchestrator.plugins()),
+        Owner::Us((lock, data)) => Ok(open(global, lock, data).await?.orchestrator.plugins()),
         Owner::Other(remote) => remote.plugins().await,
     }
 }

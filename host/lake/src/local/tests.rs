@@ -37,6 +37,24 @@ fn cleaning_removes_what_the_ledger_does_not_know_and_nothing_else() {
     assert_eq!(lake.clean(&known).unwrap(), Vec::<String>::new());
 }
 
+#[test]
+fn a_lake_apart_reads_the_captures_and_writes_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, scratch) = (folder.path().join("data"), folder.path().join("scratch"));
+    let apart = LocalLake::open_apart(&data, &scratch).unwrap();
+    assert!(!data.exists(), "nothing is made in a folder that is not there");
+    apart.keep_input(InputBytes { file_name: "a".to_owned(), bytes: Arc::new(b"a".to_vec()) }).unwrap();
+
+    write(&data.join("captures/finra/day.parquet"), "x");
+    let apart = LocalLake::open_apart(&data, &scratch).unwrap();
+    assert_eq!(apart.captures.dir.read_to_string("finra/day.parquet").unwrap(), "x");
+    let written = apart.captures.write::<(), std::io::Error>(&["finra".to_owned()], "new.parquet", |_| Ok(()));
+    written.unwrap();
+    assert!(scratch.join("captures/finra/new.parquet").exists());
+    let left = |path: &str| std::fs::read_dir(data.join(path)).unwrap().count();
+    assert_eq!((left(""), left("captures/finra")), (1, 1));
+}
+
 #[cfg(unix)]
 #[test]
 fn only_the_owner_may_look_into_the_lake() {

@@ -23,8 +23,14 @@ pub struct QueryAnswer {
 }
 
 impl QueryAnswer {
-    pub(super) fn new(fields: &Fields, batches: Vec<RecordBatch>, snapshot: Snapshot) -> Result<Self, Failure> {
-        let names = distinct(fields.iter().map(|field| field.name().as_str()));
+    /// `names` are those of `fields` as the SQL means them, and may repeat.
+    pub(super) fn new(
+        fields: &Fields,
+        names: &[String],
+        batches: Vec<RecordBatch>,
+        snapshot: Snapshot,
+    ) -> Result<Self, Failure> {
+        let names = distinct(names.iter().map(String::as_str));
         let fields: Vec<_> = fields
             .iter()
             .zip(&names)

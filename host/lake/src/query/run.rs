@@ -20,6 +20,7 @@ use model::{Failure, FailureKind};
 use tokio::sync::oneshot;
 
 use super::catalog::ViewCatalog;
+use super::statement::Planned;
 use super::{QueryAnswer, QueryLimits, errors, session, statement};
 
 /// Enough for the deepest tree that fits in the SQL a query may have; only what is used is ever backed by memory.
@@ -88,10 +89,10 @@ impl Work {
     async fn answer(&self) -> Result<QueryAnswer, Failure> {
         let catalog = ViewCatalog(Arc::clone(&self.view));
         let state = session::session(&self.captures_dir, &catalog, &self.limits)?;
-        let plan = statement::plan(&state, &catalog, &self.sql, &self.limits).await?;
+        let Planned { plan, names } = statement::plan(&state, &catalog, &self.sql, &self.limits).await?;
         let fields = plan.schema().fields().clone();
         let batches = self.collect(&state, &plan).await?;
-        QueryAnswer::new(&fields, batches, self.view.snapshot)
+        QueryAnswer::new(&fields, &names, batches, self.view.snapshot)
     }
 
     async fn collect(&self, state: &SessionState, plan: &LogicalPlan) -> Result<Vec<RecordBatch>, Failure> {

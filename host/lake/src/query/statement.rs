@@ -14,6 +14,7 @@ use model::{Failure, FailureKind};
 use super::QueryLimits;
 use super::catalog::{CATALOG, ViewCatalog};
 use super::errors;
+use super::names::Apart;
 
 /// Most bytes of SQL. Whoever needs a longer list of values joins a table.
 ///
@@ -27,6 +28,13 @@ pub(super) const OPERATORS_MAX: usize = 1_000;
 /// How many tables an error lists.
 const TABLES_SHOWN: usize = 12;
 
+/// A plan, and what its columns are called in the answer; names may repeat.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) plan: LogicalPlan,
+    pub(super) names: Vec<String>,
+}
+
 /// Turns SQL into a plan that only reads.
 ///
 /// # Errors
@@ -37,7 +45,7 @@ pub(super) async fn plan(
     catalog: &ViewCatalog,
     sql: &str,
     limits: &QueryLimits,
-) -> Result<LogicalPlan, Failure> {
+) -> Result<Planned, Failure> {
     let statement = parse(sql, limits)?;
     only_reads(&statement)?;
     let tables = state.resolve_table_references(&statement).map_err(|error| errors::failure(&error, limits))?;
@@ -48,15 +56,32 @@ pub(super) async fn plan(
             exists(catalog, &table, sql)?;
         }
     }
-    let plan = state.statement_to_plan(statement).await.map_err(|error| errors::failure(&error, limits))?;
+    let planned = planned(state, statement, limits).await?;
     // What looks like a query in the syntax may still be another thing in the plan: `SELECT ... INTO`.
     SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false)
-        .verify_plan(&plan)
+        .verify_plan(&planned.plan)
         .map_err(|error| bad_sql(format!("the SQL is refused, queries only read: {}", error.message())))?;
-    Ok(plan)
+    Ok(planned)
+}
+
+async fn planned(state: &SessionState, statement: Statement, limits: &QueryLimits) -> Result<Planned, Failure> {
+    let error = match state.statement_to_plan(statement.clone()).await {
+        Ok(plan) => {
+            let names = Apart::default().names(&plan);
+            return Ok(Planned { plan, names });
+        }
+        Err(error) => error,
+    };
+    if let Some((statement, apart)) = Apart::of(&statement)
+        && let Ok(plan) = state.statement_to_plan(statement).await
+    {
+        let names = apart.names(&plan);
+        return Ok(Planned { plan, names });
+    }
+    Err(errors::failure(&error, limits))
 }
 
 pub(super) fn bad_sql(message: impl Into<String>) -> Failure {

@@ -88,6 +88,9 @@ impl ColumnBuilder {
             return Err(self.blank());
         }
         if let Values::Utf8 { offsets, bytes } = &mut self.values {
+            if let Some(why) = self.spec.too_long(value) {
+                return Err(self.bad(&String::from_utf8_lossy(value), &why));
+            }
             bytes.extend_from_slice(value);
             return match i32::try_from(bytes.len()) {
                 Ok(end) => {
@@ -274,6 +277,7 @@ mod tests {
             date_format: None,
             trim: false,
             thousands: None,
+            max_chars: None,
         }
     }
 
@@ -305,6 +309,26 @@ mod tests {
         let array = numbers.finish().unwrap();
         assert_eq!((array.len(), array.null_count()), (4, 3));
         assert_eq!(array.as_primitive::<arrow::datatypes::Decimal128Type>().value(3), 100);
+    }
+
+    #[test]
+    fn a_text_is_as_long_as_its_column_takes_counted_in_characters_and_without_what_is_trimmed() {
+        let spec =
+            FormatColumn { max_chars: Some(5), trim: true, nulls: vec!["no value".to_owned()], ..column("utf8") };
+        let mut symbols = builder(spec);
+        for fits in ["ABRpD", "ÄÖÜßé", "  ABRpD  ", "no value"] {
+            symbols.push_text(fits.as_bytes()).unwrap();
+        }
+        let bad = symbols.push_text(b"ABRpDx").unwrap_err();
+        assert_eq!(bad.code, "bad_field");
+        for expected in ["column `H`", "`ABRpDx`", "longer than 5 characters", "`max_chars`"] {
+            assert!(bad.message.contains(expected), "{}", bad.message);
+        }
+        assert_eq!(symbols.push_json(&JsonValue::Number("1234567")).unwrap_err().code, "bad_field");
+        let mut notes = builder(column("utf8"));
+        notes.push_text(&[b'x'; 4_096]).unwrap();
+        let bad = notes.push_text(&vec![b'x'; 10 << 20]).unwrap_err();
+        assert!(bad.message.len() < 300 && bad.message.contains("4096"), "{}", bad.message);
     }
 
     #[test]

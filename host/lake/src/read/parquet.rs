@@ -135,6 +135,7 @@ impl ParquetRows {
                 None => arrow::array::new_null_array(&target, rows),
             };
             judge_blanks(&array, column, &mut why);
+            judge_lengths(&array, column, &mut why);
             arrays.push(array);
         }
         let first = self.row + 1;
@@ -185,6 +186,15 @@ fn converted(
         text.filter(|text| !column.nulls.contains(text))
     };
     Ok(Arc::new(array.as_string::<i32>().iter().map(word).collect::<StringArray>()))
+}
+
+fn judge_lengths(array: &ArrayRef, column: &FormatColumn, why: &mut Reasons) {
+    let Some(texts) = array.as_string_opt::<i32>() else { return };
+    for (text, reason) in texts.iter().zip(why) {
+        if let Some(long) = text.and_then(|text| column.too_long(text.as_bytes())) {
+            reason.get_or_insert_with(|| ("bad_field", format!("column `{}`: {long}", column.header)));
+        }
+    }
 }
 
 fn judge_blanks(array: &ArrayRef, column: &FormatColumn, why: &mut Reasons) {

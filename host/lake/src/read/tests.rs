@@ -25,7 +25,7 @@ const HEADER: &str = "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Mark
 
 const CSV: &str = r#"{"name":"csv","kind":"delimited","delimiter":",","quote":"\"","comment":"//","columns":[
     {"header":"Symbol","name":"symbol","type":"utf8","key":true},
-    {"header":"Note","name":"note","type":"utf8","nullable":true,"nulls":["--"]},
+    {"header":"Note","name":"note","type":"utf8","nullable":true,"nulls":["--"],"max_chars":200000},
     {"header":"Cap","name":"cap","type":"int64","thousands":","}]}"#;
 
 fn format(json: &str) -> FileFormat {
@@ -262,6 +262,25 @@ fn a_broken_json_line_costs_its_line() {
 }
 
 #[test]
+fn a_text_that_is_too_long_costs_its_line_in_every_kind_of_file() {
+    let columns = r#""columns":[{"header":"s","name":"symbol","type":"utf8","max_chars":14}]}"#;
+    let long = "X".repeat(15);
+    for (kind, file, line) in [
+        (r#""kind":"delimited","delimiter":"|""#, format!("s\nAAA\n{long}\nBBB\n"), 3),
+        (r#""kind":"delimited","delimiter":"|","quote":"\"""#, format!("s\nAAA\n\"{long}\"\nBBB\n"), 3),
+        (r#""kind":"json_lines""#, format!("{{\"s\":\"AAA\"}}\n{{\"s\":\"{long}\"}}\n{{\"s\":\"BBB\"}}\n"), 2),
+        (r#""kind":"json""#, format!("[{{\"s\":\"AAA\"}},{{\"s\":\"{long}\"}},{{\"s\":\"BBB\"}}]"), 2),
+    ] {
+        let (rows, rejects, _) = read(&open(&file, &format!(r#"{{"name":"f",{kind},{columns}"#)));
+        assert_eq!(texts(&rows, "symbol"), [Some("AAA".to_owned()), Some("BBB".to_owned())], "{kind}");
+        let found: Vec<_> = rejects.iter().map(|it| (it.line.unwrap(), it.code.as_str())).collect();
+        assert_eq!(found, [(line, "bad_field")], "{kind}");
+        let message = &rejects[0].message;
+        assert!(message.contains("column `s`") && message.contains("longer than 14 characters"), "{message}");
+    }
+}
+
+#[test]
 fn parquet_columns_are_found_by_name_and_converted_without_loss() {
     use arrow::array::{Int32Array, LargeStringArray, StringArray};
     use arrow::datatypes::{DataType as ArrowType, Field, Schema};
@@ -275,7 +294,7 @@ fn parquet_columns_are_found_by_name_and_converted_without_loss() {
         bytes
     };
     let json = r#"{"name":"pq","kind":"parquet","columns":[
-        {"header":"s","name":"symbol","type":"utf8","key":true},
+        {"header":"s","name":"symbol","type":"utf8","key":true,"max_chars":3},
         {"header":"v","name":"total_volume","type":"decimal128(5,2)"}]}"#;
     let fields = vec![
         Field::new("extra", ArrowType::Utf8, true),
@@ -283,17 +302,18 @@ fn parquet_columns_are_found_by_name_and_converted_without_loss() {
         Field::new("s", ArrowType::LargeUtf8, true),
     ];
     let columns: Vec<Arc<dyn Array>> = vec![
-        Arc::new(StringArray::from(vec!["x"; 5])),
-        Arc::new(Int32Array::from(vec![Some(1), None, Some(100_000), Some(2), Some(3)])),
-        Arc::new(LargeStringArray::from(vec!["NAN", "A", "B", "", "E"])),
+        Arc::new(StringArray::from(vec!["x"; 6])),
+        Arc::new(Int32Array::from(vec![Some(1), None, Some(100_000), Some(2), Some(3), Some(4)])),
+        Arc::new(LargeStringArray::from(vec!["NAN", "A", "B", "", "E", "LONG"])),
     ];
     let bytes = write(fields, columns);
     let (rows, rejects, end) = read(&open(&bytes, json));
     assert_eq!(volumes(&rows), [100, 300]);
     assert_eq!(lines(&rows), [1, 5]);
     let found: Vec<_> = rejects.iter().map(|it| (it.line.unwrap(), it.code.as_str())).collect();
-    assert_eq!(found, [(2, "bad_field"), (3, "bad_field"), (4, "blank_key")]);
-    assert_eq!(info(&end, "data_lines"), Some("5"));
+    assert_eq!(found, [(2, "bad_field"), (3, "bad_field"), (4, "blank_key"), (6, "bad_field")]);
+    assert!(rejects[3].message.contains("column `s`: is longer than 3 characters"), "{}", rejects[3].message);
+    assert_eq!(info(&end, "data_lines"), Some("6"));
     assert_eq!(code(&bytes, &[REGSHO]), "not_text");
     assert_eq!(code(&bytes[..bytes.len() / 2], &[json]), "header_mismatch");
     let mut damaged = bytes.clone();

@@ -1,7 +1,7 @@
 //! How a file is to be read. Declared, never guessed: `NAN`, `TRUE`, `ON` and `E` are symbols.
 
 use serde::{Deserialize, Serialize};
-use spine_primitives::DataType;
+use spine_primitives::{DataType, TEXT_CHARS_MAX, is_longer};
 
 /// One declared file format of a plugin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub struct FormatColumn {
     pub header: String,
     /// As the plugin reads it.
     pub name: String,
-    #[serde(rename = "type", with = "super::data_type_text")]
+    #[serde(rename = "type", with = "crate::text")]
     pub data_type: DataType,
     #[serde(default)]
     pub nullable: bool,
@@ -66,6 +66,19 @@ pub struct FormatColumn {
     /// For numbers: a thousands separator that is removed first.
     #[serde(default)]
     pub thousands: Option<char>,
+    /// For texts: most characters of a value; a longer one makes its line a `bad_field`. [default: `TEXT_CHARS_MAX`]
+    #[serde(default)]
+    pub max_chars: Option<u32>,
+}
+
+impl FormatColumn {
+    /// Why this text is too long for the column, if it is. For the end of a message about the column.
+    pub fn too_long(&self, text: &[u8]) -> Option<String> {
+        let chars_max = self.max_chars.unwrap_or(TEXT_CHARS_MAX);
+        is_longer(text, chars_max).then(|| {
+            format!("is longer than {chars_max} characters, the most that the format takes (`max_chars` of the column)")
+        })
+    }
 }
 
 /// The last line of a delimited file, where it is not a row.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use spine_primitives::DataType;
+use spine_primitives::{DataType, plain_word};
 
 use super::{
     CheckedBy, DatasetSpec, FileFormat, FormatKind, HOST_CHECKS, Manifest, ParamSpec, ParamType, PipelineSpec,
@@ -117,6 +117,14 @@ fn format_problems(found: &mut Vec<String>, format: &FileFormat) {
     }
     unique(found, &format!("in format `{name}`, column"), format.columns.iter().map(|it| it.name.clone()));
     unique(found, &format!("in format `{name}`, header"), format.columns.iter().map(|it| it.header.clone()));
+    for column in &format.columns {
+        if column.max_chars.is_some() && column.data_type != DataType::Utf8 {
+            found.push(format!("in format `{name}`, column `{}` has `max_chars` but is no text", column.name));
+        }
+        if column.max_chars == Some(0) {
+            found.push(format!("in format `{name}`, column `{}` has `max_chars` 0: no value would fit", column.name));
+        }
+    }
     if let FormatKind::Delimited { delimiter, quote, .. } = &format.kind
         && (!delimiter.is_ascii() || quote.is_some_and(|quote| !quote.is_ascii() || quote == *delimiter))
     {
@@ -162,6 +170,32 @@ fn params_problems(found: &mut Vec<String>, owner: &str, params: &[ParamSpec]) {
         if param.required && param.default.is_some() {
             found.push(format!("in `{owner}`, parameter `{}` is required and has a default", param.name));
         }
+        if let Some(file) = &param.required_unless_dated {
+            dated_problems(found, owner, param, params.iter().find(|other| &other.name == file), file);
+        }
+        for value in param.allowed.iter().filter(|value| param.any_spelling && plain_word(value).is_none()) {
+            found.push(format!(
+                "in `{owner}`, parameter `{}` allows `{value}` in any spelling, but only letters, digits, spaces, `_` \
+                 and `-` have one",
+                param.name
+            ));
+        }
+    }
+}
+
+fn dated_problems(found: &mut Vec<String>, owner: &str, param: &ParamSpec, dated: Option<&ParamSpec>, file: &str) {
+    let name = &param.name;
+    if dated.is_none_or(|dated| dated.param_type != ParamType::File) {
+        found.push(format!(
+            "in `{owner}`, parameter `{name}` is required unless the name of `{file}` holds a date, but there is no \
+             parameter `{file}` of type file"
+        ));
+    }
+    if param.required || param.default.is_some() {
+        found.push(format!(
+            "in `{owner}`, parameter `{name}` is required unless the name of `{file}` holds a date, so it can neither be \
+             required always nor have a default"
+        ));
     }
 }
 
@@ -171,5 +205,56 @@ fn outputs_problems(found: &mut Vec<String>, manifest: &Manifest, owner: &str, o
     }
     for output in outputs.iter().filter(|output| manifest.dataset(output).is_none()) {
         found.push(format!("`{owner}` writes the undeclared dataset `{output}`"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A manifest with one task, which has these parameters.
+    fn with_params(params: &str) -> Vec<String> {
+        let manifest = format!(
+            r#"{{"contract": "0.1.0", "name": "d", "version": "1", "tasks": [{{"name": "d.t", "params": [{params}]}}]}}"#
+        );
+        Manifest::parse(&manifest).unwrap().problems()
+    }
+
+    #[test]
+    fn a_parameter_can_only_lean_on_the_name_of_a_file() {
+        let file = r#"{"name": "file", "type": "file", "required": true}"#;
+        let week = |more: &str| format!(r#"{{"name": "week", "type": "date", "required_unless_dated": "file"{more}}}"#);
+        assert_eq!(with_params(&format!("{file}, {}", week(""))), Vec::<String>::new());
+        let alone = with_params(&week(""));
+        assert!(alone[0].contains("there is no parameter `file` of type file"), "{alone:?}");
+        for more in [r#", "required": true"#, r#", "default": "2021-01-28""#] {
+            let problems = with_params(&format!("{file}, {}", week(more)));
+            assert!(problems[0].contains("`week`") && problems[0].contains("neither"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn only_texts_have_a_length_and_it_is_more_than_nothing() {
+        let column = |column: &str| {
+            let manifest = format!(
+                r#"{{"contract": "0.1.0", "name": "d", "version": "1", "formats": [{{"name": "f", "kind": "json_lines",
+                "columns": [{{"header": "A", "name": "a", {column}}}]}}]}}"#
+            );
+            Manifest::parse(&manifest).unwrap().problems()
+        };
+        assert_eq!(column(r#""type": "utf8", "max_chars": 14"#), Vec::<String>::new());
+        assert!(column(r#""type": "int64", "max_chars": 14"#)[0].contains("no text"));
+        assert!(column(r#""type": "utf8", "max_chars": 0"#)[0].contains("no value would fit"));
+    }
+
+    #[test]
+    fn only_words_have_more_than_one_spelling() {
+        let tier = |value: &str| {
+            with_params(&format!(
+                r#"{{"name": "tier", "type": "string", "any_spelling": true, "allowed": ["{value}"]}}"#
+            ))
+        };
+        assert_eq!(tier("NMS_TIER_1"), Vec::<String>::new());
+        assert!(tier("tier/1")[0].contains("`tier/1`"));
     }
 }

@@ -22,6 +22,8 @@ const HEADER_BYTES: usize = MAGIC.len() + 32;
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
+    /// Only read, where the folder lacks a component.
+    behind: Option<PathBuf>,
     /// Differs between engines whose machine code is not interchangeable.
     compatibility: u64,
     owner: Owner,
@@ -51,22 +53,30 @@ impl Cache {
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let compatibility = hasher.finish();
         let owner = private_folder(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
-        let cache = Self { folder: folder.to_owned(), compatibility, owner, written: AtomicU64::new(0) };
+        let folder = folder.to_owned();
+        let cache = Self { folder, behind: None, compatibility, owner, written: AtomicU64::new(0) };
         cache.clear_foreign();
         Ok(cache)
     }
 
+    /// The same cache in front of the folder of another, which is only read.
+    pub(crate) fn behind(self, folder: Option<PathBuf>) -> Self {
+        Self { behind: folder, ..self }
+    }
+
     /// The machine code of a component, if a trustworthy file holds it.
     pub(super) fn get(&self, digest: &Digest) -> Option<TrustedCode> {
-        let path = self.path(digest);
-        match self.read(&path, digest) {
-            Ok(code) => Some(TrustedCode(code)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                tracing::warn!(file = %path.display(), %error, "a cached component is not used and will be rebuilt");
-                None
+        std::iter::once(&self.folder).chain(&self.behind).find_map(|folder| {
+            let path = self.path_in(folder, digest);
+            match self.read(&path, digest) {
+                Ok(code) => Some(TrustedCode(code)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => {
+                    tracing::warn!(file = %path.display(), %error, "a cached component is not used and will be rebuilt");
+                    None
+                }
             }
-        }
+        })
     }
 
     /// Keeps machine code for the next start.
@@ -83,7 +93,11 @@ impl Cache {
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
-        self.folder.join(format!("{}-{:016x}.cwasm", digest.hex(), self.compatibility))
+        self.path_in(&self.folder, digest)
+    }
+
+    fn path_in(&self, folder: &Path, digest: &Digest) -> PathBuf {
+        folder.join(format!("{}-{:016x}.cwasm", digest.hex(), self.compatibility))
     }
 
     fn read(&self, path: &Path, digest: &Digest) -> io::Result<Vec<u8>> {
@@ -257,6 +271,22 @@ mod tests {
         fs::rename(&path, &moved).unwrap();
         std::os::unix::fs::symlink(&moved, &path).unwrap();
         assert_eq!(code(&cache), None);
+    }
+
+    #[test]
+    fn a_cache_behind_is_read_and_left_as_it_is() {
+        let (folder, behind, path) = filled();
+        let front = Cache::open(&folder.path().join("front"), &Engine::default()).unwrap();
+        let front = front.behind(Some(behind.folder.clone()));
+        assert_eq!(code(&front).as_deref(), Some(&b"machine code"[..]));
+        let other = Digest::new([8; 32]);
+        front.put(&other, &TrustedCode::compiled(b"more".to_vec()));
+        assert!(front.get(&other).is_some());
+        let left: Vec<_> = fs::read_dir(&behind.folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(left, [path]);
+        let absent = front.behind(Some(folder.path().join("absent")));
+        assert_eq!(code(&absent), None);
+        assert!(!folder.path().join("absent").exists());
     }
 
     #[test]

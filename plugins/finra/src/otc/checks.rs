@@ -1,12 +1,12 @@
 //! Quality checks of weekly volume.
 
+use spine_sdk::date::in_file_name;
 use spine_sdk::date::weekday_name;
 use spine_sdk::prelude::*;
 
 use super::pipeline::{self, WeeklyParams};
 use super::tables::{OtcSymbolSummary, OtcVenueShare, OtcVenueVolume};
 use super::tier::Tier;
-use crate::file_date::file_date;
 
 /// The parameter, the rows and the file's name tell the same tier.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Check for PublicationDay {
     fn check(&self, _dataset: &str, host: &Host) -> Result<Vec<Finding>, Error> {
         let params: WeeklyParams = host.params()?;
         let name = params.file.name();
-        let odd = file_date(name).filter(|day| day.weekday() != Weekday::Mon);
+        let odd = in_file_name(name).filter(|day| day.weekday() != Weekday::Mon);
         let finding = odd.map(|day| {
             let message = format!(
                 "the date in `{name}`, {day}, is no Monday, the day of publication: the week was counted from the \

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use spine_sdk::date::in_file_name;
 use spine_sdk::prelude::*;
 
 use super::rows::{Duplicates, keep};
@@ -9,16 +10,15 @@ use super::tables::{OtcSymbolSummary, OtcVenueShare, OtcVenueVolume, WeeklyFile}
 use super::tier::Tier;
 use super::totals::{self, Volume};
 use crate::evidence::{self, Evidence};
-use crate::file_date::file_date;
 
 params! {
     pub struct WeeklyParams {
         /// The weekly file as published.
         file: File => format::<WeeklyFile>().example("finra_otc_weekly_otc_20251215.csv"),
-        /// NMS_TIER_1, NMS_TIER_2 or OTC (also T1, T2, OTCE), instead of what the file says.
-        tier: Option<String> => example("OTC"),
+        /// The tier of all rows, instead of what the file says.
+        tier: Option<String> => one_of(Tier::WORDS).any_spelling().example("OTC"),
         /// The Friday of the week, instead of the one that follows from the publication date in the file's name.
-        week_ending: Option<WeekEnding> => example("2025-11-14"),
+        week_ending: Option<WeekEnding> => required_unless_dated("file").example("2025-11-14"),
         /// What to do with two rows of one symbol and mpid: block, or keep the one with the greater volume.
         duplicates: String => default("block").one_of(["block", "greatest"]),
     }
@@ -122,7 +122,7 @@ impl Weeks {
             return Ok(Self::Given(week));
         }
         let name = params.file.name();
-        file_date(name).map(Self::Published).ok_or_else(|| {
+        in_file_name(name).map(Self::Published).ok_or_else(|| {
             let message = format!(
                 "the name `{name}` has no publication date (YYYYMMDD), so the week is not known: give its Friday with \
                  `-p week_ending=YYYY-MM-DD`"

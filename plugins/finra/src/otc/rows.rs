@@ -7,9 +7,6 @@ use spine_sdk::prelude::*;
 use super::tables::WeeklyFile;
 use super::tier::Tier;
 
-/// The longest symbol or mpid that FINRA has.
-const NAME_MAX: usize = 20;
-
 /// What to do with two rows of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Duplicates {
@@ -89,11 +86,6 @@ fn judge(
         }
         None => None,
     };
-    for (column, text) in [("symbol", file.symbol.get(row)), ("mpid", file.mpid.get(row))] {
-        if text.chars().count() > NAME_MAX {
-            return Err(("bad_field", format!("`{column}` is longer than {NAME_MAX} characters")));
-        }
-    }
     let (shares, trades) = (file.total_shares.get(row), file.total_trades.get(row));
     if shares < 0 {
         return Err(("bad_field", "`total_shares` is negative".to_owned()));
@@ -159,28 +151,19 @@ mod tests {
 
     #[test]
     fn rows_that_cannot_count_are_rejects_with_their_line() {
-        let long = "X".repeat(21);
         let file = file(&[
             (Some("OTC"), "A", "V", 5, 1),
             (Some("NMS Tier 9"), "A", "V", 5, 1),
             (Some("OTC"), "B", "V", -5, 1),
             (Some("OTC"), "B", "V", 5, -1),
             (Some("OTC"), "B", "V", 0, 0),
-            (Some("OTC"), &long, "V", 5, 1),
             (Some("OTC"), "C", "V", 0, 3),
             (None, "D", "V", 5, 1),
         ]);
         let kept = keep(&file, None, None, Duplicates::Block);
-        let expected = [
-            (3, "unknown_tier"),
-            (4, "bad_field"),
-            (5, "bad_field"),
-            (6, "no_volume"),
-            (7, "bad_field"),
-            (9, "unknown_tier"),
-        ];
+        let expected = [(3, "unknown_tier"), (4, "bad_field"), (5, "bad_field"), (6, "no_volume"), (8, "unknown_tier")];
         assert_eq!(rejects(&kept), expected);
-        assert_eq!(kept.rows, [0, 6]);
+        assert_eq!(kept.rows, [0, 5]);
         assert_eq!(kept.rows.len() + kept.rejects.len(), file.line.len());
     }
 

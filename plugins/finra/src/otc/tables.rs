@@ -83,14 +83,17 @@ dataset! {
     host_checks [UniqueKey]
 }
 
+/// Most characters of a symbol and of a market participant identifier. FINRA has none that are longer.
+const NAME_CHARS: u32 = 20;
+
 file_format! {
     /// The weekly download, separated by bars whatever its suffix says, without a last line of its own.
     pub struct WeeklyFile = "otc_weekly" {
         tier: Option<Utf8> => header("tierDescription").trim().nulls([""]),
-        symbol: Utf8 => header("issueSymbolIdentifier").key().trim(),
+        symbol: Utf8 => header("issueSymbolIdentifier").key().trim().max_chars(NAME_CHARS),
         issue_name: Option<Utf8> => header("issueName").trim().nulls([""]),
         venue_name: Option<Utf8> => header("marketParticipantName").trim().nulls([""]),
-        mpid: Utf8 => header("MPID").key().trim(),
+        mpid: Utf8 => header("MPID").key().trim().max_chars(NAME_CHARS),
         total_shares: Decimal<18, 6> => header("totalWeeklyShareQuantity").trim(),
         total_trades: Int64 => header("totalWeeklyTradeCount").trim(),
         source_last_update_date: Option<Date> => header("lastUpdateDate").trim().nulls([""]),

@@ -1,5 +1,6 @@
 //! FINRA's tiers of securities, and the ways people write them.
 
+use spine_sdk::plain_word;
 use spine_sdk::prelude::*;
 
 /// Which securities a weekly file is about. It decides how long after the week the file is published.
@@ -16,6 +17,9 @@ pub enum Tier {
 impl Tier {
     pub(crate) const ALL: [Self; 3] = [Self::NmsTier1, Self::NmsTier2, Self::Otc];
 
+    /// The words for a tier that [`Tier::parse`] knows, in any spelling.
+    pub(crate) const WORDS: [&str; 8] = ["NMS_TIER_1", "NMS_TIER_2", "OTC", "TIER_1", "TIER_2", "T1", "T2", "OTCE"];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::NmsTier1 => "NMS_TIER_1",
@@ -27,13 +31,7 @@ impl Tier {
     /// The tier of this text: `NMS_TIER_1`, `NMS Tier 1`, `tier1`, `T1`, `OTC`, `OTCE`... in any case; none if it is
     /// none of them, which is never taken for OTC.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_word = |character: &char| character.is_ascii_alphanumeric();
-        let other = text.chars().any(|character| !(is_word(&character) || matches!(character, ' ' | '_' | '-')));
-        if other {
-            return None;
-        }
-        let word: String = text.chars().filter(is_word).map(|character| character.to_ascii_lowercase()).collect();
-        match word.as_str() {
+        match plain_word(text)?.as_str() {
             "nmstier1" | "tier1" | "t1" => Some(Self::NmsTier1),
             "nmstier2" | "tier2" | "t2" => Some(Self::NmsTier2),
             "otc" | "otce" => Some(Self::Otc),
@@ -84,9 +82,11 @@ mod tests {
         for text in ["", "NMS Tier 3", "Tier", "1", "OTC!", "O.T.C", "OTC Öther"] {
             assert_eq!(Tier::parse(text), None, "{text}");
         }
-        for tier in [Tier::NmsTier1, Tier::NmsTier2, Tier::Otc] {
+        for tier in Tier::ALL {
             assert_eq!(Tier::parse(tier.name()), Some(tier));
+            assert!(Tier::WORDS.contains(&tier.name()));
         }
+        assert!(Tier::WORDS.iter().all(|word| Tier::parse(word).is_some()));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Quality checks of daily short-sale volume.
 
 mod dates;
+mod facility;
 mod row_count;
 mod volumes;
 
 pub use dates::{DateMatchesFile, SessionDate};
+pub use facility::FacilityAssumed;
 pub use row_count::RowCountBand;
 pub use volumes::{ExemptLeShort, ShortLeTotal};

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use spine_sdk::date::in_file_name;
 use spine_sdk::prelude::*;
 
-use super::facility::{Facility, Layout};
+use super::facility::{Facility, Layout, Whose};
 use super::land::{self, land};
 use super::tables::{FiveColumns, RegshoDaily, RegshoFacilityDaily, SixColumns};
-use crate::file_date::file_date;
 
 /// The operator's folder, by the plugin's word for it.
 const FOLDER: &str = "drop";
@@ -64,7 +64,7 @@ impl Source for Drop {
             Layout::Six => host.folder_file::<SixColumns>(FOLDER, file)?,
             Layout::Five => host.folder_file::<FiveColumns>(FOLDER, file)?,
         };
-        Ok(Page::done(land(host, reader, file, facility)?.rows))
+        Ok(Page::done(land(host, reader, file, Whose { facility, assumed: false })?.rows))
     }
 }
 
@@ -120,7 +120,7 @@ fn is_daily(name: &str) -> bool {
     let named_so = name.get(4..9).is_some_and(|word| word.eq_ignore_ascii_case("shvol"));
     // A line of the cursor holds one name.
     let one_line = !name.contains(['\n', '\r']);
-    named_so && one_line && Facility::from_file_name(name).is_some() && file_date(name).is_some()
+    named_so && one_line && Facility::from_file_name(name).is_some() && in_file_name(name).is_some()
 }
 
 fn version(file: &FileEntry) -> String {

@@ -23,6 +23,14 @@ pub enum Facility {
     Npsx,
 }
 
+/// Whose file it is, and whether that is more than a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Whose {
+    pub(crate) facility: Facility,
+    /// Nothing but the number of its columns says so.
+    pub(crate) assumed: bool,
+}
+
 /// The layout that a file's header showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
@@ -50,6 +58,18 @@ impl Facility {
         file.get(..4).and_then(Self::from_name)
     }
 
+    /// The facility of FINRA that has this code in the column `Market`. The exchanges use the same letters for others.
+    pub(crate) fn from_market(code: &str) -> Option<Self> {
+        match code {
+            "Q" => Some(Self::Fnsq),
+            "B" => Some(Self::Fnqc),
+            "N" => Some(Self::Fnyx),
+            "D" => Some(Self::Fnra),
+            "O" => Some(Self::Forf),
+            _ => None,
+        }
+    }
+
     /// Returns whether its rows are the consolidated dataset.
     pub(crate) const fn is_consolidated(self) -> bool {
         matches!(self, Self::Cnms)
@@ -66,28 +86,29 @@ impl Facility {
     ///
     /// Five columns alone could be any exchange, and five columns of a feed that has six are not that feed's file:
     /// both are `header_mismatch`, because the file is not what it is taken for.
-    pub(crate) fn of_file(given: Option<&str>, file: &str, layout: Layout) -> Result<Self, Error> {
-        let facility = match given {
-            Some(name) => Self::from_name(name).ok_or_else(|| {
+    pub(crate) fn of_file(given: Option<&str>, file: &str, layout: Layout) -> Result<Whose, Error> {
+        let said = match given {
+            Some(name) => Some(Self::from_name(name).ok_or_else(|| {
                 let known = Self::NAMES.join(", ");
                 Error::bad_params(format!("`facility` is `{name}`, but the known ones are {known}"))
-            })?,
-            None => match (Self::from_file_name(file), layout) {
-                (Some(facility), _) => facility,
-                (None, Layout::Six) => Self::Cnms,
-                (None, Layout::Five) => {
-                    let message = format!(
-                        "`{file}` has five columns, so it is not the consolidated feed, and its name does not begin \
+            })?),
+            None => Self::from_file_name(file),
+        };
+        let facility = match (said, layout) {
+            (Some(facility), _) => facility,
+            (None, Layout::Six) => Self::Cnms,
+            (None, Layout::Five) => {
+                let message = format!(
+                    "`{file}` has five columns, so it is not the consolidated feed, and its name does not begin \
                          with a known facility: name it with `-p facility=NQBX` or `-p facility=NPSX`"
-                    );
-                    return Err(Error::parse("header_mismatch", message));
-                }
-            },
+                );
+                return Err(Error::parse("header_mismatch", message));
+            }
         };
         if facility.layout() != layout {
             return Err(facility.wrong_layout(file, layout));
         }
-        Ok(facility)
+        Ok(Whose { facility, assumed: said.is_none() })
     }
 
     fn wrong_layout(self, file: &str, layout: Layout) -> Error {
@@ -110,13 +131,17 @@ mod tests {
 
     #[test]
     fn the_parameter_wins_over_the_name_and_the_name_over_the_layout() {
-        let of = |given, file, layout| Facility::of_file(given, file, layout).map_err(|error| error.code);
-        assert_eq!(of(Some("FNSQ"), "CNMSshvol20210127.txt", Layout::Six), Ok(Facility::Fnsq));
-        assert_eq!(of(None, "FORFshvol20210127.txt", Layout::Six), Ok(Facility::Forf));
-        assert_eq!(of(None, "nqbxshvol20210127.txt", Layout::Five), Ok(Facility::Nqbx));
-        assert_eq!(of(None, "day.txt", Layout::Six), Ok(Facility::Cnms));
-        assert_eq!(of(None, "день.txt", Layout::Six), Ok(Facility::Cnms));
-        assert_eq!(of(None, "", Layout::Six), Ok(Facility::Cnms));
+        let of = |given, file, layout| {
+            let whose = Facility::of_file(given, file, layout).unwrap();
+            (whose.facility, whose.assumed)
+        };
+        assert_eq!(of(Some("FNSQ"), "CNMSshvol20210127.txt", Layout::Six), (Facility::Fnsq, false));
+        assert_eq!(of(Some("CNMS"), "day.txt", Layout::Six), (Facility::Cnms, false));
+        assert_eq!(of(None, "FORFshvol20210127.txt", Layout::Six), (Facility::Forf, false));
+        assert_eq!(of(None, "nqbxshvol20210127.txt", Layout::Five), (Facility::Nqbx, false));
+        for unnamed in ["day.txt", "день.txt", ""] {
+            assert_eq!(of(None, unnamed, Layout::Six), (Facility::Cnms, true));
+        }
     }
 
     #[test]

@@ -6,12 +6,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use spine_sdk::date::in_file_name;
 use spine_sdk::prelude::*;
 
-use super::facility::Facility;
+use super::facility::{Facility, Whose};
 use super::tables::{RegshoDaily, RegshoFacilityDaily};
 use crate::evidence::{self, Evidence};
-use crate::file_date::file_date;
 
 type Shares = Decimal<18, 6>;
 
@@ -20,6 +20,8 @@ type Shares = Decimal<18, 6>;
 pub(super) struct Landed {
     pub(super) file: String,
     pub(super) facility: Facility,
+    /// Nothing but the number of its columns says that it is that facility's.
+    pub(super) assumed: bool,
     /// The date in the file's name.
     pub(super) named: Option<NaiveDate>,
     /// Rows written.
@@ -59,13 +61,15 @@ pub(crate) fn empty_files(dataset: &str) -> Result<Vec<String>, Error> {
     Ok(empty.map(|file| file.file).collect())
 }
 
-/// Reads all of `reader` and writes it to the dataset of `facility`.
-pub(super) fn land(host: &Host, mut reader: Reader, file: &str, facility: Facility) -> Result<Landed, Error> {
+/// Reads all of `reader` and writes it to the dataset of its facility.
+pub(super) fn land(host: &Host, mut reader: Reader, file: &str, whose: Whose) -> Result<Landed, Error> {
+    let Whose { facility, assumed } = whose;
     let mut output = Output::of(host, facility)?;
     let mut landed = Landed {
         file: file.to_owned(),
         facility,
-        named: file_date(file),
+        assumed,
+        named: in_file_name(file),
         rows: 0,
         dates: BTreeMap::new(),
         data_lines: 0,

@@ -10,7 +10,8 @@ params! {
     pub struct DailyParams {
         /// The daily file as published.
         file: File => format::<SixColumns>().format::<FiveColumns>().example("CNMSshvol20210127.txt"),
-        /// Whose feed it is, if the name of the file does not begin with it.
+        /// Whose feed it is, if the name of the file does not begin with it. Six columns that nobody is named for are
+        /// taken for the consolidated feed.
         facility: Option<String> => one_of(Facility::NAMES).example("NQBX"),
         /// Whether the file must end in the count of its data lines.
         trailer: String => default("required").one_of(["required", "none"]),
@@ -39,9 +40,9 @@ impl Pipeline for DailyPipeline {
         land::forget();
         let reader = host.read(&params.file)?;
         let layout = if reader.info().format() == Some(FiveColumns::NAME) { Layout::Five } else { Layout::Six };
-        let facility = Facility::of_file(params.facility.as_deref(), params.file.name(), layout)?;
-        let landed = land(host, reader, params.file.name(), facility)?;
+        let whose = Facility::of_file(params.facility.as_deref(), params.file.name(), layout)?;
+        let landed = land(host, reader, params.file.name(), whose)?;
         host.stage("landed", landed.rows)?;
-        Ok(Summary::new().with("facility", facility.name()).with("rows", landed.rows))
+        Ok(Summary::new().with("facility", whose.facility.name()).with("rows", landed.rows))
     }
 }

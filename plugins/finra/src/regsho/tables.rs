@@ -4,6 +4,9 @@
 
 use spine_sdk::prelude::*;
 
+/// Most characters of a symbol. FINRA's layout has at most 14; the exchanges say nothing. Twice that leaves room.
+const SYMBOL_CHARS: u32 = 28;
+
 dataset! {
     /// Daily short-sale volume of the consolidated feed: all off-exchange trades that were reported to the media
     /// during regular hours. Exchanges are not in it.
@@ -57,7 +60,7 @@ file_format! {
     /// The layout of FINRA's own feeds: six columns, then a line with the number of data lines.
     pub struct SixColumns = "regsho_six" {
         trade_date: Date => header("Date").key().date_format("%Y%m%d"),
-        symbol: Utf8 => header("Symbol").key(),
+        symbol: Utf8 => header("Symbol").key().max_chars(SYMBOL_CHARS),
         short_volume: Decimal<18, 6> => header("ShortVolume"),
         short_exempt_volume: Decimal<18, 6> => header("ShortExemptVolume"),
         total_volume: Decimal<18, 6> => header("TotalVolume"),
@@ -71,7 +74,7 @@ file_format! {
     /// The layout of the exchanges BX and PSX: no exempt volume and no line with a count.
     pub struct FiveColumns = "regsho_five" {
         trade_date: Date => header("DATE").key().date_format("%Y%m%d"),
-        symbol: Utf8 => header("SYMBOL").key(),
+        symbol: Utf8 => header("SYMBOL").key().max_chars(SYMBOL_CHARS),
         short_volume: Decimal<18, 6> => header("SHORT VOLUME"),
         total_volume: Decimal<18, 6> => header("TOTAL VOLUME"),
         market: Utf8 => header("MARKET"),

@@ -6,8 +6,8 @@ use spine_sdk::testing::MemoryHost;
 use super::real;
 use crate::not_empty::NotEmpty;
 use crate::regsho::{
-    DailyPipeline, DateMatchesFile, ExemptLeShort, FiveColumns, RegshoDaily, RegshoFacilityDaily, RowCountBand,
-    SessionDate, ShortLeTotal, SixColumns,
+    DailyPipeline, DateMatchesFile, ExemptLeShort, FacilityAssumed, FiveColumns, RegshoDaily, RegshoFacilityDaily,
+    RowCountBand, SessionDate, ShortLeTotal, SixColumns,
 };
 
 const SIX: &str = "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market";
@@ -130,6 +130,30 @@ fn the_dates_of_rows_name_and_calendar_must_agree() {
     assert_eq!(fails("day.txt", &["20210128|A|1|0|4|Q", "20210131|B|1|0|4|Q"]), (false, true));
     assert_eq!(fails("CNMSshvol20210118.txt", &[]), (false, true), "an empty holiday");
     assert_eq!(fails("CNMSshvol20300107.txt", &["20300107|A|1|0|4|Q"]), (false, true), "outside the calendar");
+}
+
+#[test]
+fn a_file_of_one_facility_that_was_taken_for_the_consolidated_feed_is_a_warning() {
+    let warns = |name: &str, markets: &[&str], facility: Option<&str>| {
+        let rows: Vec<String> =
+            markets.iter().enumerate().map(|(at, market)| format!("20210128|S{at}|0|0|1|{market}")).collect();
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let host = six(name, &rows);
+        let host = if let Some(name) = facility { host.param("facility", name) } else { host };
+        host.run(&DailyPipeline).unwrap();
+        let findings = host.check(&FacilityAssumed, RegshoDaily::NAME).unwrap();
+        findings.first().map(|finding| (finding.status, finding.message.clone()))
+    };
+    for (code, facility) in [("Q", "FNSQ"), ("B", "FNQC"), ("N", "FNYX"), ("D", "FNRA"), ("O", "FORF")] {
+        let (status, message) = warns("day.txt", &[code, code], None).unwrap();
+        assert_eq!(status, Status::Warn);
+        assert!(message.contains(&format!("`-p facility={facility}`")), "{message}");
+    }
+    assert_eq!(warns("day.txt", &["Q", "N"], None), None, "two facilities");
+    assert_eq!(warns("day.txt", &["B,Q,N", "B,Q,N"], None), None, "a list of facilities is consolidated");
+    assert_eq!(warns("day.txt", &["X", "X"], None), None, "nobody's code");
+    assert_eq!(warns("day.txt", &["Q"], Some("CNMS")), None, "the operator's word");
+    assert_eq!(warns("CNMSshvol20210128.txt", &["Q"], None), None, "the file's name");
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub struct FileColumnSpec {
     pub date_format: Option<&'static str>,
     pub trim: bool,
     pub thousands: Option<char>,
+    pub max_chars: Option<u32>,
 }
 
 impl FileColumnSpec {
@@ -61,6 +62,7 @@ impl FileColumnSpec {
             date_format: None,
             trim: false,
             thousands: None,
+            max_chars: None,
         }
     }
 
@@ -106,6 +108,13 @@ impl FileColumnSpec {
         self
     }
 
+    /// Most characters of a text; a line with a longer one is the reject `bad_field`. Without it: 4,096.
+    #[must_use]
+    pub fn max_chars(mut self, chars: u32) -> Self {
+        self.max_chars = Some(chars);
+        self
+    }
+
     fn write(&self, column: &mut Object<'_>) {
         column.text("header", self.header);
         column.text("name", self.name);
@@ -116,6 +125,9 @@ impl FileColumnSpec {
         column.text_if("date_format", self.date_format);
         column.flag("trim", self.trim);
         column.text_if("thousands", character(&self.thousands, &mut [0; 4]));
+        if let Some(chars) = self.max_chars {
+            column.raw("max_chars", &chars.to_string());
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a plugin can do: pipelines, sources, tasks, checks, their parameters and what they ask for.
 
 use serde_json::Value;
+pub use spine_primitives::ParamType;
 
 use super::json::Object;
 use super::sentence;
@@ -165,39 +166,16 @@ impl CheckSpec {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParamType {
-    String,
-    Integer,
-    Number,
-    Boolean,
-    Date,
-    WeekEnding,
-    File,
-}
-
-impl ParamType {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::Boolean => "boolean",
-            Self::Date => "date",
-            Self::WeekEnding => "week_ending",
-            Self::File => "file",
-        }
-    }
-}
-
 /// One parameter. Made by [`params!`](crate::params!).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParamSpec {
     pub name: &'static str,
     pub param_type: ParamType,
     pub required: bool,
+    pub required_unless_dated: Option<&'static str>,
     pub default: Option<Value>,
     pub allowed: Vec<&'static str>,
+    pub any_spelling: bool,
     pub description: String,
     pub example: Option<&'static str>,
     pub secret: bool,
@@ -212,8 +190,10 @@ impl ParamSpec {
             name,
             param_type: T::TYPE,
             required: T::REQUIRED,
+            required_unless_dated: None,
             default: None,
             allowed: Vec::new(),
+            any_spelling: false,
             description: sentence(doc),
             example: None,
             secret: false,
@@ -232,6 +212,22 @@ impl ParamSpec {
     #[must_use]
     pub fn one_of<const N: usize>(mut self, values: [&'static str; N]) -> Self {
         self.allowed = values.to_vec();
+        self
+    }
+
+    /// Takes the values of `one_of` whatever the case, and with or without spaces, `_` and `-` in them. Your code gets
+    /// the text as it was given: [`plain_word`](crate::plain_word) compares it.
+    #[must_use]
+    pub fn any_spelling(mut self) -> Self {
+        self.any_spelling = true;
+        self
+    }
+
+    /// For an `Option<...>`: required where the name of the file that the parameter `file` names holds no date
+    /// ([`in_file_name`](crate::date::in_file_name)). The host refuses the run before it is made.
+    #[must_use]
+    pub fn required_unless_dated(mut self, file: &'static str) -> Self {
+        self.required_unless_dated = Some(file);
         self
     }
 
@@ -261,10 +257,12 @@ impl ParamSpec {
         param.text("name", self.name);
         param.text("type", self.param_type.name());
         param.flag("required", self.required);
+        param.text_if("required_unless_dated", self.required_unless_dated);
         if let Some(default) = &self.default {
             param.raw("default", &default.to_string());
         }
         param.texts("allowed", &self.allowed);
+        param.flag("any_spelling", self.any_spelling);
         param.text("description", &self.description);
         param.text_if("example", self.example);
         param.flag("secret", self.secret);

@@ -121,3 +121,41 @@ async fn names_that_repeat_are_numbered() {
                ON a._capture_id = b._capture_id AND a.symbol < b.symbol LIMIT 1";
     assert_eq!(lake.csv(sql).await, ["symbol,symbol_2,symbol_1", "AMC,GME,1"]);
 }
+
+#[tokio::test]
+async fn a_select_may_name_its_columns_alike() {
+    let lake = short_volumes();
+    let from = "FROM finra.regsho_daily WHERE symbol = 'GME' AND trade_date = '2021-01-27'";
+    for (select, header, row) in [
+        ("1 AS x, 2 AS x", "x,x_1", "1,2"),
+        ("1 AS x, 2 AS X, 3 AS \"X\"", "x,x_1,X", "1,2,3"),
+        ("symbol, symbol, symbol", "symbol,symbol_1,symbol_2", "GME,GME,GME"),
+        ("symbol AS s, _revision AS s", "s,s_1", "GME,2"),
+        ("symbol, 'x' AS symbol", "symbol,symbol_1", "GME,x"),
+        ("trade_date, regsho_daily.trade_date", "trade_date,trade_date_1", "2021-01-27,2021-01-27"),
+        ("count(*), count(*)", "count(*),count(*)_1", "1,1"),
+        ("1, 1", "Int64(1),Int64(1)_1", "1,1"),
+        (
+            "symbol, * EXCEPT (_capture_id, _run_id, _captured_at)",
+            "symbol,trade_date,symbol_1,volume,_revision",
+            "GME,2021-01-27,GME,20.000000,2",
+        ),
+    ] {
+        assert_eq!(lake.csv(&format!("SELECT {select} {from}")).await, [header, row], "{select}");
+    }
+    let answer = lake.ask("SELECT 1 AS x, 2 AS x").await.unwrap();
+    assert_eq!(json(&answer), "[\n{\"x\":1,\"x_1\":2}\n]\n", "no value is lost in an object");
+    assert_eq!(lake.csv("SELECT 1 AS x, 2 AS x UNION ALL SELECT 3, 3 ORDER BY x").await, ["x,x_1", "1,2", "3,3"]);
+    let ordered =
+        "WITH t AS (SELECT symbol FROM finra.regsho_daily) SELECT DISTINCT symbol, symbol FROM t ORDER BY symbol";
+    assert_eq!(lake.csv(ordered).await, ["symbol,symbol_1", "AMC,AMC", "GME,GME"]);
+}
+
+#[tokio::test]
+async fn in_a_subquery_a_name_means_one_column_and_other_mistakes_are_told_as_ever() {
+    let lake = short_volumes();
+    let message = lake.refusal("SELECT x FROM (SELECT 1 AS x, 2 AS x)").await;
+    assert!(message.contains("unique expression names"), "{message}");
+    let message = lake.refusal("SELECT 1 AS x, symbl AS x FROM finra.regsho_daily").await;
+    assert!(message.contains("symbl"), "{message}");
+}

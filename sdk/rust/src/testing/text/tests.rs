@@ -6,7 +6,7 @@ use crate::testing::MemoryHost;
 file_format! {
     struct Csv = "csv" {
         day: Date => header("Day").key().date_format("%d/%m/%Y").trim(),
-        name: Utf8 => header("Name"),
+        name: Utf8 => header("Name").max_chars(12),
         amount: Option<Decimal<18, 6>> => header("Amount").nulls(["--"]).thousands(',').trim(),
     }
     delimited { delimiter: ',', quote: '"', comment: "#" }
@@ -44,12 +44,13 @@ fn delimited_text_is_read_by_its_declaration() {
 
 #[test]
 fn lines_that_do_not_fit_are_rejects_with_their_line() {
-    let (rows, info, rejects) =
-        read::<Csv>("Day,Name,Amount\n,x,1\n27/01/2021,x\n27/01/2021,x,1.2.3\n31/02/2021,x,1\n");
+    let (rows, info, rejects) = read::<Csv>(
+        "Day,Name,Amount\n,x,1\n27/01/2021,x\n27/01/2021,x,1.2.3\n31/02/2021,x,1\n27/01/2021,thirteenchars,1\n",
+    );
     assert!(rows.day.is_empty());
     let found: Vec<_> = rejects.iter().map(|reject| (reject.line.unwrap(), reject.code.as_str())).collect();
-    assert_eq!(found, [(2, "blank_key"), (3, "field_count"), (4, "bad_field"), (5, "bad_field")]);
-    assert_eq!((info.data_lines(), info.rejected()), (Some(4), Some(4)));
+    assert_eq!(found, [(2, "blank_key"), (3, "field_count"), (4, "bad_field"), (5, "bad_field"), (6, "bad_field")]);
+    assert_eq!((info.data_lines(), info.rejected()), (Some(5), Some(5)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One cell of a test file.
 
 use spine_primitives::date::{self, NaiveDate};
-use spine_primitives::{DataType, decimal};
+use spine_primitives::{DataType, TEXT_CHARS_MAX, decimal, is_longer};
 
 use crate::column::Storage;
 use crate::manifest::FileColumnSpec;
@@ -34,7 +34,13 @@ pub(super) fn parse(column: &FileColumnSpec, cell: &str) -> Result<Option<Value>
         DataType::Bool => cell.parse().map(Value::Bool).map_err(|_| wrong())?,
         DataType::Int64 | DataType::Timestamp => number.parse().map(Value::Int64).map_err(|_| wrong())?,
         DataType::Float64 => number.parse().map(Value::Float64).map_err(|_| wrong())?,
-        DataType::Utf8 => Value::Text(cell.to_owned()),
+        DataType::Utf8 => {
+            let chars = column.max_chars.unwrap_or(TEXT_CHARS_MAX);
+            if is_longer(cell.as_bytes(), chars) {
+                return Err(format!("longer than {chars} characters"));
+            }
+            Value::Text(cell.to_owned())
+        }
         DataType::Date => {
             let pattern = column.date_format.unwrap_or("%Y-%m-%d");
             let day = NaiveDate::parse_from_str(cell, pattern).map_err(|_| wrong())?;

@@ -1,9 +1,16 @@
 //! The date that a publisher writes into a file's name.
 
-use spine_sdk::prelude::*;
+use super::NaiveDate;
 
 /// The last run of exactly eight digits, or of the shape `YYYY-MM-DD`, in `name` that is a date.
-pub(crate) fn file_date(name: &str) -> Option<NaiveDate> {
+///
+/// ```
+/// use spine_primitives::date::in_file_name;
+///
+/// assert_eq!(in_file_name("CNMSshvol20210127.txt").unwrap().to_string(), "2021-01-27");
+/// assert_eq!(in_file_name("export_120210127.txt"), None, "nine digits are no date");
+/// ```
+pub fn in_file_name(name: &str) -> Option<NaiveDate> {
     let bytes = name.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let alone = |start: usize, length: usize| (start == 0 || !digit(start - 1)) && !digit(start + length);
@@ -32,7 +39,7 @@ mod tests {
 
     #[test]
     fn the_date_is_found_wherever_it_stands() {
-        let named = |name| file_date(name).map(|day| day.to_string());
+        let named = |name| in_file_name(name).map(|day| day.to_string());
         assert_eq!(named("CNMSshvol20210127.txt").as_deref(), Some("2021-01-27"));
         assert_eq!(named("otc_week_2026-01-02.psv").as_deref(), Some("2026-01-02"));
         assert_eq!(named("v20200101_finra_otc_weekly_otc_20251215.csv").as_deref(), Some("2025-12-15"));
@@ -43,7 +50,7 @@ mod tests {
     #[test]
     fn what_is_no_date_is_not_taken_for_one() {
         for name in ["", "day.txt", "export_120251215.csv", "x20251399.csv", "2025-02-30.csv", "2021-1-27"] {
-            assert_eq!(file_date(name), None, "{name}");
+            assert_eq!(in_file_name(name), None, "{name}");
         }
     }
 }

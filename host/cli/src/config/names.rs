@@ -1,0 +1,170 @@
+//! Whether the entries of `spine.toml` name what the plugins offer.
+//!
+//! An entry that fits nothing would have no effect, and a severity without effect publishes what the operator wanted to
+//! see blocked. So an entry for a plugin that was found must name one of its datasets, checks or folders. An entry for a
+//! plugin that was not found is only told: its file may be dropped in later. Keys are checked where the file is read.
+
+use std::sync::Arc;
+
+use model::failure::Failure;
+use model::manifest::{HOST_CHECKS, REJECTS_KEPT};
+use model::{DatasetName, Manifest, suggestion};
+
+use super::{Config, PluginConfig, bad_config};
+
+impl Config {
+    /// Compares every entry with the manifests that were found, those of refused plugins too. Returns what may be a
+    /// mistake.
+    ///
+    /// # Errors
+    ///
+    /// `bad_config` (exit code 2) with every entry that names nothing, and the nearest name.
+    pub(crate) fn check_names(&self, found: &[Arc<Manifest>]) -> Result<Vec<String>, Failure> {
+        let mut names = Names { found, problems: Vec::new(), warnings: Vec::new() };
+        self.plugins.iter().for_each(|(name, plugin)| names.plugin(name, plugin));
+        self.severities.keys().for_each(|(dataset, check)| names.severity(dataset, check));
+        let Names { problems, warnings, .. } = names;
+        let file = self.file.as_deref().map_or_else(|| "spine.toml".into(), |file| file.to_string_lossy());
+        if problems.is_empty() {
+            return Ok(warnings.into_iter().map(|warning| format!("in `{file}`: {warning}")).collect());
+        }
+        Err(bad_config(&format!("in `{file}`: {}", problems.join("; "))))
+    }
+}
+
+struct Names<'a> {
+    found: &'a [Arc<Manifest>],
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Names<'a> {
+    fn plugin(&mut self, name: &str, plugin: &PluginConfig) {
+        let manifests = self.manifests(name);
+        if manifests.is_empty() {
+            return self.not_found(&format!("plugins.{name}"), name);
+        }
+        let asked = manifests.iter().flat_map(|manifest| &manifest.capabilities).map(|asked| asked.name.as_str());
+        let asked: Vec<&str> = asked.collect();
+        for folder in plugin.folders.iter().filter(|folder| !asked.contains(&folder.name.as_str())) {
+            let hint = suggestion(&folder.name, &asked);
+            let place = format!("plugins.{name}.grants.folders.{}", folder.name);
+            self.problems.push(format!("`{place}`: the plugin `{name}` asks for no folder of this name{hint}"));
+        }
+    }
+
+    fn severity(&mut self, dataset: &DatasetName, check: &str) {
+        let (plugin, place) = (dataset.domain(), format!("quality.\"{dataset}\""));
+        let manifests = self.manifests(plugin);
+        if manifests.is_empty() {
+            return self.not_found(&format!("{place}.{check}"), plugin);
+        }
+        let specs: Vec<_> = manifests.iter().filter_map(|manifest| manifest.dataset(dataset)).collect();
+        if specs.is_empty() {
+            let known: Vec<String> =
+                manifests.iter().flat_map(|manifest| &manifest.datasets).map(|spec| spec.name.to_string()).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let hint = suggestion(&dataset.to_string(), &known);
+            self.problems.push(format!("`{place}`: the plugin `{plugin}` has no dataset of this name{hint}"));
+            return;
+        }
+        let declared = specs.iter().flat_map(|spec| &spec.checks).map(|check| check.name.as_str());
+        let mut known: Vec<&str> = declared.chain(HOST_CHECKS).chain([REJECTS_KEPT]).collect();
+        if !known.contains(&check) {
+            known.sort_unstable();
+            known.dedup();
+            let hint = suggestion(check, &known);
+            self.problems.push(format!("`{place}.{check}`: the dataset has no check of this name{hint}"));
+        }
+    }
+
+    /// All that were found under a name: of two files with one name nobody knows yet which will be active.
+    fn manifests(&self, name: &str) -> Vec<&'a Manifest> {
+        self.found.iter().filter(|manifest| manifest.name == name).map(|manifest| &**manifest).collect()
+    }
+
+    fn not_found(&mut self, place: &str, plugin: &str) {
+        let known: Vec<&str> = self.found.iter().map(|manifest| manifest.name.as_str()).collect();
+        let hint = suggestion(plugin, &known);
+        self.warnings.push(format!("`{place}` has no effect: no plugin `{plugin}` was found{hint}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn found() -> [Arc<Manifest>; 1] {
+        let manifest = r#"{"contract": "0.1.0", "name": "finra", "version": "1",
+            "capabilities": [{"kind": "folder", "name": "drop"}],
+            "datasets": [{"name": "finra.regsho_daily", "columns": [], "key": [], "partition_by": [],
+              "checks": [{"name": "row_count_band", "category": "COMPLETENESS", "severity": "warn"}]}]}"#;
+        [Arc::new(Manifest::parse(manifest).unwrap())]
+    }
+
+    fn checked(text: &str) -> Result<Vec<String>, Failure> {
+        let config = Config { file: Some("etc/spine.toml".into()), ..Config::parse(text, Path::new("")).unwrap() };
+        config.check_names(&found())
+    }
+
+    #[test]
+    fn entries_that_name_what_a_plugin_offers_are_fine() {
+        let text = r#"
+            [plugins.finra.grants]
+            folders = { drop = "inbox" }
+            [quality."finra.regsho_daily".row_count_band]
+            severity = "block"
+            [quality."finra.regsho_daily".trailer_count]
+            severity = "warn"
+            [quality."finra.regsho_daily".rejects_kept]
+            severity = "block"
+            "#;
+        assert_eq!(checked(text), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn entries_that_name_nothing_are_errors_with_the_nearest_name_all_at_once() {
+        let failure = checked(
+            r#"
+            [plugins.finra.grants]
+            folders = { dorp = "inbox" }
+            [quality."finra.regsho_dayly".row_count_band]
+            severity = "block"
+            [quality."finra.regsho_daily".row_count_bnad]
+            severity = "block"
+            "#,
+        )
+        .unwrap_err();
+        assert_eq!((failure.code.as_str(), failure.exit_code()), ("bad_config", 2));
+        for expected in [
+            "in `etc/spine.toml`",
+            "`plugins.finra.grants.folders.dorp`: the plugin `finra` asks for no folder of this name, did you mean `drop`?",
+            "`quality.\"finra.regsho_dayly\"`: the plugin `finra` has no dataset of this name, did you mean \
+             `finra.regsho_daily`?",
+            "`quality.\"finra.regsho_daily\".row_count_bnad`: the dataset has no check of this name, did you mean \
+             `row_count_band`?",
+        ] {
+            assert!(failure.message.contains(expected), "{expected} is not in {}", failure.message);
+        }
+    }
+
+    #[test]
+    fn entries_for_a_plugin_that_is_not_there_are_told_and_nothing_else() {
+        let warnings = checked(
+            r#"
+            [plugins.fimra.limits]
+            wall_clock = "1m"
+            [quality."earnings.surprises".not_empty]
+            severity = "warn"
+            "#,
+        )
+        .unwrap();
+        let [plugin, severity] = warnings.as_slice() else { panic!("{warnings:?}") };
+        for expected in ["etc/spine.toml", "`plugins.fimra` has no effect", "did you mean `finra`?"] {
+            assert!(plugin.contains(expected), "{plugin}");
+        }
+        assert!(severity.contains("no plugin `earnings` was found; there are `finra`"), "{severity}");
+    }
+}

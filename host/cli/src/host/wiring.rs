@@ -1,0 +1,102 @@
+//! What every host is made of, whether it owns a data folder or only rehearses: an orchestrator over storage, lake and
+//! runtime, with the plugins of a folder installed.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lake::LocalLake;
+use model::failure::{Failure, FailureKind};
+use model::plugin::PluginRecord;
+use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy, Versions};
+use runtime::{Allocation, Loaded, Runtime, RuntimeConfig, WASMTIME_VERSION};
+use storage::Storage;
+
+use crate::config::Config;
+use crate::system::{OsEntropy, SystemClock};
+
+/// The parts that differ from host to host.
+pub(super) struct Wiring {
+    pub(super) storage: Arc<Storage>,
+    pub(super) lake: LocalLake,
+    /// Where compiled components are kept.
+    pub(super) cache: PathBuf,
+    /// Where compiled components are only looked for.
+    pub(super) cache_behind: Option<PathBuf>,
+    /// Told of each run that ended, and where instances get their memory from.
+    pub(super) metrics: Option<api::Metrics>,
+}
+
+impl Wiring {
+    /// Loads the plugins of a folder and decides which are active. Returns all of them.
+    ///
+    /// # Errors
+    ///
+    /// `bad_folder` if the folder cannot be read; `bad_config` if the configuration names what no plugin has; those of
+    /// the ledger.
+    pub(super) async fn start(
+        self,
+        plugins: PathBuf,
+        config: &Config,
+    ) -> Result<(Orchestrator, Vec<PluginRecord>), Failure> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let runtime = Arc::new(Runtime::open(RuntimeConfig {
+            cache_dir: Some(self.cache),
+            cache_behind: self.cache_behind,
+            limits: config.limits.clone(),
+            ..RuntimeConfig::for_cores(cores)
+        })?);
+        if let Some(metrics) = &self.metrics {
+            report_allocation(metrics, runtime.allocation())?;
+        }
+        let loading = Arc::clone(&runtime);
+        let loaded = tokio::task::spawn_blocking(move || loading.load_folder(&plugins))
+            .await
+            .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))??;
+        let manifests: Vec<_> = loaded.iter().filter_map(|loaded| loaded.manifest.clone()).collect();
+        for warning in config.check_names(&manifests)? {
+            tracing::warn!("{warning}");
+        }
+        let orchestrator = Orchestrator::new(Parts {
+            ledger: self.storage,
+            lake: Arc::new(self.lake),
+            invoker: runtime,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            limits: config.limits.clone(),
+            policies: policies(config),
+            severities: config.severities.clone(),
+            concurrency: Concurrency::for_cores(cores),
+            versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
+            ended: self.metrics.map(|metrics| metrics.listener()),
+        });
+        let installed = orchestrator.install(loaded.into_iter().map(found).collect()).await?;
+        Ok((orchestrator, installed))
+    }
+}
+
+fn found(loaded: Loaded) -> FoundPlugin {
+    let Loaded { file, digest, manifest, findings, .. } = loaded;
+    FoundPlugin { file, digest, manifest, findings }
+}
+
+fn policies(config: &Config) -> BTreeMap<String, PluginPolicy> {
+    let policy = |plugin: &crate::config::PluginConfig| PluginPolicy {
+        limits: plugin.limits.clone(),
+        folders: plugin.folders.clone(),
+    };
+    config.plugins.iter().map(|(name, plugin)| (name.clone(), policy(plugin))).collect()
+}
+
+/// Says in the metrics whether instances come from the pool; the runtime has logged why, if they do not.
+fn report_allocation(metrics: &api::Metrics, allocation: &Allocation) -> Result<(), Failure> {
+    let pooled = match allocation {
+        Allocation::Pooled => 1.0,
+        Allocation::OnDemand { .. } => 0.0,
+    };
+    let help = "1 if instances come from a pool reserved at the start, 0 if each is mapped by itself, which is slower.";
+    metrics
+        .gauge("spine_instance_pool", help, move || pooled)
+        .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))
+}
