@@ -17,6 +17,9 @@ use model::{DatasetName, Digest, Manifest, RunId, Timestamp};
 use runtime::{Runtime, RuntimeConfig};
 use serde_json::Value;
 
+// Linked for its allocator: what is measured is to run as it runs in the host.
+use cli as _;
+
 use crate::target_folder;
 
 /// The middle of some times; the upper one of two.
@@ -158,9 +161,8 @@ impl Component {
     }
 }
 
-/// Threads for what waits, and memory, as the host has them.
+/// Threads for what waits, as the host has them.
 pub fn threads() -> tokio::runtime::Runtime {
-    cli::prefer_small_pages();
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
 

@@ -8,7 +8,6 @@ mod commands;
 mod config;
 mod host;
 mod logging;
-mod memory;
 mod output;
 mod owner;
 mod progress;
@@ -19,16 +18,18 @@ mod system;
 pub use args::Cli;
 pub use config::Config;
 pub use host::{Host, HostOptions};
-pub use memory::prefer_small_pages;
 pub use owner::OwnerLock;
 pub use system::{OsEntropy, SystemClock};
 
 use std::process::ExitCode;
 
+/// Keeps the memory of batches between runs; here, so that whatever starts a host has the same one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Carries out a command line and returns the exit code: 0 ok, 1 the work failed, 2 usage or configuration, 3 refused,
 /// 4 host or database not reachable.
 pub fn execute(cli: Cli) -> ExitCode {
-    prefer_small_pages();
     logging::start(cli.global.log_format(), cli.serves());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
