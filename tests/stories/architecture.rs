@@ -22,6 +22,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("plugin-finra", &["spine-sdk"]),
     ("plugin-earnings", &["spine-sdk"]),
     ("example-hello-rust", &["spine-sdk"]),
+    ("guest-documents", &["spine-sdk"]),
     ("guest-echo", &["spine-sdk"]),
 ];
 
@@ -217,9 +218,12 @@ fn lints_are_on_but_where_a_file_is_named_here() {
         let found: Vec<String> = off.map(|source| source.path).collect();
         assert_eq!(found, *files, "{lint}");
     }
+    let manifest = |folder: &str| std::fs::read_to_string(sources::root().join(folder).join("Cargo.toml")).unwrap();
+    for level in ["print_stdout = \"warn\"", "print_stderr = \"warn\"", "unsafe_code = \"deny\""] {
+        assert!(manifest("").contains(level), "the workspace says {level}; `make lint` makes warnings errors");
+    }
     for member in members() {
-        let path = sources::root().join(&member.folder).join("Cargo.toml");
-        let manifest = std::fs::read_to_string(path).unwrap();
+        let manifest = manifest(&member.folder);
         assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "`{}` takes the workspace's lints", member.name);
     }
 }

@@ -11,6 +11,7 @@ mod accounting;
 mod architecture;
 mod bad_input;
 mod configuration;
+mod documents;
 mod drop_folder;
 mod dry_runs;
 mod duckdb;
