@@ -77,7 +77,7 @@ struct Reader {
     problems: Vec<String>,
 }
 
-const LIMIT_KEYS: [&str; 10] = [
+const LIMIT_KEYS: [&str; 11] = [
     "wall_clock",
     "memory_bytes",
     "held_bytes",
@@ -85,6 +85,7 @@ const LIMIT_KEYS: [&str; 10] = [
     "handles",
     "output_rows",
     "output_bytes",
+    "staging_memory_bytes",
     "input_bytes",
     "rejects",
     "log_lines",
@@ -140,6 +141,7 @@ impl Reader {
             ("call_bytes", &mut limits.call_bytes),
             ("output_rows", &mut limits.output_rows),
             ("output_bytes", &mut limits.output_bytes),
+            ("staging_memory_bytes", &mut limits.staging_memory_bytes),
             ("input_bytes", &mut limits.input_bytes),
             ("rejects", &mut limits.rejects),
             ("log_lines", &mut limits.log_lines),

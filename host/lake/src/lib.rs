@@ -14,6 +14,8 @@ mod local;
 pub mod query;
 mod read;
 mod schema;
+mod spill;
+mod staged;
 mod workbench;
 
 pub use input_file::{open_input_file, open_input_file_within};

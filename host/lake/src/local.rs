@@ -1,4 +1,4 @@
-//! A lake in one folder of this machine: `captures/` and `inputs/`.
+//! A lake in one folder of this machine: `captures/`, `inputs/` and `staging/`.
 
 mod clean;
 
@@ -12,6 +12,7 @@ use model::{Digest, Failure};
 use crate::capture::CaptureStore;
 use crate::disk::{OsDisk, open_data_folder};
 use crate::inputs::InputStore;
+use crate::spill::SpillFolder;
 use crate::workbench::LocalWorkbench;
 
 /// The lake of one data folder. Cheap to clone; clones share the folder.
@@ -19,6 +20,7 @@ use crate::workbench::LocalWorkbench;
 pub struct LocalLake {
     captures: Arc<CaptureStore>,
     inputs: InputStore,
+    spill: SpillFolder,
 }
 
 impl LocalLake {
@@ -31,7 +33,8 @@ impl LocalLake {
         let folder = |name: &str| open_data_folder(data_dir, name);
         let captures = CaptureStore::new(folder("captures")?, Box::new(OsDisk::new(folder("captures")?)));
         let inputs = InputStore::new(folder("inputs")?, Box::new(OsDisk::new(folder("inputs")?)));
-        Ok(Self { captures: Arc::new(captures), inputs })
+        let spill = SpillFolder::new(folder("staging")?, Box::new(OsDisk::new(folder("staging")?)));
+        Ok(Self { captures: Arc::new(captures), inputs, spill })
     }
 
     /// The bytes of an input that some run read.
@@ -43,14 +46,15 @@ impl LocalLake {
         self.inputs.read(digest)
     }
 
-    /// Removes what a process left that died: capture files that the ledger does not know, and inputs that are not
-    /// whole. Returns what was removed, relative to the data folder.
+    /// Removes what a process left that died: capture files that the ledger does not know, inputs that are not whole,
+    /// and rows that were staged. Returns what was removed, relative to the data folder.
     ///
     /// `known` holds the paths of all captures of the ledger, quarantined ones included, relative to `captures/`. Only
     /// the owner of the data folder may call this, and only while nothing runs.
     pub fn clean(&self, known: &HashSet<String>) -> Result<Vec<String>, Failure> {
         let mut removed = clean::captures(&self.captures.dir, known)?;
         removed.extend(clean::inputs(self.inputs.dir())?);
+        removed.extend(clean::staging(self.spill.dir())?);
         Ok(removed)
     }
 }
@@ -63,7 +67,7 @@ impl Lake for LocalLake {
     }
 
     fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure> {
-        Ok(Box::new(LocalWorkbench::open(order, Arc::clone(&self.captures), self.inputs.clone())?))
+        Ok(Box::new(LocalWorkbench::open(order, Arc::clone(&self.captures), self.inputs.clone(), self.spill.clone())?))
     }
 }
 

@@ -16,11 +16,12 @@ fn cleaning_removes_what_the_ledger_does_not_know_and_nothing_else() {
     write(&captures.join("cap_known.parquet"), "x");
     write(&captures.join("cap_orphan.parquet"), "x");
     write(&folder.path().join("inputs/.abc.zst.0.tmp"), "x");
+    write(&folder.path().join("staging/7.arrow"), "x");
     write(&folder.path().join("spine.db"), "x");
     let known = HashSet::from(["finra/regsho_daily/trade_date=2021-01-28/cap_known.parquet".to_owned()]);
     let removed = lake.clean(&known).unwrap();
     let orphan = "captures/finra/regsho_daily/trade_date=2021-01-28/cap_orphan.parquet";
-    assert_eq!(removed, [orphan, "inputs/.abc.zst.0.tmp"]);
+    assert_eq!(removed, [orphan, "inputs/.abc.zst.0.tmp", "staging/7.arrow"]);
     assert!(captures.join("cap_known.parquet").exists() && folder.path().join("spine.db").exists());
     assert_eq!(*lake.read_input(kept.digest).unwrap(), b"a");
     assert_eq!(lake.clean(&known).unwrap(), Vec::<String>::new());
