@@ -109,7 +109,7 @@ pub trait Workbench: Debug + Send {
     fn reject(&mut self, rows: Vec<RejectedRow>) -> Result<(), Failure>;
     /// The datasets that hold rows or declared partitions so far.
     fn written(&self) -> Vec<crate::DatasetName>;
-    /// Reads inputs to their end, carries out the host's checks and sorts what was written by natural key. Nothing is
-    /// on disk yet.
+    /// Reads inputs to their end, carries out the host's checks and sorts what was written by natural key. No capture is
+    /// written yet.
     fn finish(self: Box<Self>) -> Result<Finished, Failure>;
 }

@@ -1,8 +1,10 @@
 //! DataFusion's sort over spilled rows: sorted runs in files of ours, merged while they are read.
 //!
-//! Promises: the order is that of the sort in memory, rows of one key by line; the memory it is given bounds what it
-//! uses, and so the files it opens at one time are bounded too. A row that is wider than a fraction of that memory cannot
-//! be sorted.
+//! Promises: the order is that of the sort in memory, rows of one key by line; memory and open files are bounded.
+//!
+//! Limits: a batch of its rows must fit several times in the memory it is given. That fails for single rows of some tens
+//! of megabytes, and where rows of one megabyte lie side by side among very short ones, at 256 MiB; it is an error that
+//! names the limit.
 
 use std::error::Error;
 use std::io::{self, BufWriter, Read, Write};
