@@ -85,6 +85,23 @@ fn before_the_first_capture_there_are_no_rows_and_the_future_is_refused() {
     host.ask(&["query", "SELECT 1", "--as-of", "yesterday"]).exits(2);
 }
 
+/// With its checks, which read the rows that were staged.
+#[test]
+fn rows_that_memory_has_no_room_for_make_the_same_capture() {
+    let host = TestHost::new();
+    let first = deliver(&host, &THREE_ROWS, &[]);
+    let config = host.file("spine.toml", "[limits]\nstaging_memory_bytes = 0\n");
+    let again = deliver(&host, &THREE_ROWS, &["--config", config.to_str().unwrap()]);
+    assert_eq!((&again["unchanged"], &again["rows_out"]), (&json!(true), &json!(3)));
+    assert_eq!(again["captures"][0]["capture_id"], first["captures"][0]["capture_id"]);
+    let checks = |report: &Value| -> Vec<(Value, Value)> {
+        let results = report["quality"].as_array().unwrap().iter();
+        results.map(|result| (result["check"].clone(), result["status"].clone())).collect()
+    };
+    assert_eq!(checks(&again), checks(&first));
+    assert_eq!(std::fs::read_dir(host.data().join("staging")).unwrap().count(), 0);
+}
+
 #[test]
 fn a_key_runs_its_work_once() {
     let host = TestHost::new();

@@ -8,6 +8,6 @@ mod stats;
 mod store;
 
 pub(crate) use self::hash::content_hash;
-pub(crate) use self::order::{Duplicate, normal_floats, order};
+pub(crate) use self::order::{Duplicate, Duplicates, normal_floats, order};
 pub(crate) use self::parquet::PreparedCapture;
 pub(crate) use self::store::CaptureStore;

@@ -15,6 +15,8 @@ pub mod query;
 mod read;
 mod rejects;
 mod schema;
+mod spill;
+mod staged;
 mod workbench;
 mod write_error;
 

@@ -1,4 +1,4 @@
-//! A lake in one folder of this machine: `captures/`, `inputs/` and `rejects/`.
+//! A lake in one folder of this machine: `captures/`, `inputs/`, `rejects/` and `staging/`.
 
 mod clean;
 
@@ -13,6 +13,7 @@ use crate::capture::CaptureStore;
 use crate::disk::{OsDisk, existing_folder, open_data_folder};
 use crate::inputs::InputStore;
 use crate::rejects::{self, RejectStore};
+use crate::spill::SpillFolder;
 use crate::workbench::LocalWorkbench;
 
 /// The lake of one data folder. Cheap to clone; clones share the folder.
@@ -21,6 +22,7 @@ pub struct LocalLake {
     captures: Arc<CaptureStore>,
     inputs: InputStore,
     rejects: Arc<RejectStore>,
+    spill: SpillFolder,
 }
 
 /// The files that rows of the ledger name.
@@ -43,7 +45,8 @@ impl LocalLake {
         let captures = CaptureStore::new(folder("captures")?, Box::new(OsDisk::new(folder("captures")?)));
         let inputs = InputStore::new(folder("inputs")?, Box::new(OsDisk::new(folder("inputs")?)));
         let rejects = RejectStore::new(folder(rejects::FOLDER)?, Box::new(OsDisk::new(folder(rejects::FOLDER)?)));
-        Ok(Self { captures: Arc::new(captures), inputs, rejects: Arc::new(rejects) })
+        let spill = SpillFolder::new(folder("staging")?, Box::new(OsDisk::new(folder("staging")?)));
+        Ok(Self { captures: Arc::new(captures), inputs, rejects: Arc::new(rejects), spill })
     }
 
     /// Opens a lake for work that leaves nothing behind: it reads the captures of `data_dir`, where there are any, and
@@ -68,14 +71,15 @@ impl LocalLake {
         self.inputs.read(digest)
     }
 
-    /// Removes what a process left that died: files of captures and rejects that the ledger does not know, and inputs
-    /// that are not whole. Returns what was removed, relative to the data folder.
+    /// Removes what a process left that died: files of captures and rejects that the ledger does not know, inputs that are
+    /// not whole, and rows that were staged. Returns what was removed, relative to the data folder.
     ///
     /// Only the owner of the data folder may call this, and only while nothing runs.
     pub fn clean(&self, known: &KnownFiles) -> Result<Vec<String>, Failure> {
         let mut removed = clean::unknown("captures", &self.captures.dir, &known.captures)?;
         removed.extend(clean::inputs(self.inputs.dir())?);
         removed.extend(clean::unknown(rejects::FOLDER, &self.rejects.dir, &known.rejects)?);
+        removed.extend(clean::staging(self.spill.dir())?);
         Ok(removed)
     }
 }
@@ -89,7 +93,8 @@ impl Lake for LocalLake {
 
     fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure> {
         let (captures, rejects) = (Arc::clone(&self.captures), Arc::clone(&self.rejects));
-        Ok(Box::new(LocalWorkbench::open(order, captures, self.inputs.clone(), rejects)?))
+        let opened = LocalWorkbench::open(order, captures, self.inputs.clone(), rejects, self.spill.clone());
+        Ok(Box::new(opened?))
     }
 }
 

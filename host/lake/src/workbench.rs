@@ -1,8 +1,8 @@
 //! Everything one attempt reads and writes, and what comes of it.
 //!
-//! Nothing that a guest does here is visible to anybody else: rows stay in memory until the orchestrator writes the
-//! captures that [`finish`](Workbench::finish) returns, and neither those nor a file of rejects is read by anybody until
-//! the ledger knows them.
+//! Nothing that a guest does here is visible to anybody else: rows stay in memory, or in files that no reader looks for,
+//! until the orchestrator writes the captures that [`finish`](Workbench::finish) returns, and neither those nor a file of
+//! rejects is read by anybody until the ledger knows them.
 
 mod checks;
 mod finish;
@@ -23,12 +23,14 @@ use self::inputs::Inputs;
 use self::origins::Origins;
 use self::rejects::GuestRejects;
 use self::select::Select;
-use self::staging::{Budget, Staged, StagingWriter};
-use self::tables::{CaptureReader, MemoryReader};
+use self::staging::{Budget, Memory, Staged, StagingWriter};
+use self::tables::{BatchReader, CaptureReader};
 use crate::capture::CaptureStore;
 use crate::inputs::InputStore;
 use crate::read::FileReader;
 use crate::rejects::{Collector, RejectStore};
+use crate::spill::SpillFolder;
+use crate::staged::StagedRows;
 
 #[derive(Debug)]
 pub(crate) struct LocalWorkbench {
@@ -41,6 +43,7 @@ pub(crate) struct LocalWorkbench {
     rejects: Arc<Collector>,
     guest_rejects: GuestRejects,
     origins: Origins,
+    memory: Arc<Memory>,
 }
 
 impl LocalWorkbench {
@@ -50,14 +53,16 @@ impl LocalWorkbench {
         captures: Arc<CaptureStore>,
         inputs: InputStore,
         rejects: Arc<RejectStore>,
+        spill: SpillFolder,
     ) -> Result<Self, Failure> {
         let keep = (!order.dry_run).then_some(rejects);
         let rejects = Arc::new(Collector::new(order.run_id, keep, &order.limits));
         let inputs = Inputs::open(&order, inputs, Arc::clone(&rejects))?;
         let budget = Arc::new(Budget::new(&order.limits));
+        let memory = Arc::new(Memory::new(&order.limits, (!order.dry_run).then_some(spill)));
         let guest_rejects = GuestRejects::new(Arc::clone(&rejects));
         let (staged, origins) = (Vec::new(), Origins::default());
-        Ok(Self { order, inputs, captures, staged, budget, rejects, guest_rejects, origins })
+        Ok(Self { order, inputs, captures, staged, budget, rejects, guest_rejects, origins, memory })
     }
 
     fn published(&self, dataset: &DatasetName, select: &Select) -> Result<Box<dyn TableReader>, Failure> {
@@ -79,7 +84,7 @@ impl LocalWorkbench {
         let captures = found.into_iter().flat_map(|found| &found.captures);
         let wanted: Vec<_> = captures.filter(|capture| capture.latest && select.takes(&capture.partition)).collect();
         let batch = tables::list_captures(&spec.partition_by, &wanted)?;
-        Ok(Box::new(MemoryReader::new(&batch.schema(), vec![batch], select.columns())?))
+        Ok(Box::new(BatchReader::new(&batch.schema(), &StagedRows::Memory(vec![batch]), select.columns())?))
     }
 
     fn staged(&self, dataset: &DatasetName, select: &Select) -> Result<Box<dyn TableReader>, Failure> {
@@ -87,8 +92,8 @@ impl LocalWorkbench {
         select.refuse_partition("a staged dataset")?;
         let schema = crate::schema::staging_schema(spec);
         let staged = self.staged.iter().find(|(name, _)| name == dataset);
-        let batches = staged.map(|(_, staged)| staged.lock().batches.clone()).unwrap_or_default();
-        Ok(Box::new(MemoryReader::new(&schema, batches, select.columns())?))
+        let rows = staged.map_or(Ok(StagedRows::Memory(Vec::new())), |(_, staged)| staged.lock().rows())?;
+        Ok(Box::new(BatchReader::new(&schema, &rows, select.columns())?))
     }
 
     fn output_spec(&self, dataset: &DatasetName) -> Result<&model::manifest::DatasetSpec, Failure> {
@@ -153,7 +158,8 @@ impl Workbench for LocalWorkbench {
                 staged
             }
         };
-        Ok(Box::new(StagingWriter::new(Arc::new(spec), staged, Arc::clone(&self.budget))))
+        let (budget, memory) = (Arc::clone(&self.budget), Arc::clone(&self.memory));
+        Ok(Box::new(StagingWriter::new(Arc::new(spec), staged, budget, memory)))
     }
 
     fn files(&mut self, folder: &str) -> Result<Vec<FileEntry>, Failure> {

@@ -1,4 +1,4 @@
-//! Why a Parquet file could not be written: the disk, or the encoder.
+//! Why a Parquet file could not be written: the disk, the encoder, or the rows.
 
 use std::io;
 
@@ -9,6 +9,14 @@ use parquet::errors::ParquetError;
 pub(crate) enum WriteError {
     Io(io::Error),
     Parquet(ParquetError),
+    /// What was to be written could not be read.
+    Rows(Failure),
+}
+
+impl From<Failure> for WriteError {
+    fn from(failure: Failure) -> Self {
+        Self::Rows(failure)
+    }
 }
 
 impl From<io::Error> for WriteError {
@@ -39,6 +47,7 @@ impl WriteError {
                 let message = format!("could not encode {what} `{path}`: {error}");
                 Failure::new(FailureKind::Internal, "encode", message).because(&error)
             }
+            Self::Rows(failure) => failure,
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct Limits {
     pub output_rows: u64,
     /// Bytes one attempt may write over all datasets. `limits.output_bytes`.
     pub output_bytes: u64,
+    /// Bytes of them that stay in memory until the attempt ends; the rest goes to files.
+    /// `limits.staging_memory_bytes`.
+    pub staging_memory_bytes: u64,
     /// Bytes of one decompressed input. `limits.input_bytes`.
     pub input_bytes: u64,
     /// Rejected rows kept for one attempt. `limits.rejects`.
@@ -50,6 +53,7 @@ impl Limits {
             handles: 4_096,
             output_rows: 50_000_000,
             output_bytes: 2_048 * MIB,
+            staging_memory_bytes: 256 * MIB,
             input_bytes: 1_024 * MIB,
             rejects: 5_000_000,
             reject_bytes: 2_048 * MIB,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::catalog::CatalogView;
-use model::failure::Failure;
+use model::failure::{Failure, FailureKind};
 use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunStatus, SourceCursor};
@@ -102,6 +102,11 @@ impl Job {
         match (answer, finished) {
             (answer, Ok(finished)) => Delivered { answer, finished, stages },
             (Ok(_), Err(failure)) => Delivered { stages, ..nothing(failure) },
+            // A guest that cannot write because the disk is full says so in its own words; the disk is why.
+            (Err(guest), Err(mut failure)) if failure.kind == FailureKind::Storage && !self.cancel.is_cancelled() => {
+                failure.causes.push(format!("the guest then failed: {guest}"));
+                Delivered { stages, ..nothing(failure) }
+            }
             (Err(mut failure), Err(second)) => {
                 failure.causes.push(format!("and then: {second}"));
                 Delivered { stages, ..nothing(failure) }

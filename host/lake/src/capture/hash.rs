@@ -13,6 +13,8 @@ use model::manifest::DatasetSpec;
 use model::{DataType, Digest, Failure, FailureKind};
 use sha2::{Digest as _, Sha256};
 
+use crate::staged::StagedRows;
+
 /// Names the encoding; another encoding has another name, and so other hashes.
 const MAGIC: &[u8] = b"spine content 1\n";
 
@@ -33,8 +35,8 @@ pub(super) fn normal(value: f64) -> f64 {
 /// The bits of the only NaN there is in the encoding.
 const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
 
-/// Hashes the rows of one capture, which are in the order of the natural key.
-pub(crate) fn content_hash(spec: &DatasetSpec, batches: &[RecordBatch]) -> Result<Digest, Failure> {
+/// Hashes the rows of one capture, which are in the order of the natural key. Holds one batch at a time.
+pub(crate) fn content_hash(spec: &DatasetSpec, rows: &StagedRows) -> Result<Digest, Failure> {
     let mut hasher = Sha256::new();
     let mut out = Vec::with_capacity(CHUNK_BYTES * 2);
     out.extend_from_slice(MAGIC);
@@ -44,12 +46,12 @@ pub(crate) fn content_hash(spec: &DatasetSpec, batches: &[RecordBatch]) -> Resul
         text(&mut out, &column.name);
         text(&mut out, &column.data_type.to_string());
     }
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    out.extend_from_slice(&(rows as u64).to_le_bytes());
-    for batch in batches {
+    out.extend_from_slice(&rows.count().to_le_bytes());
+    for batch in rows.read()? {
+        let batch = batch?;
         let encoders = columns
             .iter()
-            .map(|column| Encoder::new(batch, &column.name, column.data_type))
+            .map(|column| Encoder::new(&batch, &column.name, column.data_type))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| {
                 let message = format!("the rows of `{}` are not of its schema", spec.name);
@@ -172,7 +174,7 @@ mod tests {
     fn hash(columns: &[(&str, &str)], arrays: Vec<ArrayRef>) -> String {
         let spec = spec(columns);
         let batch = RecordBatch::try_new(dataset_schema(&spec), arrays).unwrap();
-        content_hash(&spec, &[batch]).unwrap().to_string()
+        content_hash(&spec, &StagedRows::Memory(vec![batch])).unwrap().to_string()
     }
 
     fn strings(values: &[Option<&str>]) -> ArrayRef {
@@ -198,7 +200,7 @@ mod tests {
         expected.extend_from_slice(b"\0\x01\x02");
         expected.extend_from_slice(&[0; 15]);
         let expected = Digest::new(Sha256::digest(&expected).into());
-        assert_eq!(content_hash(&spec, &[batch]).unwrap(), expected);
+        assert_eq!(content_hash(&spec, &StagedRows::Memory(vec![batch])).unwrap(), expected);
     }
 
     #[test]
@@ -206,10 +208,11 @@ mod tests {
         let spec = spec(&[("a", "utf8")]);
         let batch =
             |values: &[Option<&str>]| RecordBatch::try_new(dataset_schema(&spec), vec![strings(values)]).unwrap();
-        let whole = content_hash(&spec, &[batch(&[Some("x"), Some("y")])]).unwrap();
-        assert_eq!(content_hash(&spec, &[batch(&[Some("x")]), batch(&[]), batch(&[Some("y")])]).unwrap(), whole);
-        assert_ne!(content_hash(&spec, &[batch(&[Some("x")])]).unwrap(), whole);
-        assert_ne!(content_hash(&spec, &[]).unwrap(), content_hash(&spec, &[batch(&[None])]).unwrap());
+        let hash_of = |batches: Vec<RecordBatch>| content_hash(&spec, &StagedRows::Memory(batches)).unwrap();
+        let whole = hash_of(vec![batch(&[Some("x"), Some("y")])]);
+        assert_eq!(hash_of(vec![batch(&[Some("x")]), batch(&[]), batch(&[Some("y")])]), whole);
+        assert_ne!(hash_of(vec![batch(&[Some("x")])]), whole);
+        assert_ne!(hash_of(Vec::new()), hash_of(vec![batch(&[None])]));
         let ints: ArrayRef = Arc::new(Int64Array::from(vec![1]));
         let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![1]).with_timezone("UTC"));
         assert_ne!(hash(&[("a", "int64")], vec![ints]), hash(&[("a", "timestamp[us,UTC]")], vec![times]));

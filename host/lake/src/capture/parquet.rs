@@ -1,5 +1,7 @@
 //! One capture as a Parquet file, with what the catalog must say about it.
 //!
+//! Rows are read twice and never all at once: memory holds one batch, and one row group as it is encoded.
+//!
 //! Columns are those of the dataset in its order, then `_capture_id` and `_run_id`; field ids count from 1, and are the
 //! column ids of the catalog.
 
@@ -25,17 +27,21 @@ use super::stats::Statistics;
 use super::store::CaptureStore;
 use crate::disk::DiskFile;
 use crate::inputs::Keeping;
+use crate::staged::StagedRows;
 use crate::write_error::WriteError;
 
 /// Rows of one row group: one group for a daily file, and pruning inside of large ones.
 const ROW_GROUP_ROWS: usize = 256 * 1024;
+
+/// Encoded bytes of one row group, for rows so wide that fewer of them must do.
+const ROW_GROUP_BYTES: usize = 128 * 1024 * 1024;
 
 /// The sorted rows of one capture.
 #[derive(Debug)]
 pub(crate) struct PreparedCapture {
     pub(crate) spec: Arc<DatasetSpec>,
     pub(crate) partition: Partition,
-    pub(crate) batches: Vec<RecordBatch>,
+    pub(crate) rows: StagedRows,
     pub(crate) store: Arc<CaptureStore>,
     /// What the run read: no capture is delivered before its inputs are kept.
     pub(crate) inputs: Arc<Keeping>,
@@ -43,7 +49,7 @@ pub(crate) struct PreparedCapture {
 
 impl PreparedData for PreparedCapture {
     fn write(self: Box<Self>, capture: CaptureId, run: RunId) -> Result<Option<StagedFile>, Failure> {
-        if self.batches.iter().all(|batch| batch.num_rows() == 0) {
+        if self.rows.count() == 0 {
             return Ok(None);
         }
         let dataset = &self.spec.name;
@@ -73,21 +79,21 @@ impl PreparedCapture {
         let schema = file_schema(&self.spec);
         let columns = self.spec.columns.len();
         let mut statistics: Vec<Statistics> = (0..columns + 2).map(|_| Statistics::default()).collect();
-        let (capture, run) = (capture.to_string(), run.to_string());
-        let mut batches = Vec::with_capacity(self.batches.len());
-        for batch in &self.batches {
-            let rows = batch.num_rows();
-            let mut arrays: Vec<ArrayRef> = batch.columns().to_vec();
-            arrays.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&capture, rows))));
-            arrays.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&run, rows))));
-            statistics.iter_mut().zip(&arrays).for_each(|(statistics, array)| statistics.add(array));
-            batches.push(RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(ParquetError::from)?);
+        // Which columns may have bounds must be known before the first of them is written.
+        for batch in self.rows.read()? {
+            statistics.iter_mut().zip(batch?.columns()).for_each(|(statistics, array)| statistics.add(array));
         }
         let properties = self.properties(&statistics)?;
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let mut writer = ArrowWriter::try_new_with_options(Tail::new(file), Arc::clone(&schema), options)?;
-        for batch in &batches {
-            writer.write(batch)?;
+        let (capture, run) = (capture.to_string(), run.to_string());
+        for batch in self.rows.read()? {
+            let batch = batch?;
+            let id = |id: &String| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(id, batch.num_rows())));
+            let ids: [ArrayRef; 2] = [id(&capture), id(&run)];
+            statistics[columns..].iter_mut().zip(&ids).for_each(|(statistics, array)| statistics.add(array));
+            let arrays = batch.columns().iter().cloned().chain(ids).collect();
+            writer.write(&RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(ParquetError::from)?)?;
         }
         let metadata = writer.finish()?;
         writer.inner_mut().flush()?;
@@ -106,6 +112,7 @@ impl PreparedCapture {
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .set_created_by("spine".to_owned());

@@ -7,6 +7,7 @@ use model::Failure;
 use model::failure::Reading;
 
 use crate::inputs::UNFINISHED;
+use crate::spill::SPILLED;
 
 /// Folders of folders of captures are at most this deep: domain, dataset, partition columns.
 const DEPTH_MAX: usize = 64;
@@ -47,15 +48,25 @@ fn sweep(
     Ok(())
 }
 
-/// Removes the files below `inputs/` that were never whole.
+/// Removes the files in `inputs/` that were never whole.
 pub(super) fn inputs(dir: &Dir) -> Result<Vec<String>, Failure> {
-    let failed = |action: &str, error: &std::io::Error| Failure::io(Reading::Own, action, "inputs", error);
+    leftovers(dir, "inputs", UNFINISHED)
+}
+
+/// Removes the files in `staging/`: none is of use to another process.
+pub(super) fn staging(dir: &Dir) -> Result<Vec<String>, Failure> {
+    leftovers(dir, "staging", SPILLED)
+}
+
+/// Removes the files of one folder whose names end with `ending`.
+fn leftovers(dir: &Dir, folder: &str, ending: &str) -> Result<Vec<String>, Failure> {
+    let failed = |action: &str, error: &std::io::Error| Failure::io(Reading::Own, action, folder, error);
     let mut removed = Vec::new();
     for entry in dir.entries().map_err(|error| failed("list", &error))? {
         let Ok(name) = entry.map_err(|error| failed("list", &error))?.file_name().into_string() else { continue };
-        if name.ends_with(UNFINISHED) {
+        if name.ends_with(ending) {
             dir.remove_file(&name).map_err(|error| failed("remove a leftover of", &error))?;
-            removed.push(format!("inputs/{name}"));
+            removed.push(format!("{folder}/{name}"));
         }
     }
     removed.sort();

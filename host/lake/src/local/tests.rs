@@ -18,6 +18,7 @@ fn cleaning_removes_what_the_ledger_does_not_know_and_nothing_else() {
     write(&captures.join("cap_known.parquet"), "x");
     write(&captures.join("cap_orphan.parquet"), "x");
     write(&folder.path().join("inputs/.abc.zst.0.tmp"), "x");
+    write(&folder.path().join("staging/7.arrow"), "x");
     write(&folder.path().join("spine.db"), "x");
     let rejects = folder.path().join("rejects");
     for name in ["run_known.parquet", "run_orphan.parquet", ".run_killed.0.tmp"] {
@@ -30,7 +31,7 @@ fn cleaning_removes_what_the_ledger_does_not_know_and_nothing_else() {
     let removed = lake.clean(&known).unwrap();
     let orphan = "captures/finra/regsho_daily/trade_date=2021-01-28/cap_orphan.parquet";
     let unfinished = ["rejects/.run_killed.0.tmp", "rejects/run_orphan.parquet"];
-    assert_eq!(removed, [orphan, "inputs/.abc.zst.0.tmp", unfinished[0], unfinished[1]]);
+    assert_eq!(removed, [orphan, "inputs/.abc.zst.0.tmp", unfinished[0], unfinished[1], "staging/7.arrow"]);
     assert!(rejects.join("run_known.parquet").exists());
     assert!(captures.join("cap_known.parquet").exists() && folder.path().join("spine.db").exists());
     assert_eq!(*lake.read_input(kept.digest).unwrap(), b"a");

@@ -3,7 +3,7 @@
 use model::manifest::{CheckSpec, CheckedBy, DatasetSpec, Footer, FooterRule};
 use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
 
-use crate::capture::Duplicate;
+use crate::capture::Duplicates;
 use crate::read::OpenInput;
 
 /// What a check found before it is attached to a dataset.
@@ -147,22 +147,20 @@ pub(super) fn rejects_kept(dataset: &DatasetSpec, rejected: u64, cut: u64) -> Op
 }
 
 /// The result of `unique_key`, which is always on and always blocks.
-pub(super) fn unique_key(dataset: &DatasetSpec, duplicates: &[Duplicate]) -> CheckResult {
+pub(super) fn unique_key(dataset: &DatasetSpec, duplicates: &Duplicates) -> CheckResult {
     let declared = dataset.checks.iter().find(|check| check.name == "unique_key");
     let category = declared.map_or(CheckCategory::Integrity, |check| check.category);
     let key = dataset.key.join("+");
-    let outcome = match duplicates.first() {
+    let outcome = match duplicates.named.first() {
         None => Outcome::pass(format!("no two rows of a partition share {key}")),
         Some(first) => Outcome {
             status: CheckStatus::Fail,
             message: format!(
                 "{} rows share their key ({key}) with another row, first {} in {} rows: nothing of the run is kept, and \
                  every line of it is a reject, these as `duplicate_key`",
-                duplicates.len(),
-                first.key,
-                first.rows
+                duplicates.count, first.key, first.rows
             ),
-            actual: Some(duplicates.len().to_string()),
+            actual: Some(duplicates.count.to_string()),
             expected: Some("0".to_owned()),
         },
     };

@@ -80,32 +80,34 @@ fn finish_dataset(
     found: &mut Found,
 ) -> Result<(), Failure> {
     let Some((_, staged)) = bench.staged.iter().find(|(name, _)| name == &spec.name) else { return Ok(()) };
-    let staging = std::mem::take(&mut *staged.lock());
+    let mut staging = std::mem::take(&mut *staged.lock());
     if staging.is_empty() {
         return Ok(());
     }
     found.written.push(spec.name.clone());
-    let ordered = order(spec, &staging.batches, &staging.declared)?;
+    let (rows, declared) = (staging.rows()?, std::mem::take(&mut staging.declared));
+    // Rows in a file are gone when nobody needs them: not staged any more, only being sorted.
     drop(staging);
+    let ordered = order(spec, rows, &declared, &bench.order.limits)?;
     found.checks.push(checks::unique_key(spec, &ordered.duplicates));
     let fed_by: Vec<&OpenInput> =
         inputs.iter().map(Arc::as_ref).filter(|input| bench.origins.may_feed(input, &spec.name)).collect();
     found.checks.extend(checks::file_checks(spec, &fed_by, &bench.order.params));
     if !ordered.duplicates.is_empty() {
-        found.duplicates += ordered.duplicates.len() as u64;
+        found.duplicates += ordered.duplicates.count;
         let kept_max = usize::try_from(bench.order.limits.rejects).unwrap_or(usize::MAX);
-        found.rejects.extend(ordered.duplicates.iter().take(kept_max).map(|duplicate| reject(spec, duplicate)));
+        found.rejects.extend(ordered.duplicates.named.iter().take(kept_max).map(|duplicate| reject(spec, duplicate)));
         return Ok(());
     }
     let shared = Arc::new(spec.clone());
     for part in ordered.parts {
-        let content_hash = content_hash(spec, &part.batches)?;
-        let rows: u64 = part.batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        let content_hash = content_hash(spec, &part.rows)?;
+        let rows = part.rows.count();
         found.is_news |= rows > 0 && head(bench, spec, &part.partition) != Some(content_hash);
         let data = Box::new(PreparedCapture {
             spec: Arc::clone(&shared),
             partition: part.partition.clone(),
-            batches: part.batches,
+            rows: part.rows,
             store: Arc::clone(&bench.captures),
             inputs: Arc::clone(keeping),
         });

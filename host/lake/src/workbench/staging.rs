@@ -1,4 +1,8 @@
-//! What a run writes to one dataset, kept in memory until it is finished.
+//! What a run writes to one dataset, kept until it is finished.
+//!
+//! All datasets of an attempt share the memory it may use; the one that finds no room goes to a file, whole, and stays
+//! there. A dry run has no file to go to: it writes nothing to the data folder, and `limits.output_bytes` alone bounds
+//! it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +13,14 @@ use arrow::datatypes::SchemaRef;
 use model::limits::Limits;
 use model::manifest::DatasetSpec;
 use model::ports::{Buffers, DataError, SharedBuffers, TableBatch, TableWriter};
-use model::{DataType, Partition};
+use model::{DataType, Failure, Partition};
 
 use crate::batch::{ArrowBatch, import};
 use crate::capture::normal_floats;
 use crate::read::date;
 use crate::schema::{LINE, arrow_type, batch_bytes, staging_schema};
+use crate::spill::SpillFolder;
+use crate::staged::{StagedRows, StagedWriter};
 
 /// The rows of one dataset, shared by its writers.
 #[derive(Clone, Debug, Default)]
@@ -23,9 +29,13 @@ pub(super) struct Staged(Arc<Mutex<Staging>>);
 #[derive(Debug, Default)]
 pub(super) struct Staging {
     /// The columns of the dataset and `_line`.
-    pub(super) batches: Vec<RecordBatch>,
+    rows: StagedWriter,
     pub(super) declared: BTreeSet<Partition>,
-    rows: u64,
+    count: u64,
+    /// Of what is in memory.
+    bytes: u64,
+    /// Why rows were lost. Nothing of the dataset is delivered then.
+    broken: Option<Failure>,
 }
 
 impl Staged {
@@ -36,12 +46,79 @@ impl Staged {
 
 impl Staging {
     pub(super) fn is_empty(&self) -> bool {
-        self.rows == 0 && self.declared.is_empty()
+        self.count == 0 && self.declared.is_empty()
+    }
+
+    /// What was written so far.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage`, `no_space` among others, if it did not fit in memory and could not be spilled.
+    pub(super) fn rows(&mut self) -> Result<StagedRows, Failure> {
+        self.check_whole()?;
+        self.rows.rows()
+    }
+
+    fn check_whole(&self) -> Result<(), Failure> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    fn add(&mut self, batch: RecordBatch, memory: &Memory) -> Result<(), Failure> {
+        self.check_whole()?;
+        self.count += batch.num_rows() as u64;
+        let added = self.place(batch, memory);
+        if let Err(failure) = &added {
+            // What is there is of no use any more: others may need the room.
+            memory.give_back(std::mem::take(&mut self.bytes));
+            self.rows = StagedWriter::default();
+            self.broken = Some(failure.clone());
+        }
+        added
+    }
+
+    fn place(&mut self, batch: RecordBatch, memory: &Memory) -> Result<(), Failure> {
+        if !self.rows.is_spilled() {
+            let bytes = batch_bytes(&batch);
+            match &memory.spill {
+                Some(folder) if !memory.take(bytes) => {
+                    self.rows.spill(folder, &batch.schema())?;
+                    memory.give_back(std::mem::take(&mut self.bytes));
+                }
+                Some(_) => self.bytes += bytes,
+                None => {}
+            }
+        }
+        self.rows.add(batch)
+    }
+}
+
+/// The memory that an attempt may use for what it writes, over all datasets.
+#[derive(Debug)]
+pub(super) struct Memory {
+    used: AtomicU64,
+    max: u64,
+    /// Where rows go when there is no room; none if they may go nowhere.
+    spill: Option<SpillFolder>,
+}
+
+impl Memory {
+    pub(super) fn new(limits: &Limits, spill: Option<SpillFolder>) -> Self {
+        Self { used: AtomicU64::new(0), max: limits.staging_memory_bytes, spill }
+    }
+
+    /// Takes the bytes, if there is room for them.
+    fn take(&self, bytes: u64) -> bool {
+        let more = |used: u64| used.checked_add(bytes).filter(|&used| used <= self.max);
+        self.used.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Rows and declared partitions so far.
     pub(super) fn size(&self) -> (u64, usize) {
-        (self.rows, self.declared.len())
+        (self.count, self.declared.len())
     }
 }
 
@@ -82,14 +159,15 @@ pub(super) struct StagingWriter {
     schema: SchemaRef,
     staged: Staged,
     budget: Arc<Budget>,
+    memory: Arc<Memory>,
     /// Missing line numbers, as many as one batch has needed so far: batches share them.
     no_lines: ArrayRef,
 }
 
 impl StagingWriter {
-    pub(super) fn new(spec: Arc<DatasetSpec>, staged: Staged, budget: Arc<Budget>) -> Self {
+    pub(super) fn new(spec: Arc<DatasetSpec>, staged: Staged, budget: Arc<Budget>, memory: Arc<Memory>) -> Self {
         let no_lines = Arc::new(Int64Array::new_null(0));
-        Self { schema: staging_schema(&spec), spec, staged, budget, no_lines }
+        Self { schema: staging_schema(&spec), spec, staged, budget, memory, no_lines }
     }
 
     fn no_lines(&mut self, rows: usize) -> ArrayRef {
@@ -106,11 +184,10 @@ impl StagingWriter {
         let rows = batch.num_rows() as u64;
         self.budget.spend(rows, batch_bytes(&batch))?;
         let mut staged = self.staged.lock();
-        staged.rows += rows;
         if rows > 0 {
-            staged.batches.push(batch);
+            staged.add(batch, &self.memory).map_err(|failure| DataError::new("storage", failure.message))?;
         }
-        Ok(staged.rows)
+        Ok(staged.count)
     }
 
     fn types(&self) -> impl Iterator<Item = (&str, DataType, bool)> {

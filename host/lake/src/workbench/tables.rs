@@ -16,25 +16,22 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader,
 use crate::batch::{ArrowBatch, positions};
 use crate::capture::CaptureStore;
 use crate::schema::{boundary_fields, dataset_schema};
+use crate::staged::{StagedReader, StagedRows};
 
-/// Rows that are in memory already.
+/// Rows that the host holds already, batch by batch.
 #[derive(Debug)]
-pub(super) struct MemoryReader {
+pub(super) struct BatchReader {
     schema: SchemaRef,
     columns: Vec<usize>,
-    /// In reverse: the next is the last.
-    batches: Vec<RecordBatch>,
+    batches: StagedReader,
+    /// Of a batch that is larger than one may be across the boundary.
+    rest: Option<RecordBatch>,
 }
 
-impl MemoryReader {
-    pub(super) fn new(
-        schema: &Schema,
-        mut batches: Vec<RecordBatch>,
-        select: Option<&[String]>,
-    ) -> Result<Self, Failure> {
+impl BatchReader {
+    pub(super) fn new(schema: &Schema, rows: &StagedRows, select: Option<&[String]>) -> Result<Self, Failure> {
         let columns = positions(schema, select, None)?;
-        batches.reverse();
-        Ok(Self { schema: projected(schema, &columns)?, columns, batches })
+        Ok(Self { schema: projected(schema, &columns)?, columns, batches: rows.read()?, rest: None })
     }
 }
 
@@ -43,7 +40,7 @@ fn projected(schema: &Schema, columns: &[usize]) -> Result<SchemaRef, Failure> {
     Ok(Arc::new(schema.map_err(|error| Failure::new(FailureKind::Internal, "schema", error.to_string()))?))
 }
 
-impl TableReader for MemoryReader {
+impl TableReader for BatchReader {
     fn schema(&self) -> Vec<Field> {
         boundary_fields(&self.schema)
     }
@@ -53,13 +50,14 @@ impl TableReader for MemoryReader {
     }
 
     fn next(&mut self) -> Result<Option<Box<dyn TableBatch>>, DataError> {
-        while let Some(batch) = self.batches.pop() {
+        while let Some(batch) = self.rest.take().map(Ok).or_else(|| self.batches.next()) {
+            let batch = batch.map_err(|failure| DataError::new("storage", failure.message))?;
             if batch.num_rows() == 0 {
                 continue;
             }
             let rows = batch.num_rows().min(BATCH_ROWS_MAX);
             if rows < batch.num_rows() {
-                self.batches.push(batch.slice(rows, batch.num_rows() - rows));
+                self.rest = Some(batch.slice(rows, batch.num_rows() - rows));
             }
             let part = batch.slice(0, rows).project(&self.columns);
             let part = part.map_err(|error| DataError::new("internal", error.to_string()))?;

@@ -1,5 +1,7 @@
 //! Attempts from their inputs to what they deliver.
 
+mod spilling;
+
 use std::collections::BTreeMap;
 
 use model::catalog::{CatalogCapture, CatalogDataset, CatalogFile, CatalogView, Snapshot};
@@ -28,7 +30,7 @@ const MANIFEST: &str = r#"{"contract":"0.1.0","name":"demo","version":"1",
     "footer":{"rule":"record_count","required":true,"required_param":"trailer"}}]}"#;
 
 struct Bench {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     lake: LocalLake,
     order: WorkOrder,
 }
@@ -49,7 +51,7 @@ fn bench() -> Bench {
         limits: Limits::standard(),
         dry_run: false,
     };
-    Bench { _folder: folder, lake, order }
+    Bench { folder, lake, order }
 }
 
 impl Bench {

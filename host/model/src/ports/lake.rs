@@ -70,7 +70,7 @@ pub struct WorkOrder {
     pub dry_run: bool,
 }
 
-/// What an attempt delivered, checked by the host and sorted. No capture is on disk yet.
+/// What an attempt delivered, checked by the host and sorted, not yet written to captures.
 #[derive(Debug)]
 pub struct Finished {
     /// In the order of the outputs, then of the partitions.

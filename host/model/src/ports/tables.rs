@@ -131,6 +131,6 @@ pub trait Workbench: Debug + Send {
     /// The datasets that hold rows or declared partitions so far.
     fn written(&self) -> Vec<crate::DatasetName>;
     /// Reads inputs to their end, carries out the host's checks, sorts what was written by natural key and keeps the
-    /// rejects. No capture is on disk yet.
+    /// rejects. No capture is written yet.
     fn finish(self: Box<Self>) -> Result<Finished, Failure>;
 }

@@ -213,6 +213,15 @@ async fn a_full_disk_fails_the_run_and_publishes_nothing() {
 }
 
 #[tokio::test]
+async fn a_guest_that_fails_because_the_disk_is_full_fails_for_the_disk() {
+    let bench = Bench::new().await;
+    bench.invoker.fails_next(Failure::new(FailureKind::Pipeline, "storage", "cannot write"));
+    let error = bench.run("rows_in 1\nspill").await.error.unwrap();
+    assert_eq!((error.kind, error.code.as_str()), (FailureKind::Storage, "no_space"));
+    assert_eq!(error.causes, ["the guest then failed: cannot write"]);
+}
+
+#[tokio::test]
 async fn a_commit_that_fails_is_a_failed_run_with_its_rejects() {
     let bench = Bench::new().await;
     let full = Failure::new(FailureKind::Storage, "no_space", "database or disk is full");

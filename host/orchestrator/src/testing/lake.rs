@@ -7,6 +7,7 @@
 //! check NAME FAIL block  a result of a host check
 //! misfit                 the file fits no format
 //! full                   the disk is full when captures are written
+//! spill                  the disk is full when rows are staged
 //! folder TEXT            a file of a granted folder was read
 //! ```
 
@@ -126,6 +127,9 @@ impl Workbench for Scripted {
     }
 
     fn finish(self: Box<Self>) -> Result<Finished, Failure> {
+        if self.script.contains("spill") {
+            return Err(no_space());
+        }
         let rejected = self.number("rejected ");
         let rejects = (0..rejected).map(|at| Reject {
             code: "bad_field".to_owned(),
@@ -153,6 +157,10 @@ fn unscripted() -> Failure {
     Failure::new(FailureKind::Internal, "unscripted", "no guest calls this in these tests")
 }
 
+fn no_space() -> Failure {
+    Failure::new(FailureKind::Storage, "no_space", "the disk is full")
+}
+
 #[derive(Debug)]
 struct Rows {
     full: bool,
@@ -162,7 +170,7 @@ struct Rows {
 impl PreparedData for Rows {
     fn write(self: Box<Self>, capture: CaptureId, _: RunId) -> Result<Option<StagedFile>, Failure> {
         if self.full {
-            return Err(Failure::new(FailureKind::Storage, "no_space", "the disk is full"));
+            return Err(no_space());
         }
         self.written.lock().unwrap().push(capture);
         let file = StagedFile { path: format!("{capture}.parquet"), bytes: 10, footer_bytes: 4, columns: Vec::new() };

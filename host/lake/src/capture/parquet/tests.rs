@@ -56,13 +56,13 @@ fn prepared(store: CaptureStore, symbols: Vec<String>, ratios: Vec<Option<f64>>)
         Arc::new(Decimal128Array::from(volumes).with_precision_and_scale(18, 6).unwrap()),
         Arc::new(Float64Array::from(ratios)),
     ];
-    let batches = vec![RecordBatch::try_new(dataset_schema(&spec), columns).unwrap()];
+    let rows = StagedRows::Memory(vec![RecordBatch::try_new(dataset_schema(&spec), columns).unwrap()]);
     let partition = [("trade_date", "2021-01-28")].into_iter().collect();
     let inputs = Arc::new(Keeping::new(
         InputStore::new(store.dir.try_clone().unwrap(), Box::new(OsDisk::new(store.dir.try_clone().unwrap()))),
         Vec::new(),
     ));
-    Box::new(PreparedCapture { spec: Arc::new(spec), partition, batches, store: Arc::new(store), inputs })
+    Box::new(PreparedCapture { spec: Arc::new(spec), partition, rows, store: Arc::new(store), inputs })
 }
 
 fn open(path: &Path) -> Dir {
@@ -133,7 +133,7 @@ fn a_capture_without_rows_has_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let (capture, run) = ids();
     let mut data = prepared(os_store(folder.path()), Vec::new(), Vec::new());
-    data.batches.clear();
+    data.rows = StagedRows::Memory(Vec::new());
     assert_eq!(data.write(capture, run).unwrap(), None);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
