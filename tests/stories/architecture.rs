@@ -17,6 +17,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("plugin-finra", &["spine-sdk"]),
     ("plugin-earnings", &["spine-sdk"]),
     ("example-hello-rust", &["spine-sdk"]),
+    ("guest-confidant", &["spine-sdk"]),
     ("guest-echo", &["spine-sdk"]),
 ];
 
