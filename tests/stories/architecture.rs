@@ -23,6 +23,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("plugin-earnings", &["spine-sdk"]),
     ("example-hello-rust", &["spine-sdk"]),
     ("guest-documents", &["spine-sdk"]),
+    ("guest-confidant", &["spine-sdk"]),
     ("guest-echo", &["spine-sdk"]),
 ];
 

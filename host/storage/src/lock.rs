@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use model::failure::Failure;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::Connection;
 
 use crate::failure::failed;
 use crate::open;
@@ -19,14 +19,14 @@ const ACTION: &str = "wait for a transaction in flight";
 /// `locked` (retryable) if it takes too long; see also [`may_not_write`].
 pub(crate) async fn wait(path: &Path) -> Result<(), Failure> {
     let mut connection = open::existing(path).await.map_err(failed(ACTION))?;
-    let taken = take(&mut connection).await;
+    // A write that changes nothing. `BEGIN IMMEDIATE` would do, but takes no lock where only reading is allowed, and
+    // does not say so.
+    let taken = sqlx::query(r#"UPDATE ducklake_metadata SET "value" = "value" WHERE FALSE"#)
+        .execute(&mut connection)
+        .await
+        .map(drop);
     let closed = connection.close().await;
     taken.and(closed).map_err(failed(ACTION))
-}
-
-async fn take(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    sqlx::query("ROLLBACK").execute(connection).await.map(drop)
 }
 
 /// Whether the failure says that this user, or anybody on this file system, can only read.
