@@ -121,6 +121,7 @@ impl Component {
             }),
             limits: Limits::standard(),
             dry_run: false,
+            secrets: model::secret::Secrets::default(),
         }
     }
 

@@ -81,7 +81,7 @@ struct Reader {
     problems: Vec<String>,
 }
 
-const LIMIT_KEYS: [&str; 11] = [
+const LIMIT_KEYS: [&str; 12] = [
     "wall_clock",
     "memory_bytes",
     "held_bytes",

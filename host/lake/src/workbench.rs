@@ -60,7 +60,7 @@ impl LocalWorkbench {
         let inputs = Inputs::open(&order, inputs, Arc::clone(&rejects))?;
         let budget = Arc::new(Budget::new(&order.limits));
         let memory = Arc::new(Memory::new(&order.limits, (!order.dry_run).then_some(spill)));
-        let guest_rejects = GuestRejects::new(Arc::clone(&rejects));
+        let guest_rejects = GuestRejects::new(Arc::clone(&rejects), order.secrets.clone());
         let (staged, origins) = (Vec::new(), Origins::default());
         Ok(Self { order, inputs, captures, staged, budget, rejects, guest_rejects, origins, memory })
     }

@@ -190,6 +190,7 @@ impl Job {
             catalog: Arc::clone(catalog),
             limits,
             dry_run: self.dry_run,
+            secrets: self.params.secrets.clone(),
         }
     }
 

@@ -5,7 +5,7 @@ use model::run::{Conclusion, LogLine};
 use model::secret::Secrets;
 
 /// Hides the secrets of a run in every text that it concludes with. Rows and the raw text of rejected lines are data:
-/// they stay as they are.
+/// they stay as they are. The messages of rejects may be in a file by now; the lake has hidden them.
 pub(crate) fn conceal(secrets: &Secrets, conclusion: &mut Conclusion) {
     if secrets.is_empty() {
         return;
@@ -16,9 +16,6 @@ pub(crate) fn conceal(secrets: &Secrets, conclusion: &mut Conclusion) {
     for result in &mut conclusion.quality {
         let texts = [Some(&mut result.message), result.actual.as_mut(), result.expected.as_mut()];
         texts.into_iter().flatten().for_each(|text| secrets.hide_in(text));
-    }
-    for reject in &mut conclusion.rejects {
-        secrets.hide_in(&mut reject.message);
     }
     for (stage, _) in &mut conclusion.stages {
         secrets.hide_in(stage);

@@ -188,6 +188,7 @@ impl Lab {
             catalog: Arc::clone(catalog),
             limits: Limits::standard(),
             dry_run: false,
+            secrets: model::secret::Secrets::default(),
         };
         let mut bench = self.lake.workbench(order).unwrap();
         let mut writer = bench.output(DATASET).unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use model::ports::RejectedRow;
 use model::reject::Reject;
+use model::secret::Secrets;
 
 use super::inputs::Inputs;
 use crate::rejects::{Collector, NOWHERE, Place};
@@ -16,13 +17,14 @@ const CODE_BYTES_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct GuestRejects {
     rejects: Arc<Collector>,
+    secrets: Secrets,
     /// By input; as many as are kept.
     lines: HashMap<Place, Vec<u64>>,
 }
 
 impl GuestRejects {
-    pub(super) fn new(rejects: Arc<Collector>) -> Self {
-        Self { rejects, lines: HashMap::new() }
+    pub(super) fn new(rejects: Arc<Collector>, secrets: Secrets) -> Self {
+        Self { rejects, secrets, lines: HashMap::new() }
     }
 
     /// Adds the rows to the rejects of the attempt. The line's text is added where it is clear which input is meant: the
@@ -39,7 +41,7 @@ impl GuestRejects {
                 _ => None,
             };
             let code = if row.code.is_empty() { "rejected".to_owned() } else { cut(row.code, CODE_BYTES_MAX) };
-            let message = cut(row.message, MESSAGE_BYTES_MAX);
+            let message = cut(self.secrets.hide(&row.message).into_owned(), MESSAGE_BYTES_MAX);
             let place = input.map_or(NOWHERE, |input| input.place);
             self.rejects.add(place, Reject { code, message, line: row.line, raw });
         }

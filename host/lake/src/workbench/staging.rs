@@ -49,6 +49,11 @@ impl Staging {
         self.count == 0 && self.declared.is_empty()
     }
 
+    /// Rows and declared partitions so far.
+    pub(super) fn size(&self) -> (u64, usize) {
+        (self.count, self.declared.len())
+    }
+
     /// What was written so far.
     ///
     /// # Errors
@@ -114,11 +119,6 @@ impl Memory {
 
     fn give_back(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    /// Rows and declared partitions so far.
-    pub(super) fn size(&self) -> (u64, usize) {
-        (self.count, self.declared.len())
     }
 }
 

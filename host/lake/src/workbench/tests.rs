@@ -50,6 +50,7 @@ fn bench() -> Bench {
         catalog: Arc::new(CatalogView { snapshot, datasets: Vec::new() }),
         limits: Limits::standard(),
         dry_run: false,
+        secrets: model::secret::Secrets::default(),
     };
     Bench { folder, lake, order }
 }

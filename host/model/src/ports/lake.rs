@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::quality::CheckResult;
 use crate::reject::Rejects;
+use crate::secret::Secrets;
 
 /// Arrow, Parquet, files. Calls block; run them where blocking is allowed.
 pub trait Lake: Debug + Send + Sync {
@@ -68,6 +69,8 @@ pub struct WorkOrder {
     pub limits: Limits,
     /// Read and check only.
     pub dry_run: bool,
+    /// What no message of a guest may quote.
+    pub secrets: Secrets,
 }
 
 /// What an attempt delivered, checked by the host and sorted, not yet written to captures.
