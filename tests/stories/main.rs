@@ -18,6 +18,7 @@ mod plugins;
 mod properties;
 mod queries;
 mod regsho;
+mod restoring;
 mod revisions;
 mod second_reader;
 mod serving;

@@ -1,6 +1,7 @@
 //! A whole host in one process: storage, lake, runtime and orchestrator, wired together.
 
 mod authors;
+mod cleaning;
 mod components;
 mod orders;
 mod serving;
@@ -55,7 +56,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// `bad_folder` if the plugins folder cannot be read; those of the database.
+    /// `bad_folder` if the plugins folder cannot be read or the database is gone from beside its captures; those of the
+    /// database.
     pub async fn open(options: HostOptions, lock: OwnerLock) -> Result<Self, Failure> {
         let began = std::time::Instant::now();
         let HostOptions { plugins, data, config } = options;
@@ -64,15 +66,10 @@ impl Host {
         // The lake first: it makes the folders that the catalog names.
         let lake = Arc::new(LocalLake::open(&data)?);
         let database = data.join("spine.db");
+        cleaning::check_ledger(&database, &lake)?;
         let storage = Storage::open(&database, &data.join("captures"), clock.clone(), entropy.clone()).await?;
         let storage = Arc::new(storage);
-        for run in storage.recover().await? {
-            tracing::warn!(run.id = %run, "interrupted: the process that carried it out is gone; it may be run again");
-        }
-        let known = storage.capture_files().await?;
-        for path in lake.clean(&known)? {
-            tracing::warn!(path, "removed a file that no capture names");
-        }
+        cleaning::clean(&storage, &lake).await?;
 
         let metrics = api::Metrics::new(env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))?;

@@ -17,4 +17,4 @@ mod schema;
 mod workbench;
 
 pub use input_file::{open_input_file, open_input_file_within};
-pub use local::LocalLake;
+pub use local::{Cleaned, KnownFiles, LocalLake, Strays};

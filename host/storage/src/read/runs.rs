@@ -1,5 +1,7 @@
 //! Runs as rows, and what they report.
 
+use std::collections::HashSet;
+
 use model::failure::Failure;
 use model::plugin::PluginRef;
 use model::quality::CheckResult;
@@ -194,6 +196,25 @@ impl Storage {
         let runs = runs?;
         let next = runs.last().filter(|_| more).map(|run| run.run_id);
         Ok((runs, next))
+    }
+
+    /// Those of the runs that the ledger knows and that have ended.
+    pub async fn ended_runs(&self, runs: &[RunId]) -> Result<HashSet<RunId>, Failure> {
+        if runs.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let ended: Vec<String> = sqlx::query_scalar(
+            r#"
+            SELECT run_id
+            FROM runs
+            WHERE run_id IN (SELECT value FROM json_each(?1)) AND finished_at_us IS NOT NULL
+            "#,
+        )
+        .bind(json(runs)?)
+        .fetch_all(&self.reads)
+        .await
+        .map_err(failed("look for runs that have ended"))?;
+        ended.iter().map(|run| run.parse().map_err(|_| corrupt("a run id", run))).collect()
     }
 
     /// What happened to a run, in order; empty for a run that does not exist.
