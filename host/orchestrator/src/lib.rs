@@ -12,6 +12,7 @@ mod blocking;
 mod identity;
 mod job;
 mod live;
+mod log;
 mod orchestrator;
 mod params;
 mod parts;
