@@ -13,6 +13,7 @@ mod duckdb;
 mod earnings;
 mod killing;
 mod languages;
+mod logs;
 mod otc_weekly;
 mod plugins;
 mod properties;
