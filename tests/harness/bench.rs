@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use model::catalog::{CatalogView, Snapshot};
 use model::limits::Limits;
 use model::manifest::CheckedBy;
-use model::ports::{Cancel, Invocation, Invoked, Invoker, KeptInput, PluginCheck, Work, WorkOrder, Workbench};
+use model::ports::{Cancel, Invocation, Invoked, Invoker, KeptInput, LogSink, PluginCheck, Work, WorkOrder, Workbench};
 use model::secret::Secrets;
 use model::{DatasetName, Digest, Manifest, RunId, Timestamp};
 use runtime::{Runtime, RuntimeConfig};
@@ -157,6 +157,7 @@ impl Component {
             workbench,
             cancel: Cancel::default(),
             progress: None,
+            log: LogSink::none(),
         };
         runtime.invoke(invocation).await
     }

@@ -1,6 +1,7 @@
 //! A whole host in one process: storage, lake, runtime and orchestrator, wired together.
 
 mod authors;
+mod cleaning;
 mod components;
 mod orders;
 mod rehearsal;
@@ -56,8 +57,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// `bad_folder` if the plugins folder cannot be read; `bad_config` if the configuration names what no plugin has;
-    /// those of the database.
+    /// `bad_folder` if the plugins folder cannot be read or the database is gone from beside its captures; `bad_config` if
+    /// the configuration names what no plugin has; those of the database.
     pub async fn open(options: HostOptions, lock: OwnerLock) -> Result<Self, Failure> {
         let began = std::time::Instant::now();
         let HostOptions { plugins, data, config } = options;
@@ -66,15 +67,10 @@ impl Host {
         // The lake first: it makes the folders that the catalog names.
         let lake = LocalLake::open(&data)?;
         let database = data.join("spine.db");
+        cleaning::check_ledger(&database, &lake)?;
         let storage = Storage::open(&database, &data.join("captures"), clock, entropy).await?;
         let storage = Arc::new(storage);
-        for run in storage.recover().await? {
-            tracing::warn!(run.id = %run, "interrupted: the process that carried it out is gone; it may be run again");
-        }
-        let known = KnownFiles { captures: storage.capture_files().await?, rejects: storage.reject_files().await? };
-        for path in lake.clean(&known)? {
-            tracing::warn!(path, "removed a file that no row of the ledger names");
-        }
+        cleaning::clean(&storage, &lake).await?;
         for path in components::clean(&data)? {
             tracing::warn!(path, "removed a component that was not kept whole");
         }

@@ -197,7 +197,7 @@ impl Shared {
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let packed = zstd::bulk::compress(bytes, ZSTD_LEVEL)?;
         let (temporary, mut file) = loop {
-            let temporary = format!(".{name}.{}{UNFINISHED}", self.next.fetch_add(1, Ordering::Relaxed));
+            let temporary = unfinished_name(name, self.next.fetch_add(1, Ordering::Relaxed));
             match self.disk.create(Path::new(&temporary)) {
                 // A leftover of a process that died; start-up cleaning has not come to it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -219,6 +219,25 @@ impl Shared {
 
 fn file_name(digest: Digest) -> String {
     format!("{}.zst", digest.hex())
+}
+
+/// The name of a file until it is whole, told from others of the same name by a number.
+fn unfinished_name(name: &str, number: u64) -> String {
+    format!(".{name}.{number}{UNFINISHED}")
+}
+
+/// Whether a file of this name in `inputs/` is a kept input.
+pub(crate) fn is_input(name: &str) -> bool {
+    let digest = name.strip_suffix(".zst").and_then(|hex| hex.parse::<Digest>().ok());
+    digest.is_some_and(|digest| file_name(digest) == name)
+}
+
+/// Whether a file of this name in `inputs/` was left by a writer that did not end.
+pub(crate) fn is_unfinished_input(name: &str) -> bool {
+    let parts = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(UNFINISHED)?.rsplit_once('.'));
+    parts.is_some_and(|(whole, number)| {
+        is_input(whole) && number.parse::<u64>().is_ok_and(|number| unfinished_name(whole, number) == name)
+    })
 }
 
 #[cfg(test)]

@@ -21,5 +21,5 @@ mod workbench;
 mod write_error;
 
 pub use input_file::{open_input_file, open_input_file_within};
-pub use local::{KnownFiles, LocalLake};
+pub use local::{Cleaned, KnownFiles, LocalLake, Strays};
 pub use rejects::RejectReader;

@@ -1,13 +1,14 @@
 //! A lake in one folder of this machine: `captures/`, `inputs/`, `rejects/` and `staging/`.
 
 mod clean;
+mod shelves;
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use model::ports::{InputBytes, KeptInput, Lake, WorkOrder, Workbench};
-use model::{Digest, Failure};
+use model::{Digest, Failure, RunId};
 
 use crate::capture::CaptureStore;
 use crate::disk::{OsDisk, existing_folder, open_data_folder};
@@ -15,6 +16,8 @@ use crate::inputs::InputStore;
 use crate::rejects::{self, RejectStore};
 use crate::spill::SpillFolder;
 use crate::workbench::LocalWorkbench;
+
+pub use self::clean::{Cleaned, Strays};
 
 /// The lake of one data folder. Cheap to clone; clones share the folder.
 #[derive(Clone, Debug)]
@@ -71,16 +74,33 @@ impl LocalLake {
         self.inputs.read(digest)
     }
 
-    /// Removes what a process left that died: files of captures and rejects that the ledger does not know, inputs that are
-    /// not whole, and rows that were staged. Returns what was removed, relative to the data folder.
+    /// Looks for files that no row of the ledger names. Only the owner of the data folder may ask, and only while nothing
+    /// runs.
     ///
-    /// Only the owner of the data folder may call this, and only while nothing runs.
-    pub fn clean(&self, known: &KnownFiles) -> Result<Vec<String>, Failure> {
-        let mut removed = clean::unknown("captures", &self.captures.dir, &known.captures)?;
-        removed.extend(clean::inputs(self.inputs.dir())?);
-        removed.extend(clean::unknown(rejects::FOLDER, &self.rejects.dir, &known.rejects)?);
-        removed.extend(clean::staging(self.spill.dir())?);
-        Ok(removed)
+    /// # Errors
+    ///
+    /// Of kind `storage`, if a folder cannot be read.
+    pub fn strays(&self, known: &KnownFiles) -> Result<Strays, Failure> {
+        clean::strays(self, known)
+    }
+
+    /// Removes the strays that are nobody's: those that are not whole, and those of runs that the ledger says have
+    /// `ended`. The others stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage`, if a file cannot be removed.
+    pub fn clean(&self, strays: Strays, ended: &HashSet<RunId>) -> Result<Cleaned, Failure> {
+        clean::remove(self, strays, ended)
+    }
+
+    /// Whether there are captures here, published or not: a ledger that is empty is not the one they belong to.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage`, if the folder cannot be read.
+    pub fn holds_captures(&self) -> Result<bool, Failure> {
+        clean::holds_captures(self)
     }
 }
 

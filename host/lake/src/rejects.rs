@@ -87,6 +87,18 @@ impl Drop for Unfinished {
     }
 }
 
+/// The run whose file this is, by its name; none if it is nothing of ours.
+pub(crate) fn run_of(path: &str) -> Option<RunId> {
+    let run: RunId = path.strip_suffix(".parquet")?.parse().ok()?;
+    (format!("{run}.parquet") == path).then_some(run)
+}
+
+/// Whether a file has the name of one that is not whole yet.
+pub(crate) fn is_unfinished(path: &str) -> bool {
+    let parts = path.strip_prefix('.').and_then(|rest| rest.strip_suffix(UNFINISHED)?.split_once('.'));
+    parts.is_some_and(|(run, number)| run.parse::<RunId>().is_ok() && number.parse::<u64>().is_ok())
+}
+
 /// Where an input stands among the inputs of an attempt.
 pub(crate) type Place = u32;
 

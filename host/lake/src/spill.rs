@@ -19,7 +19,12 @@ pub(crate) use self::rows::{Extent, SpillReader, SpillWriter, SpilledRows};
 use crate::disk::{Disk, DiskFile};
 
 /// How the name of each file ends.
-pub(crate) const SPILLED: &str = ".arrow";
+const SPILLED: &str = ".arrow";
+
+/// Whether a file has a name that staged rows have.
+pub(crate) fn is_spilled(path: &str) -> bool {
+    path.strip_suffix(SPILLED).is_some_and(|number| number.parse::<u64>().is_ok())
+}
 
 /// The folder. Clones share it.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ mod ledger;
 mod tables;
 
 pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest};
-pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, PluginCheck, Progress, Usage, Work};
+pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Usage, Work};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
 pub use ledger::{AsOf, Ledger, NewRun, Start, Submission};
 pub use tables::{

@@ -212,6 +212,7 @@ pub struct Conclusion {
     pub rejects: crate::reject::Rejects,
     /// Rejected rows in all; more than `rejects` holds only when a limit cut the list.
     pub rejected: u64,
+    /// The end of the log: what [`crate::ports::Ledger::append_log`] has not written yet.
     pub logs: Vec<LogLine>,
     pub stages: Vec<(String, u64)>,
     pub result: Option<serde_json::Value>,

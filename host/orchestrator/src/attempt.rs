@@ -64,7 +64,7 @@ impl Job {
         let delivered = self.work(course, inputs, &catalog, started_at).await;
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
         let (Attempted::Decided(conclusion) | Attempted::Raced(conclusion)) = &mut attempted;
-        conclusion.logs.clone_from(&course.logs);
+        conclusion.logs = course.log.settle().await;
         conceal(&self.params.secrets, conclusion);
         attempted
     }
@@ -89,12 +89,11 @@ impl Job {
             RunKind::Pipeline | RunKind::Task => Ok(None),
         };
         let invocation = match cursor {
-            Ok(cursor) => self.invocation(course.attempt, started_at, workbench, cursor),
+            Ok(cursor) => self.invocation(course, started_at, workbench, cursor),
             Err(failure) => return nothing(failure),
         };
-        let Invoked { answer, workbench, logs, stages, usage } = self.shared.parts.invoker.invoke(invocation).await;
+        let Invoked { answer, workbench, stages, usage } = self.shared.parts.invoker.invoke(invocation).await;
         tracing::debug!(usage.wall_us, usage.memory_bytes_peak, usage.host_calls, "the guest has returned");
-        course.logs.extend(logs);
         let finished = match workbench {
             Some(workbench) => blocking("finish what the guest wrote", move || workbench.finish()).await.map(Some),
             None => Ok(None),
@@ -196,7 +195,7 @@ impl Job {
 
     fn invocation(
         &self,
-        attempt: u32,
+        course: &mut Course,
         started_at: Timestamp,
         workbench: Box<dyn Workbench>,
         cursor: Option<Vec<u8>>,
@@ -208,15 +207,16 @@ impl Job {
             work: self.target.work(&params, cursor),
             checks: self.target.plugin_checks(),
             run_id: self.run_id,
-            attempt,
+            attempt: course.attempt,
             params,
             secrets: self.params.secrets.clone(),
             started_at,
-            seed: identity::seed(self.run_id, attempt),
+            seed: identity::seed(self.run_id, course.attempt),
             limits: self.policy().0,
             workbench,
             cancel: self.cancel.clone(),
             progress: self.progress.clone(),
+            log: course.log.sink(),
         }
     }
 

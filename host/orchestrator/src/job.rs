@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use crate::attempt::Attempted;
 use crate::blocking::{blocking, panicked};
 use crate::identity::{self, InputsRead};
+use crate::log::RunLog;
 use crate::orchestrator::Shared;
 use crate::params::Params;
 use crate::plugins::Target;
@@ -47,13 +48,13 @@ pub(crate) struct Key {
 }
 
 /// What has happened to a run so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Course {
     pub(crate) attempt: u32,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) read: InputsRead,
     /// Of all attempts.
-    pub(crate) logs: Vec<LogLine>,
+    pub(crate) log: RunLog,
 }
 
 impl Job {
@@ -97,7 +98,7 @@ impl Job {
     pub(crate) async fn carry_out(&self) -> RunReport {
         let report = match AssertUnwindSafe(self.to_its_end()).catch_unwind().await {
             Ok(report) => report,
-            Err(_) => self.end(&Course::default(), self.failed(panicked("carry the run out"))).await,
+            Err(_) => self.end(&self.course(), self.failed(panicked("carry the run out"))).await,
         };
         log_end(&report);
         if let Some(listener) = self.shared.parts.ended.as_ref().filter(|_| !self.dry_run) {
@@ -106,8 +107,13 @@ impl Job {
         report
     }
 
+    fn course(&self) -> Course {
+        let ledger = (!self.dry_run).then(|| Arc::clone(&self.shared.parts.ledger));
+        Course { attempt: 0, started_at: None, read: InputsRead::default(), log: RunLog::new(self.run_id, ledger) }
+    }
+
     async fn to_its_end(&self) -> RunReport {
-        let mut course = Course::default();
+        let mut course = self.course();
         let Some(_slot) = self.slot().await else {
             return self.end(&course, self.failed(cancelled())).await;
         };
@@ -133,7 +139,7 @@ impl Job {
             }
             let note = format!("attempt {} lost a race for a partition, trying again", course.attempt);
             warn!("{note}");
-            course.logs.push(self.host_line("warn", note));
+            course.log.push(self.host_line("warn", note));
         }
     }
 

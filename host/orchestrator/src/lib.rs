@@ -13,6 +13,7 @@ mod conceal;
 mod identity;
 mod job;
 mod live;
+mod log;
 mod orchestrator;
 mod params;
 mod parts;

@@ -15,7 +15,7 @@ use crate::failures;
 use crate::hosting::failure_of_guest;
 use crate::plugin::Plugin;
 
-/// Runs `invocation` to its end. Everything but the workbench is also found in `journal`, in case this never returns.
+/// Runs `invocation` to its end. Everything but the workbench is also found in `journal` or has been handed on by it, in case this never returns.
 pub(crate) async fn carry_out(
     engine: Engine,
     plugin: Arc<Plugin>,
@@ -37,9 +37,12 @@ pub(crate) async fn carry_out(
         })
         .await;
     let answer = done.unwrap_or_else(|stopped| Err(failures::stopped_failure(&plugin.manifest.name, stopped)));
-    let state = store.into_data();
-    journal.memory_in_use(state.limiter.used());
-    invoked(answer, Some(state.workbench), &journal)
+    let workbench = {
+        let state = store.into_data();
+        journal.memory_in_use(state.limiter.used());
+        state.workbench
+    };
+    invoked(answer, Some(workbench), &journal)
 }
 
 /// Puts together what came of an attempt. The state must be gone before, so that unfinished output lines are in.
@@ -53,8 +56,7 @@ pub(crate) fn invoked(
         memory_bytes_peak: journal.memory_peak(),
         host_calls: journal.host_calls(),
     };
-    let (logs, stages) = journal.take();
-    Invoked { answer, workbench, logs, stages, usage }
+    Invoked { answer, workbench, stages: journal.end(), usage }
 }
 
 /// An instance at work.

@@ -214,7 +214,8 @@ fn take<'a, T>(next: &AtomicUsize, items: &'a [T]) -> Option<(usize, &'a T)> {
 impl Invoker for Runtime {
     /// Must be called within a Tokio runtime with time enabled. Dropping the future stops the guest.
     async fn invoke(&self, invocation: Invocation) -> Invoked {
-        let journal = Journal::hiding(invocation.secrets.clone(), invocation.started_at, invocation.limits.log_lines);
+        let Invocation { secrets, started_at, limits, log, .. } = &invocation;
+        let journal = Journal::hiding(secrets.clone(), *started_at, limits.log_lines, log.clone());
         let (name, wall_clock) = (invocation.plugin.clone(), invocation.limits.wall_clock);
         let (Some(plugin), Some(guests)) = (self.plugin(&invocation.digest), self.guests.handle()) else {
             let message = format!("no component `{}` with the digest {} is loaded", name, invocation.digest);

@@ -1,5 +1,6 @@
 //! What the writer can do: one file for each command, and the rows they share.
 
+pub(crate) mod append_log;
 pub(crate) mod conclude;
 pub(crate) mod events;
 pub(crate) mod findings;

@@ -7,9 +7,10 @@ use model::catalog::{CatalogView, Extent};
 use model::failure::Failure;
 use model::plugin::PluginRecord;
 use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
-use model::run::{Concluded, Conclusion, RunReport};
+use model::run::{Concluded, Conclusion, LogLine, RunReport};
 use model::{DatasetName, Digest, Manifest, Partition, RunId};
 
+use crate::commands::append_log::AppendLog;
 use crate::commands::register::Registration;
 use crate::failure::failed;
 use crate::read::heads;
@@ -31,6 +32,10 @@ impl Ledger for Storage {
         let mut connection = self.reads.acquire().await.map_err(failed("read the latest captures"))?;
         let heads = heads::read(&mut connection, &wanted).await?;
         Ok(heads.into_iter().map(|head| head.map(|head| head.head)).collect())
+    }
+
+    async fn append_log(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), Failure> {
+        self.ask(AppendLog { run, lines }, |lanes| &mut lanes.append_log).await
     }
 
     #[tracing::instrument(name = "storage.conclude", skip_all, fields(run.id = %conclusion.run_id))]

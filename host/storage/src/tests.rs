@@ -2,6 +2,7 @@
 
 mod catalog;
 mod keys;
+mod logs;
 mod plugins;
 mod publish;
 mod quarantine;

@@ -11,6 +11,7 @@ use storage::{RunFilter, Storage};
 use super::{ledger, run};
 use crate::args::Global;
 use crate::output::{Format, Output, Rows, grouped};
+use crate::shutdown::Stop;
 
 /// How often `--follow` looks for new lines.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
@@ -44,9 +45,11 @@ enum Action {
     /// Show what happened to a run, in order
     Events { id: RunId },
     /// Show the log lines of a run, those of the guest included
+    ///
+    /// Lines are there about half a second after they were said, also of a run that another process carries out.
     Logs {
         id: RunId,
-        /// Wait for more until the run has ended
+        /// Wait for more until the run has ended; Ctrl-C stops the waiting, not the run
         #[arg(long)]
         follow: bool,
     },
@@ -120,23 +123,29 @@ async fn known_run(ledger: &Storage, id: RunId) -> Result<RunReport, Failure> {
     })
 }
 
+/// Shows lines as they come, one JSON object or one line of text each, until the run has ended or somebody has seen
+/// enough.
 async fn follow_logs(ledger: &Storage, id: RunId, output: Output) -> Result<(), Failure> {
+    let mut stop = Stop::listen()?;
     let mut shown = 0;
     loop {
         // Asked before the lines, so that no line of a run that has just ended is missed.
         let ended = known_run(ledger, id).await?.status.is_terminal();
-        let lines = ledger.logs(id).await?;
-        for line in lines.iter().skip(shown) {
+        let lines = ledger.logs_after(id, shown).await?;
+        for line in &lines {
             match output.format {
                 Format::Json => output.line(&serde_json::json!(line).to_string())?,
                 Format::Table | Format::Csv => output.line(&log_text(line))?,
             }
         }
-        shown = lines.len();
+        shown += lines.len() as u64;
         if ended {
             return Ok(());
         }
-        tokio::time::sleep(FOLLOW_EVERY).await;
+        tokio::select! {
+            () = stop.asked() => return Ok(()),
+            () = tokio::time::sleep(FOLLOW_EVERY) => {}
+        }
     }
 }
 

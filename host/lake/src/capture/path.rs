@@ -1,9 +1,13 @@
 //! Where a capture lies: `<column>=<value>/.../<capture id>.parquet` below the folder of its table.
+//!
+//! A file that is not whole yet lies there as `.<capture id>.parquet.tmp`.
 
 use std::fmt::Write as _;
 
 use model::{CaptureId, DatasetName, Partition};
 use sha2::{Digest as _, Sha256};
+
+use crate::inputs::UNFINISHED;
 
 /// Most bytes of the name of one folder; file systems take 255.
 const NAME_BYTES_MAX: usize = 200;
@@ -20,6 +24,35 @@ pub(super) fn partition_folders(partition_by: &[String], partition: &Partition) 
 
 pub(super) fn file_name(capture: CaptureId) -> String {
     format!("{capture}.parquet")
+}
+
+/// The name of a file until it is whole.
+pub(super) fn unfinished_name(name: &str) -> String {
+    format!(".{name}{UNFINISHED}")
+}
+
+/// The capture whose file lies at this path below `captures/`; none if no capture of ours would lie there.
+pub(crate) fn capture_at(path: &str) -> Option<CaptureId> {
+    let (folders, name) = path.rsplit_once('/')?;
+    let mut folders = folders.split('/');
+    let table = format!("{}.{}", folders.next()?, folders.next()?);
+    if table.parse::<DatasetName>().is_err() || !folders.all(is_partition_folder) {
+        return None;
+    }
+    let capture = name.strip_suffix(".parquet")?.parse::<CaptureId>().ok()?;
+    // Ids may be written in more ways than ours.
+    (file_name(capture) == name).then_some(capture)
+}
+
+/// Whether a file at this path below `captures/` was left by a writer that did not end.
+pub(crate) fn is_unfinished_capture(path: &str) -> bool {
+    let parts = path.rsplit_once('/').and_then(|(folders, name)| Some((folders, name.strip_prefix('.')?)));
+    let whole = parts.and_then(|(folders, name)| Some(format!("{folders}/{}", name.strip_suffix(UNFINISHED)?)));
+    whole.is_some_and(|whole| capture_at(&whole).is_some())
+}
+
+fn is_partition_folder(name: &str) -> bool {
+    name.split_once('=').is_some_and(|(column, _)| !column.is_empty())
 }
 
 /// One folder. Everything but letters, digits, `-`, `_` and `.` is percent-encoded: no value can climb, hide or collide.
@@ -62,6 +95,31 @@ mod tests {
     fn long_values_get_short_folders_of_their_own() {
         let (one, two) = (folder("a", &"x".repeat(1000)), folder("a", &"x".repeat(1001)));
         assert!(one.len() <= NAME_BYTES_MAX && one != two, "{one}");
+    }
+
+    #[test]
+    fn only_the_exact_place_and_name_of_a_capture_is_one() {
+        let capture = CaptureId::new(model::Timestamp::from_micros(1_700_000_000_000_000), [7; 10]);
+        let hex = capture.to_string().replace("cap_", "");
+        let ours = |path: &str| capture_at(path) == Some(capture);
+        for folder in ["finra/regsho_daily/trade_date=2021-01-28", "finra/otc/week=2025-11-14/tier=", "finra/whole"] {
+            assert!(ours(&format!("{folder}/{capture}.parquet")), "{folder}");
+            let unfinished = format!("{folder}/{}", unfinished_name(&file_name(capture)));
+            assert!(is_unfinished_capture(&unfinished) && capture_at(&unfinished).is_none(), "{unfinished}");
+        }
+        let theirs = [
+            format!("{capture}.parquet"),
+            format!("finra/{capture}.parquet"),
+            format!("finra/regsho_daily/2021/{capture}.parquet"),
+            format!("My Files/holiday/{capture}.parquet"),
+            format!("finra/regsho_daily/day=1/{capture}.parquet.bak"),
+            format!("finra/regsho_daily/day=1/cap_{}.parquet", hex.to_uppercase()),
+            format!("finra/regsho_daily/day=1/cap_{}-{}.parquet", &hex[..8], &hex[8..]),
+            "finra/regsho_daily/day=1/prices.parquet".to_owned(),
+        ];
+        for path in theirs {
+            assert!(capture_at(&path).is_none() && !is_unfinished_capture(&path), "{path}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The folder `captures/`: files appear at their final place, whole and durable, or not at all.
+//! The folder `captures/`: files appear under their final name whole, and are durable before anybody is told of them.
 
 use std::collections::HashSet;
 use std::io;
@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use cap_std::fs::Dir;
 
+use super::path::unfinished_name;
 use crate::disk::{Disk, DiskFile};
 
 #[derive(Debug)]
@@ -23,7 +24,8 @@ impl CaptureStore {
         Self { dir, disk, durable: Mutex::default() }
     }
 
-    /// Writes a file and makes it durable with every folder above it. After an error nothing is left of the file.
+    /// Writes a file and makes it durable with every folder above it. After an error nothing is left of the file, and
+    /// after the death of the process at most one whose name says that it is not whole.
     ///
     /// `write` gets the open file and returns what the caller wants back. The syncs run side by side, in no order:
     /// nobody looks for the file before all of them are done, and a journal takes them together.
@@ -34,16 +36,20 @@ impl CaptureStore {
         write: impl FnOnce(&mut dyn DiskFile) -> Result<T, E>,
     ) -> Result<T, E> {
         let (folder, made) = self.make_folders(folders)?;
-        let path = folder.join(name);
-        let mut file = self.disk.create(&path)?;
-        let written = write(&mut *file).and_then(|written| {
-            self.sync(&mut *file, &folder, made)?;
+        let (unfinished, path) = (folder.join(unfinished_name(name)), folder.join(name));
+        let mut file = self.disk.create(&unfinished)?;
+        let named = write(&mut *file).and_then(|written| {
+            self.disk.rename(&unfinished, &path)?;
             Ok(written)
         });
+        let (written, left) = match named {
+            Ok(written) => (self.sync(&mut *file, &folder, made).map(|()| written).map_err(E::from), path),
+            Err(error) => (Err(error), unfinished),
+        };
         if written.is_err() {
             drop(file);
             // What cannot be removed now is removed at the next start.
-            let _ = self.disk.remove(&path);
+            let _ = self.disk.remove(&left);
         }
         written
     }

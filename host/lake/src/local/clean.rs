@@ -1,74 +1,154 @@
-//! Start-up cleaning: files that no row of the ledger stands for.
+//! Start-up cleaning: removes what a dead owner of this ledger left, and nothing else.
+//!
+//! A file goes only if it is ours by its exact name and place, and unfinished beyond doubt: it has the name of a file
+//! that never became whole, or it says itself which run wrote it and the ledger knows that run as one that ended
+//! without it. Everything else stays where it is and is counted, since it may be all that is left of something: an
+//! older copy of `spine.db` knows nothing of the captures that were published after it was made.
+//!
+//! One case looks the same from here and cannot be told apart: a copy of `spine.db` that was made while a run was at
+//! work, and restored after that run, and no later one, was published. Its captures are taken for leftovers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use cap_std::fs::Dir;
-use model::Failure;
 use model::failure::Reading;
+use model::{Failure, RunId};
 
-use crate::inputs::UNFINISHED;
-use crate::spill::SPILLED;
+use super::shelves::{CAPTURES, Kind, SHELVES, Shelf};
+use super::{KnownFiles, LocalLake};
 
-/// Folders of folders of captures are at most this deep: domain, dataset, partition columns.
+/// Folders within folders are looked at so far down: domain, dataset, partition columns.
 const DEPTH_MAX: usize = 64;
 
-/// Removes the files below a folder of the data folder that are not `known`.
-pub(super) fn unknown(folder: &str, dir: &Dir, known: &HashSet<String>) -> Result<Vec<String>, Failure> {
-    let mut removed = Vec::new();
-    sweep(folder, dir, "", known, 0, &mut removed)?;
-    removed.sort();
-    Ok(removed)
+/// Files that no row of the ledger names. Nothing was removed yet: the ledger must say first which runs have ended.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Strays {
+    unfinished: Vec<Stray>,
+    delivered: Vec<(RunId, Stray)>,
+    /// By folder, whatever no run of ours is known to have written.
+    others: BTreeMap<&'static str, u64>,
 }
 
-fn sweep(
-    data_folder: &str,
-    dir: &Dir,
-    path: &str,
-    known: &HashSet<String>,
-    depth: usize,
-    removed: &mut Vec<String>,
-) -> Result<(), Failure> {
+#[derive(Debug)]
+struct Stray {
+    shelf: &'static Shelf,
+    path: String,
+}
+
+/// What came of cleaning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Relative to the data folder.
+    pub removed: Vec<String>,
+    /// How many files of each folder this ledger knows nothing of. They are where they were.
+    pub unknown: BTreeMap<&'static str, u64>,
+}
+
+impl Strays {
+    /// The runs that wrote some of the files.
+    pub fn runs(&self) -> Vec<RunId> {
+        let runs: HashSet<RunId> = self.delivered.iter().map(|(run, _)| *run).collect();
+        runs.into_iter().collect()
+    }
+
+    fn add(&mut self, lake: &LocalLake, shelf: &'static Shelf, known: &KnownFiles) -> Result<(), Failure> {
+        let (dir, named) = ((shelf.dir)(lake), (shelf.known)(known));
+        let Files { paths, mut others } = files(shelf, dir)?;
+        for path in paths.into_iter().filter(|path| named.is_none_or(|named| !named.contains(path))) {
+            match (shelf.kind)(&path) {
+                Kind::Kept => {}
+                Kind::Foreign => others += 1,
+                Kind::Unfinished => self.unfinished.push(Stray { shelf, path }),
+                Kind::Delivered => match (shelf.writer)(dir, &path) {
+                    Some(run) => self.delivered.push((run, Stray { shelf, path })),
+                    None => others += 1,
+                },
+            }
+        }
+        if others > 0 {
+            self.others.insert(shelf.folder, others);
+        }
+        Ok(())
+    }
+}
+
+/// Looks through all folders.
+pub(super) fn strays(lake: &LocalLake, known: &KnownFiles) -> Result<Strays, Failure> {
+    let mut strays = Strays::default();
+    SHELVES.iter().try_for_each(|shelf| strays.add(lake, shelf, known))?;
+    Ok(strays)
+}
+
+/// Removes what is nobody's.
+pub(super) fn remove(lake: &LocalLake, strays: Strays, ended: &HashSet<RunId>) -> Result<Cleaned, Failure> {
+    let Strays { unfinished, delivered, others } = strays;
+    // A ledger that does not know a run of its own folder is older than that run, and what it takes for interrupted
+    // may have been published since.
+    let newest_unknown = delivered.iter().map(|(run, _)| *run).filter(|run| !ended.contains(run)).max();
+    let mut cleaned = Cleaned { removed: Vec::new(), unknown: others };
+    let mut leftovers = unfinished;
+    for (run, stray) in delivered {
+        if ended.contains(&run) && newest_unknown.is_none_or(|unknown| run > unknown) {
+            leftovers.push(stray);
+        } else {
+            *cleaned.unknown.entry(stray.shelf.folder).or_default() += 1;
+        }
+    }
+    for Stray { shelf, path } in leftovers {
+        let below = format!("{}/{path}", shelf.folder);
+        (shelf.dir)(lake)
+            .remove_file(&path)
+            .map_err(|error| Failure::io(Reading::Own, "remove a leftover", &below, &error))?;
+        cleaned.removed.push(below);
+    }
+    cleaned.removed.sort();
+    Ok(cleaned)
+}
+
+/// Whether there is a file that would be a capture, by its place and name.
+pub(super) fn holds_captures(lake: &LocalLake) -> Result<bool, Failure> {
+    let files = files(&CAPTURES, (CAPTURES.dir)(lake))?;
+    Ok(files.paths.iter().any(|path| (CAPTURES.kind)(path) == Kind::Delivered))
+}
+
+/// What lies on a shelf.
+#[derive(Debug, Default)]
+struct Files {
+    paths: Vec<String>,
+    /// What cannot be ours: a name that is no text, a link or a pipe, a folder that is closed to this user.
+    others: u64,
+}
+
+fn files(shelf: &Shelf, dir: &Dir) -> Result<Files, Failure> {
+    let mut files = Files::default();
+    walk(shelf.folder, dir, "", 0, &mut files)?;
+    Ok(files)
+}
+
+fn walk(shelf: &str, dir: &Dir, path: &str, depth: usize, files: &mut Files) -> Result<(), Failure> {
     let failed = |action: &str, path: &str, error: &std::io::Error| {
-        Failure::io(Reading::Own, action, &format!("{data_folder}/{path}"), error)
+        Failure::io(Reading::Own, action, &format!("{shelf}/{path}"), error)
     };
     for entry in dir.entries().map_err(|error| failed("list", path, &error))? {
         let entry = entry.map_err(|error| failed("list", path, &error))?;
-        // Ours are all text; what is not was put here by somebody else and is theirs.
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            files.others += 1;
+            continue;
+        };
         let below = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
         let kind = entry.file_type().map_err(|error| failed("look at", &below, &error))?;
         if kind.is_dir() && depth < DEPTH_MAX {
-            let folder = dir.open_dir(&name).map_err(|error| failed("open", &below, &error))?;
-            sweep(data_folder, &folder, &below, known, depth + 1, removed)?;
-        } else if kind.is_file() && !known.contains(&below) {
-            dir.remove_file(&name).map_err(|error| failed("remove", &below, &error))?;
-            removed.push(format!("{data_folder}/{below}"));
+            match dir.open_dir(&name) {
+                Ok(folder) => walk(shelf, &folder, &below, depth + 1, files)?,
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => files.others += 1,
+                Err(error) => return Err(failed("open", &below, &error)),
+            }
+        } else if kind.is_file() {
+            files.paths.push(below);
+        } else {
+            files.others += 1;
         }
     }
     Ok(())
-}
-
-/// Removes the files in `inputs/` that were never whole.
-pub(super) fn inputs(dir: &Dir) -> Result<Vec<String>, Failure> {
-    leftovers(dir, "inputs", UNFINISHED)
-}
-
-/// Removes the files in `staging/`: none is of use to another process.
-pub(super) fn staging(dir: &Dir) -> Result<Vec<String>, Failure> {
-    leftovers(dir, "staging", SPILLED)
-}
-
-/// Removes the files of one folder whose names end with `ending`.
-fn leftovers(dir: &Dir, folder: &str, ending: &str) -> Result<Vec<String>, Failure> {
-    let failed = |action: &str, error: &std::io::Error| Failure::io(Reading::Own, action, folder, error);
-    let mut removed = Vec::new();
-    for entry in dir.entries().map_err(|error| failed("list", &error))? {
-        let Ok(name) = entry.map_err(|error| failed("list", &error))?.file_name().into_string() else { continue };
-        if name.ends_with(ending) {
-            dir.remove_file(&name).map_err(|error| failed("remove a leftover of", &error))?;
-            removed.push(format!("{folder}/{name}"));
-        }
-    }
-    removed.sort();
-    Ok(removed)
 }

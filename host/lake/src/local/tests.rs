@@ -1,41 +1,130 @@
 //! The lake on a disk: what it opens, and what it cleans up.
 
+use std::collections::BTreeMap;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use model::manifest::{ColumnSpec, DatasetSpec};
+use model::ports::PreparedData as _;
+use model::{CaptureId, Timestamp};
+
 use super::*;
+use crate::capture::PreparedCapture;
+use crate::inputs::Keeping;
+use crate::schema::dataset_schema;
 
 fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }
 
+/// Writes a capture as a run does, and returns its path below `captures/`.
+fn delivered(lake: &LocalLake, run: RunId, number: u8) -> String {
+    let spec = DatasetSpec {
+        name: "finra.days".parse().unwrap(),
+        description: String::new(),
+        columns: vec![ColumnSpec {
+            name: "day".to_owned(),
+            data_type: "utf8".parse().unwrap(),
+            nullable: false,
+            unit: None,
+            description: String::new(),
+        }],
+        key: vec!["day".to_owned()],
+        partition_by: vec!["day".to_owned()],
+        checks: Vec::new(),
+    };
+    let rows: ArrayRef = Arc::new(StringArray::from(vec!["1"]));
+    let batches = vec![RecordBatch::try_new(dataset_schema(&spec), vec![rows]).unwrap()];
+    let capture = PreparedCapture {
+        spec: Arc::new(spec),
+        partition: [("day", "1")].into_iter().collect(),
+        rows: crate::staged::StagedRows::Memory(batches),
+        store: Arc::clone(&lake.captures),
+        inputs: Arc::new(Keeping::new(lake.inputs.clone(), Vec::new())),
+    };
+    let id = CaptureId::new(Timestamp::from_micros(1_700_000_000_000_000), [number; 10]);
+    format!("finra/days/{}", Box::new(capture).write(id, run).unwrap().unwrap().path)
+}
+
+/// A run that was made so many seconds after others.
+fn run(second: i64) -> RunId {
+    RunId::new(Timestamp::from_micros(1_700_000_000_000_000 + second * 1_000_000), [7; 10])
+}
+
 #[test]
-fn cleaning_removes_what_the_ledger_does_not_know_and_nothing_else() {
+fn cleaning_removes_what_a_dead_owner_left_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let lake = LocalLake::open(folder.path()).unwrap();
     let kept = lake.keep_input(InputBytes { file_name: "a".to_owned(), bytes: Arc::new(b"a".to_vec()) }).unwrap();
-    // Written by now: else what is on its way would be a leftover.
-    assert_eq!(*lake.read_input(kept.digest).unwrap(), b"a");
-    let captures = folder.path().join("captures/finra/regsho_daily/trade_date=2021-01-28");
-    write(&captures.join("cap_known.parquet"), "x");
-    write(&captures.join("cap_orphan.parquet"), "x");
-    write(&folder.path().join("inputs/.abc.zst.0.tmp"), "x");
+    lake.read_input(kept.digest).unwrap();
+    let (published, orphan) = (delivered(&lake, run(1), 1), delivered(&lake, run(2), 2));
+    let half = orphan.replace("cap_", ".cap_") + ".tmp";
+    write(&folder.path().join("captures").join(&half), "PAR1");
+    let input = format!("inputs/.{}.zst.0.tmp", kept.digest.hex());
+    write(&folder.path().join(&input), "x");
+    let rejects = |name: &str| folder.path().join("rejects").join(name);
+    let lines = [format!("{}.parquet", run(1)), format!("{}.parquet", run(2)), format!(".{}.0.tmp", run(2))];
+    lines.iter().for_each(|name| write(&rejects(name), "x"));
     write(&folder.path().join("staging/7.arrow"), "x");
-    write(&folder.path().join("spine.db"), "x");
-    let rejects = folder.path().join("rejects");
-    for name in ["run_known.parquet", "run_orphan.parquet", ".run_killed.0.tmp"] {
-        write(&rejects.join(name), "x");
-    }
-    let known = KnownFiles {
-        captures: HashSet::from(["finra/regsho_daily/trade_date=2021-01-28/cap_known.parquet".to_owned()]),
-        rejects: HashSet::from(["run_known.parquet".to_owned()]),
-    };
-    let removed = lake.clean(&known).unwrap();
-    let orphan = "captures/finra/regsho_daily/trade_date=2021-01-28/cap_orphan.parquet";
-    let unfinished = ["rejects/.run_killed.0.tmp", "rejects/run_orphan.parquet"];
-    assert_eq!(removed, [orphan, "inputs/.abc.zst.0.tmp", unfinished[0], unfinished[1], "staging/7.arrow"]);
-    assert!(rejects.join("run_known.parquet").exists());
-    assert!(captures.join("cap_known.parquet").exists() && folder.path().join("spine.db").exists());
+    let known = KnownFiles { captures: HashSet::from([published.clone()]), rejects: HashSet::from([lines[0].clone()]) };
+
+    let strays = lake.strays(&known).unwrap();
+    assert_eq!(strays.runs(), [run(2)]);
+    let cleaned = lake.clean(strays, &HashSet::from([run(1), run(2)])).unwrap();
+    let unfinished = [format!("rejects/{}", lines[2]), format!("rejects/{}", lines[1]), "staging/7.arrow".to_owned()];
+    let removed = [vec![format!("captures/{half}"), format!("captures/{orphan}"), input], unfinished.to_vec()].concat();
+    assert!(rejects(&lines[0]).exists());
+    assert_eq!(cleaned, Cleaned { removed, unknown: BTreeMap::new() });
+    assert!(folder.path().join("captures").join(published).exists());
     assert_eq!(*lake.read_input(kept.digest).unwrap(), b"a");
-    assert_eq!(lake.clean(&known).unwrap(), Vec::<String>::new());
+    let again = lake.clean(lake.strays(&known).unwrap(), &HashSet::new()).unwrap();
+    assert_eq!(again, Cleaned::default());
+}
+
+#[test]
+fn files_of_others_stay_and_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = LocalLake::open(folder.path()).unwrap();
+    let id = CaptureId::new(Timestamp::from_micros(0), [1; 10]);
+    let theirs = [
+        "captures/thesis.tex".to_owned(),
+        "captures/holiday/photo.jpg".to_owned(),
+        "captures/finra/days/day=1/notes.parquet".to_owned(),
+        // Named as ours are, but it does not say who wrote it.
+        format!("captures/finra/days/day=1/{id}.parquet"),
+        "inputs/draft.tmp".to_owned(),
+        "inputs/.abc.zst.0.tmp".to_owned(),
+        "inputs/notes/a.txt".to_owned(),
+    ];
+    theirs.iter().for_each(|path| write(&folder.path().join(path), "x"));
+    let cleaned = lake.clean(lake.strays(&KnownFiles::default()).unwrap(), &HashSet::from([run(1)])).unwrap();
+    let unknown = BTreeMap::from([("captures", 4), ("inputs", 3)]);
+    assert_eq!(cleaned, Cleaned { removed: Vec::new(), unknown });
+    assert!(theirs.iter().all(|path| folder.path().join(path).exists()));
+}
+
+#[test]
+fn a_ledger_that_is_older_than_the_captures_costs_none_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = LocalLake::open(folder.path()).unwrap();
+    // The copy was made while the first run was at work; both were published after that, and then a third was killed.
+    let (first, second, third) =
+        (delivered(&lake, run(1), 1), delivered(&lake, run(2), 2), delivered(&lake, run(3), 3));
+    let ended = HashSet::from([run(1), run(3)]);
+    let cleaned = lake.clean(lake.strays(&KnownFiles::default()).unwrap(), &ended).unwrap();
+    assert_eq!(cleaned.removed, [format!("captures/{third}")]);
+    assert_eq!(cleaned.unknown, BTreeMap::from([("captures", 2)]));
+    assert!([first, second].iter().all(|path| folder.path().join("captures").join(path).exists()));
+}
+
+#[test]
+fn a_lake_knows_whether_it_holds_captures() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = LocalLake::open(folder.path()).unwrap();
+    write(&folder.path().join("captures/thesis.tex"), "x");
+    assert!(!lake.holds_captures().unwrap());
+    delivered(&lake, run(1), 1);
+    assert!(lake.holds_captures().unwrap());
 }
 
 #[test]

@@ -47,6 +47,25 @@ pub struct Invocation {
     pub cancel: Cancel,
     /// Called with (done, total) as the guest reports progress.
     pub progress: Option<Progress>,
+    /// Takes every line of the log as it comes; none comes after the invocation has ended.
+    pub log: LogSink,
+}
+
+/// Where the lines of a log go. Called on the guest's thread, which must not be kept waiting.
+#[derive(Clone)]
+pub struct LogSink(pub Arc<dyn Fn(LogLine) + Send + Sync>);
+
+impl LogSink {
+    /// Keeps nothing.
+    pub fn none() -> Self {
+        Self(Arc::new(drop::<LogLine>))
+    }
+}
+
+impl Debug for LogSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogSink")
+    }
 }
 
 /// A listener for progress.
@@ -89,7 +108,6 @@ pub struct Invoked {
     /// A guest that the host stopped failed with `cancelled` or `wall_clock_limit`.
     pub answer: Result<Answer, Failure>,
     pub workbench: Option<Box<dyn Workbench>>,
-    pub logs: Vec<LogLine>,
     pub stages: Vec<(String, u64)>,
     pub usage: Usage,
 }

@@ -104,6 +104,6 @@ pub struct Prepared {
 /// The sorted rows of one capture.
 pub trait PreparedData: Debug + Send {
     /// Writes the Parquet file at its final place and syncs file and folder; none for zero rows. Until the ledger
-    /// knows it, no reader sees it, and the next start removes it.
+    /// knows it, no reader sees it, and a start after the end of the run removes it.
     fn write(self: Box<Self>, capture: CaptureId, run: RunId) -> Result<Option<StagedFile>, Failure>;
 }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::ids::{Digest, RunId};
 use crate::manifest::Manifest;
 use crate::plugin::{PluginRecord, PluginRef};
-use crate::run::{Concluded, Conclusion, Conditions, RunKind, RunReport};
+use crate::run::{Concluded, Conclusion, Conditions, LogLine, RunKind, RunReport};
 use crate::time::Timestamp;
 
 /// Runs, captures and what is known of plugins, durable once a call returns.
@@ -30,6 +30,13 @@ pub trait Ledger: Debug + Send + Sync {
 
     /// The latest published capture of each partition, in the order asked.
     async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure>;
+
+    /// Adds lines to the log of a run that has not ended, after those that are there.
+    ///
+    /// # Errors
+    ///
+    /// `illegal_transition` if the run has ended; nothing was written then, as after any other failure.
+    async fn append_log(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), Failure>;
 
     /// Ends a running run, or a queued one as cancelled. Captures, catalog rows, quality results, rejects, cursor, status and events are one transaction.
     ///

@@ -17,6 +17,8 @@ pub(crate) struct FakeInvoker {
     pub(crate) panics: Mutex<bool>,
     /// Somebody cancels while the guest, which has done its work, returns.
     pub(crate) cancelled_late: Mutex<bool>,
+    /// What guests say before they come to the gate.
+    pub(crate) says: Mutex<Vec<String>>,
     pub(crate) seen: Mutex<Vec<(Work, String, u32)>>,
     entered: watch::Sender<usize>,
 }
@@ -28,6 +30,7 @@ impl Default for FakeInvoker {
             gate: Mutex::default(),
             panics: Mutex::default(),
             cancelled_late: Mutex::default(),
+            says: Mutex::default(),
             seen: Mutex::default(),
             entered: watch::Sender::new(0),
         }
@@ -59,10 +62,15 @@ impl FakeInvoker {
 #[async_trait::async_trait]
 impl Invoker for FakeInvoker {
     async fn invoke(&self, invocation: Invocation) -> Invoked {
-        let Invocation { work, params, attempt, started_at, workbench, cancel, .. } = invocation;
+        let Invocation { work, params, attempt, started_at, workbench, cancel, log, .. } = invocation;
         self.seen.lock().unwrap().push((work, params, attempt));
         self.entered.send_modify(|count| *count += 1);
         assert!(!*self.panics.lock().unwrap(), "the invoker panics as told");
+        let say = |message: String| {
+            let (level, origin) = ("info".to_owned(), "guest".to_owned());
+            (log.0)(LogLine { at: started_at, level, origin, message, fields: Vec::new() });
+        };
+        self.says.lock().unwrap().iter().cloned().for_each(say);
         let gate = self.gate.lock().unwrap().clone();
         let stopped = match gate {
             None => false,
@@ -80,14 +88,8 @@ impl Invoker for FakeInvoker {
         if *self.cancelled_late.lock().unwrap() {
             cancel.cancel();
         }
-        let line = LogLine {
-            at: started_at,
-            level: "info".to_owned(),
-            origin: "guest".to_owned(),
-            message: format!("attempt {attempt}"),
-            fields: Vec::new(),
-        };
+        say(format!("attempt {attempt}"));
         let stages = vec![("work".to_owned(), 1)];
-        Invoked { answer, workbench: Some(workbench), logs: vec![line], stages, usage: Usage::default() }
+        Invoked { answer, workbench: Some(workbench), stages, usage: Usage::default() }
     }
 }

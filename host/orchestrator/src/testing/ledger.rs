@@ -8,14 +8,17 @@ use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
-use model::run::{CaptureOutcome, Concluded, Conclusion, RunCapture, RunReport, RunStatus};
+use model::run::{CaptureOutcome, Concluded, Conclusion, LogLine, RunCapture, RunReport, RunStatus};
 use model::{DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
+use tokio::sync::watch;
 
 type Place = (DatasetName, Partition);
 
 #[derive(Debug, Default)]
 pub(crate) struct FakeLedger {
     pub(crate) state: Mutex<State>,
+    /// How many lines were appended to logs.
+    appended: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +29,10 @@ pub(crate) struct State {
     /// Every published capture, oldest first.
     pub(crate) published: BTreeMap<Place, Vec<Head>>,
     pub(crate) quarantined: usize,
+    /// The log of each run, as a reader of the ledger sees it.
+    pub(crate) logs: BTreeMap<RunId, Vec<LogLine>>,
+    /// What the next calls of `append_log` fail with.
+    pub(crate) append_fails: VecDeque<Failure>,
     /// What the next calls of `conclude` fail with.
     pub(crate) conclude_fails: VecDeque<Failure>,
     /// Plugin names whose datasets do not fit.
@@ -40,6 +47,16 @@ pub(crate) struct State {
 impl FakeLedger {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// Waits until this many lines have been appended to logs, those of conclusions left out.
+    pub(crate) async fn appended(&self, lines: usize) {
+        self.appended.subscribe().wait_for(|&count| count >= lines).await.unwrap();
+    }
+
+    pub(crate) fn messages(&self, run: RunId) -> Vec<String> {
+        let state = self.state();
+        state.logs.get(&run).into_iter().flatten().map(|line| line.message.clone()).collect()
     }
 
     pub(crate) fn revisions(&self, day: &str) -> Vec<Digest> {
@@ -91,6 +108,17 @@ impl Ledger for FakeLedger {
         Ok(wanted.iter().map(|place| state.published.get(place).and_then(|all| all.last().cloned())).collect())
     }
 
+    async fn append_log(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), Failure> {
+        let mut state = self.state();
+        if let Some(failure) = state.append_fails.pop_front() {
+            return Err(failure);
+        }
+        assert!(!state.runs[&run].status.is_terminal(), "nothing is added to the log of a run that has ended");
+        self.appended.send_modify(|count| *count += lines.len());
+        state.logs.entry(run).or_default().extend(lines);
+        Ok(())
+    }
+
     async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, Failure> {
         let mut state = self.state();
         if let Some(failure) = state.conclude_fails.pop_front() {
@@ -124,6 +152,7 @@ impl Ledger for FakeLedger {
         (run.rows_in, run.rows_out, run.rejected) = (conclusion.rows_in, conclusion.rows_out, conclusion.rejected);
         run.input_hash = conclusion.input_hash.or(run.input_hash);
         let report = run.clone();
+        state.logs.entry(conclusion.run_id).or_default().extend(conclusion.logs.iter().cloned());
         state.conclusions.push(conclusion);
         Ok(Concluded { records: Vec::new(), report })
     }

@@ -1,7 +1,8 @@
-//! What a guest says: log lines, output lines and stages, kept up to their limits and handed to `tracing` as they come.
+//! What a guest says: log lines, output lines and stages, up to their limits.
 //!
-//! What is dropped is counted and told in one line at the end. A journal is shared, so that it survives a guest that is
-//! stuck in a host call.
+//! Lines are handed on as they come, to `tracing` and to the invocation's sink, and are not kept here. What is dropped
+//! is counted and told in one line at the end. A journal is shared, so that it survives a guest that is stuck in a host
+//! call; once it has ended nothing of such a guest is handed on any more.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use model::Timestamp;
+use model::ports::LogSink;
 use model::run::LogLine;
 use model::secret::Secrets;
 
-/// Longest line kept, in bytes. The rest of it is cut off.
+/// Longest line handed on, in bytes. The rest of it is cut off.
 pub(crate) const LINE_BYTES_MAX: usize = 8 * 1024;
 
-/// Bytes of all lines kept for one attempt.
+/// Bytes of all lines of one attempt.
 const TOTAL_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Stages kept for one attempt.
@@ -67,7 +69,8 @@ pub(crate) struct Journal {
 struct Shared {
     started_at: Timestamp,
     started: Instant,
-    lines_max: usize,
+    lines_max: u64,
+    sink: LogSink,
     entries: Mutex<Entries>,
     host_calls: AtomicU64,
     memory_peak: AtomicU64,
@@ -76,26 +79,28 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Entries {
-    lines: Vec<LogLine>,
+    lines: u64,
     bytes: usize,
     dropped: u64,
+    has_ended: bool,
     stages: Vec<(String, u64)>,
     tail: VecDeque<String>,
 }
 
 impl Journal {
-    /// An empty journal whose lines are stamped from `started_at` on.
-    pub(crate) fn new(started_at: Timestamp, lines_max: u64) -> Self {
-        Self::hiding(Secrets::default(), started_at, lines_max)
+    /// An empty journal whose lines are stamped from `started_at` on and go to `sink`.
+    pub(crate) fn new(started_at: Timestamp, lines_max: u64, sink: LogSink) -> Self {
+        Self::hiding(Secrets::default(), started_at, lines_max, sink)
     }
 
     /// An empty journal that tells nobody the secrets.
-    pub(crate) fn hiding(secrets: Secrets, started_at: Timestamp, lines_max: u64) -> Self {
+    pub(crate) fn hiding(secrets: Secrets, started_at: Timestamp, lines_max: u64, sink: LogSink) -> Self {
         Self {
             shared: Arc::new(Shared {
                 started_at,
                 started: Instant::now(),
-                lines_max: usize::try_from(lines_max).unwrap_or(usize::MAX),
+                lines_max,
+                sink,
                 entries: Mutex::default(),
                 host_calls: AtomicU64::new(0),
                 memory_peak: AtomicU64::new(0),
@@ -125,18 +130,22 @@ impl Journal {
             entries.tail.push_back(message.to_owned());
         }
         let size = message.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        if entries.lines.len() >= self.shared.lines_max || entries.bytes.saturating_add(size) > TOTAL_BYTES_MAX {
+        if entries.has_ended {
+            return;
+        }
+        if entries.lines >= self.shared.lines_max || entries.bytes.saturating_add(size) > TOTAL_BYTES_MAX {
             entries.dropped += 1;
             return;
         }
         entries.bytes += size;
-        entries.lines.push(LogLine {
-            at: self.now(),
-            level: severity.word().to_owned(),
-            origin: origin.to_owned(),
-            message: message.to_owned(),
-            fields,
-        });
+        entries.lines += 1;
+        // Under the lock, so that lines come in the order of their times.
+        self.hand_on(severity, origin, message.to_owned(), fields);
+    }
+
+    fn hand_on(&self, severity: Severity, origin: &str, message: String, fields: Vec<(String, String)>) {
+        let (at, level, origin) = (self.now(), severity.word().to_owned(), origin.to_owned());
+        (self.shared.sink.0)(LogLine { at, level, origin, message, fields });
     }
 
     /// Records a stage; false once there are too many.
@@ -176,25 +185,19 @@ impl Journal {
         self.lock().tail.iter().cloned().collect()
     }
 
-    /// Hands out what was recorded, with a last line that says how much was dropped.
-    pub(crate) fn take(&self) -> (Vec<LogLine>, Vec<(String, u64)>) {
-        let at = self.now();
+    /// Ends the journal: a last line says how much was dropped, and no line follows. Returns the stages.
+    pub(crate) fn end(&self) -> Vec<(String, u64)> {
         let mut entries = self.lock();
-        let mut lines = std::mem::take(&mut entries.lines);
+        entries.has_ended = true;
         let dropped = std::mem::take(&mut entries.dropped);
         if dropped > 0 {
             let lines_max = self.shared.lines_max;
-            lines.push(LogLine {
-                at,
-                level: "warn".to_owned(),
-                origin: "host".to_owned(),
-                message: format!(
-                    "{dropped} more lines were dropped: an attempt keeps {lines_max} lines (limits.log_lines) and 8 MiB"
-                ),
-                fields: Vec::new(),
-            });
+            let message = format!(
+                "{dropped} more lines were dropped: an attempt keeps {lines_max} lines (limits.log_lines) and 8 MiB"
+            );
+            self.hand_on(Severity::Warn, "host", message, Vec::new());
         }
-        (lines, std::mem::take(&mut entries.stages))
+        std::mem::take(&mut entries.stages)
     }
 
     fn now(&self) -> Timestamp {
@@ -214,26 +217,32 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::collector;
 
     #[test]
     fn a_secret_that_a_guest_says_is_not_repeated() {
         let secrets = Secrets::new([&serde_json::json!("hunter2")]);
-        let journal = Journal::hiding(secrets, Timestamp::from_micros(0), 2);
+        let (sink, said) = collector();
+        let journal = Journal::hiding(secrets, Timestamp::from_micros(0), 2, sink);
         let long = format!("{}hunter2", "x".repeat(LINE_BYTES_MAX - 3));
         journal.line(Severity::Info, "guest", "with hunter2", vec![("key".to_owned(), "hunter2".to_owned())]);
         journal.line(Severity::Info, "stderr", &long, Vec::new());
-        let (lines, _) = journal.take();
+        let lines = said.lock().unwrap().clone();
         assert_eq!((lines[0].message.as_str(), lines[0].fields[0].1.as_str()), ("with (secret)", "(secret)"));
         assert!(!format!("{lines:?}{:?}", journal.stderr_tail()).contains("hun"), "not even a part of it");
     }
 
     #[test]
     fn lines_beyond_the_limit_are_counted_and_told_once() {
-        let journal = Journal::new(Timestamp::from_micros(0), 2);
+        let (sink, lines) = collector();
+        let journal = Journal::new(Timestamp::from_micros(0), 2, sink);
         for number in 0..5 {
             journal.line(Severity::Info, "guest", &format!("line {number}"), Vec::new());
         }
-        let (lines, _) = journal.take();
+        assert_eq!(lines.lock().unwrap().len(), 2, "lines are handed on as they come");
+        journal.end();
+        journal.line(Severity::Info, "guest", "too late", Vec::new());
+        let lines = lines.lock().unwrap();
         let messages: Vec<_> = lines.iter().map(|line| line.message.as_str()).collect();
         assert_eq!(messages[..2], ["line 0", "line 1"]);
         assert_eq!(lines.len(), 3);
@@ -245,14 +254,15 @@ mod tests {
     fn a_long_line_is_cut_between_characters() {
         assert_eq!(cut("aé", 2), "a");
         assert_eq!(cut("aé", 3), "aé");
-        let journal = Journal::new(Timestamp::from_micros(0), 2);
+        let (sink, lines) = collector();
+        let journal = Journal::new(Timestamp::from_micros(0), 2, sink);
         journal.line(Severity::Info, "guest", &"é".repeat(LINE_BYTES_MAX), Vec::new());
-        assert_eq!(journal.take().0[0].message.len(), LINE_BYTES_MAX);
+        assert_eq!(lines.lock().unwrap()[0].message.len(), LINE_BYTES_MAX);
     }
 
     #[test]
     fn the_tail_of_stderr_survives_the_line_limit() {
-        let journal = Journal::new(Timestamp::from_micros(0), 0);
+        let journal = Journal::new(Timestamp::from_micros(0), 0, LogSink::none());
         for number in 0..30 {
             journal.line(Severity::Error, "stderr", &number.to_string(), Vec::new());
         }

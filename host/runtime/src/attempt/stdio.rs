@@ -110,13 +110,14 @@ mod tests {
 
     #[test]
     fn writes_become_lines_and_an_unfinished_line_is_kept_at_the_end() {
-        let journal = Journal::new(model::Timestamp::from_micros(0), 10);
+        let (sink, lines) = crate::testing::collector();
+        let journal = Journal::new(model::Timestamp::from_micros(0), 10, sink);
         let stream = GuestStream::new("stdout", &journal);
         for bytes in [&b"one\ntw"[..], b"o\r\n", b"\nrest"] {
             stream.write_lines(bytes);
         }
         drop(stream);
-        let (lines, _) = journal.take();
+        let lines = lines.lock().unwrap();
         let messages: Vec<_> = lines.iter().map(|line| line.message.as_str()).collect();
         assert_eq!(messages, ["one", "two", "", "rest"]);
         assert!(lines.iter().all(|line| line.origin == "stdout"));
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_takes_no_more_room_than_a_line() {
-        let journal = Journal::new(model::Timestamp::from_micros(0), 10);
+        let journal = Journal::new(model::Timestamp::from_micros(0), 10, model::ports::LogSink::none());
         let stream = GuestStream::new("stderr", &journal);
         for _ in 0..100 {
             stream.write_lines(&[b'x'; 1024]);

@@ -12,7 +12,7 @@ use crate::testing::Bench;
 
 fn state(limits: Limits) -> HostState {
     let facts = Facts { plugin: "p".to_owned(), run_id: "run_1".to_owned(), attempt: 1, params: "{}".to_owned() };
-    let journal = Journal::new(Timestamp::from_micros(0), 10);
+    let journal = Journal::new(Timestamp::from_micros(0), 10, model::ports::LogSink::none());
     let bench = Bench { batches: 3, ..Bench::default() };
     HostState::new(facts, limits, 0, [0; 32], journal, Box::new(bench), None)
 }

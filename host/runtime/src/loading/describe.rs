@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::limits::Limits;
 use model::plugin::Finding;
-use model::ports::{Blob, Cancel, FileEntry, Finished, RejectedRow, TableReader, TableWriter, Workbench};
+use model::ports::{Blob, Cancel, FileEntry, Finished, LogSink, RejectedRow, TableReader, TableWriter, Workbench};
 use model::{DatasetName, Failure, FailureKind, Timestamp};
 use wasmtime::Engine;
 
@@ -35,7 +35,7 @@ pub(super) fn blocking(loader: &Loader<'_>, component: &Linked, name: &str) -> R
 }
 
 async fn describe(engine: &Engine, component: &Linked, name: &str, limits: Limits) -> Result<String, Vec<Finding>> {
-    let journal = Journal::new(Timestamp::from_micros(0), limits.log_lines);
+    let journal = Journal::new(Timestamp::from_micros(0), limits.log_lines, LogSink::none());
     let watch = Watch::starting_now(limits.wall_clock, Cancel::default());
     let facts = Facts { plugin: name.to_owned(), run_id: String::new(), attempt: 0, params: "{}".to_owned() };
     let state = HostState::new(facts, limits, 0, [0; 32], journal.clone(), Box::new(NoRun), None);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use model::limits::Limits;
 use model::plugin::{FindingSeverity, PluginState};
-use model::ports::{Cancel, Invocation, Invoked, Invoker as _, Work};
+use model::ports::{Cancel, Invocation, Invoked, Invoker as _, LogSink, Work};
 use model::secret::Secrets;
 use model::{Failure, RunId, Timestamp};
 
@@ -44,6 +44,7 @@ fn invocation(loaded: &Loaded, limits: Limits) -> Invocation {
         workbench: Box::new(Bench::default()),
         cancel: Cancel::default(),
         progress: None,
+        log: LogSink::none(),
     }
 }
 

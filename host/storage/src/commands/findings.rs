@@ -1,5 +1,6 @@
 //! What a run found and said: quality results, rejects, stages, log lines.
 
+use model::RunId;
 use model::failure::Failure;
 use model::quality::CheckResult;
 use model::reject::{Reject, RejectFile};
@@ -60,11 +61,8 @@ pub(crate) async fn record<'a>(scribe: &mut Scribe<'_>, ended: &[&'a Conclusion]
     reject_files(scribe, files).await?;
     let stage = |(stage, rows): &'a (String, u64)| Stage { stage, rows: int(*rows) };
     stages(scribe, rows(ended, |conclusion| conclusion.stages.iter().map(stage))).await?;
-    let mut lines = Vec::new();
-    for Row { run_id, position, item } in rows(ended, |conclusion| conclusion.logs.iter()) {
-        lines.push(Row { run_id, position, item: line(item)? });
-    }
-    logs(scribe, lines).await
+    let lines: Vec<(RunId, &[LogLine])> = ended.iter().map(|it| (it.run_id, it.logs.as_slice())).collect();
+    logs(scribe, &lines).await
 }
 
 fn rows<'a, T, I: Iterator<Item = T>>(ended: &[&'a Conclusion], items: impl Fn(&'a Conclusion) -> I) -> Vec<Row<T>> {
@@ -175,7 +173,15 @@ async fn stages(scribe: &mut Scribe<'_>, rows: Vec<Row<Stage<'_>>>) -> Result<()
     .map_err(failed("record the stages of a run"))
 }
 
-async fn logs(scribe: &mut Scribe<'_>, rows: Vec<Row<Line<'_>>>) -> Result<(), Failure> {
+/// Adds lines to the logs of runs, after those that are there.
+pub(super) async fn logs(scribe: &mut Scribe<'_>, added: &[(RunId, &[LogLine])]) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for (run, lines) in added {
+        let run_id = run.to_string();
+        for (position, item) in lines.iter().enumerate() {
+            rows.push(Row { run_id: run_id.clone(), position, item: line(item)? });
+        }
+    }
     if rows.is_empty() {
         return Ok(());
     }
@@ -183,9 +189,17 @@ async fn logs(scribe: &mut Scribe<'_>, rows: Vec<Row<Line<'_>>>) -> Result<(), F
         r#"
         INSERT INTO run_logs (run_id, seq, at_us, level, origin, message, fields)
         SELECT
-            value ->> 'run_id', value ->> 'position' + 1, value ->> 'at_us', value ->> 'level', value ->> 'origin',
-            value ->> 'message', value ->> 'fields'
-        FROM json_each(?1)
+            new.value ->> 'run_id',
+            new.value ->> 'position' + 1 + COALESCE(
+                (SELECT MAX(seq) FROM run_logs AS old WHERE old.run_id = new.value ->> 'run_id'),
+                0
+            ),
+            new.value ->> 'at_us',
+            new.value ->> 'level',
+            new.value ->> 'origin',
+            new.value ->> 'message',
+            new.value ->> 'fields'
+        FROM json_each(?1) AS new
         "#,
     )
     .bind(json(&rows)?)

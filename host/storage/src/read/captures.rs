@@ -158,8 +158,7 @@ impl Storage {
         rows.iter().map(CaptureRow::record).collect()
     }
 
-    /// The files of all captures, whatever their state, relative to `captures/`. Any other file there was left by an
-    /// owner that died, and may go.
+    /// The files of all captures, whatever their state, relative to `captures/`.
     pub async fn capture_files(&self) -> Result<HashSet<String>, Failure> {
         let files: Vec<String> = sqlx::query_scalar(
             // The folder of a dataset is its name with a `/` for the dot.

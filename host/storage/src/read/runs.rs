@@ -1,5 +1,7 @@
 //! Runs as rows, and what they report.
 
+use std::collections::HashSet;
+
 use model::failure::Failure;
 use model::plugin::PluginRef;
 use model::quality::CheckResult;
@@ -212,6 +214,25 @@ impl Storage {
         Ok((runs, next))
     }
 
+    /// Those of the runs that the ledger knows and that have ended.
+    pub async fn ended_runs(&self, runs: &[RunId]) -> Result<HashSet<RunId>, Failure> {
+        if runs.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let ended: Vec<String> = sqlx::query_scalar(
+            r#"
+            SELECT run_id
+            FROM runs
+            WHERE run_id IN (SELECT value FROM json_each(?1)) AND finished_at_us IS NOT NULL
+            "#,
+        )
+        .bind(json(runs)?)
+        .fetch_all(&self.reads)
+        .await
+        .map_err(failed("look for runs that have ended"))?;
+        ended.iter().map(|run| run.parse().map_err(|_| corrupt("a run id", run))).collect()
+    }
+
     /// What happened to a run, in order; empty for a run that does not exist.
     pub async fn events(&self, run: RunId) -> Result<Vec<RunEvent>, Failure> {
         let rows: Vec<(i64, i64, String, String)> =
@@ -227,14 +248,27 @@ impl Storage {
         events.collect()
     }
 
-    /// The log of a run, in order; empty until it has ended.
+    /// The log of a run, in order, as far as it was written; while the run goes on that is up to a moment ago.
     pub async fn logs(&self, run: RunId) -> Result<Vec<LogLine>, Failure> {
-        let rows: Vec<(i64, String, String, String, String)> =
-            sqlx::query_as("SELECT at_us, level, origin, message, fields FROM run_logs WHERE run_id = ?1 ORDER BY seq")
-                .bind(run.to_string())
-                .fetch_all(&self.reads)
-                .await
-                .map_err(failed("read the log of a run"))?;
+        self.logs_after(run, 0).await
+    }
+
+    /// The log of a run without its first lines.
+    pub async fn logs_after(&self, run: RunId, lines: u64) -> Result<Vec<LogLine>, Failure> {
+        let rows: Vec<(i64, String, String, String, String)> = sqlx::query_as(
+            r#"
+            SELECT at_us, level, origin, message, fields
+            FROM run_logs
+            -- Numbered from 1 without a gap.
+            WHERE run_id = ?1 AND seq > ?2
+            ORDER BY seq
+            "#,
+        )
+        .bind(run.to_string())
+        .bind(crate::commands::int(lines))
+        .fetch_all(&self.reads)
+        .await
+        .map_err(failed("read the log of a run"))?;
         let lines = rows.into_iter().map(|(at, level, origin, message, fields)| {
             let fields = serde_json::from_str(&fields).map_err(|_| corrupt("the fields of a log line", &fields))?;
             Ok(LogLine { at: Timestamp::from_micros(at), level, origin, message, fields })

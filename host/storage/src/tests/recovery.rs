@@ -1,5 +1,6 @@
 //! Opening again: after a clean end, after a crash, by readers, by other versions.
 
+use std::collections::HashSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ async fn runs_of_a_dead_owner_end_interrupted() {
     bench.storage.conclude(bench.ended(done, RunStatus::Completed)).await.unwrap();
     let mut lost = [bench.queued().await, bench.running().await];
     lost.sort();
+    assert_eq!(bench.storage.ended_runs(&lost).await.unwrap(), HashSet::new(), "nobody has ended them yet");
     assert_eq!(bench.storage.recover().await.unwrap(), lost);
     for run in lost {
         let report = bench.storage.report(run).await.unwrap().unwrap();
@@ -41,6 +43,9 @@ async fn runs_of_a_dead_owner_end_interrupted() {
         assert_eq!(bench.event_names(run).await.last().unwrap(), "failed");
     }
     assert_eq!(bench.number("SELECT COUNT(*) FROM attempts WHERE finished_at_us IS NULL").await, 0);
+    let stranger = bench.new_run().run_id;
+    let ended = bench.storage.ended_runs(&[done, lost[0], lost[1], stranger]).await.unwrap();
+    assert_eq!(ended, HashSet::from([done, lost[0], lost[1]]));
     assert!(bench.storage.recover().await.unwrap().is_empty());
 }
 

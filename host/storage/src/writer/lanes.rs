@@ -6,6 +6,7 @@ use model::run::Conclusion;
 use tokio::sync::oneshot;
 
 use super::{Command, Scribe};
+use crate::commands::append_log::AppendLog;
 use crate::commands::judge::Judgement;
 use crate::commands::recover::Recovery;
 use crate::commands::register::Registration;
@@ -21,6 +22,7 @@ pub(crate) struct Lanes {
     pub(crate) register: Lane<Registration>,
     pub(crate) submit: Lane<NewRun>,
     pub(crate) start: Lane<Start>,
+    pub(crate) append_log: Lane<AppendLog>,
     pub(crate) conclude: Lane<Conclusion>,
     pub(crate) judge: Lane<Judgement>,
 }
@@ -31,6 +33,7 @@ impl Lanes {
             + self.register.commands.len()
             + self.submit.commands.len()
             + self.start.commands.len()
+            + self.append_log.commands.len()
             + self.conclude.commands.len()
             + self.judge.commands.len()
     }
@@ -42,6 +45,7 @@ impl Lanes {
         self.register.work(scribe, alone).await?;
         self.submit.work(scribe, alone).await?;
         self.start.work(scribe, alone).await?;
+        self.append_log.work(scribe, alone).await?;
         self.conclude.work(scribe, alone).await?;
         self.judge.work(scribe, alone).await
     }
@@ -52,6 +56,7 @@ impl Lanes {
         self.register.answer(&committed);
         self.submit.answer(&committed);
         self.start.answer(&committed);
+        self.append_log.answer(&committed);
         self.conclude.answer(&committed);
         self.judge.answer(&committed);
     }

@@ -1,7 +1,11 @@
 //! Reads every column of a table and writes it back unchanged: what the bench `boundary` sends rows through.
 //!
 //! Nothing is computed, so that what is measured is the way there and back. The rows come from `staged:echo.rows`,
-//! which whoever runs this has filled.
+//! which whoever runs this has filled. And a task that talks, for stories about logs.
+
+mod talk;
+
+pub use talk::Talk;
 
 use spine_sdk::prelude::*;
 
@@ -63,4 +67,5 @@ spine_sdk::plugin! {
     description: "Sends rows back.",
     datasets: [Rows, Back],
     pipelines: [Return],
+    tasks: [Talk],
 }

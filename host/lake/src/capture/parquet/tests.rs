@@ -112,6 +112,24 @@ fn a_capture_is_a_parquet_file_with_field_ids_and_exact_statistics() {
 }
 
 #[test]
+fn a_capture_says_which_run_wrote_it_and_no_other_file_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, run) = ids();
+    let data = prepared(os_store(folder.path()), vec!["A".to_owned()], vec![None]);
+    let file = data.write(capture, run).unwrap().unwrap();
+    let path = folder.path().join("finra/regsho_daily").join(&file.path);
+    let said = |path: &Path, capture| origin::writer(std::fs::File::open(path).unwrap(), capture);
+    assert_eq!(said(&path, capture), Some(run));
+    let other = CaptureId::new(Timestamp::from_micros(0), [9; 10]);
+    assert_eq!(said(&path, other), None, "under the name of another capture");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(said(&path, capture), None, "cut short");
+    std::fs::write(&path, "a photo").unwrap();
+    assert_eq!(said(&path, capture), None);
+}
+
+#[test]
 fn columns_whose_bounds_are_not_exact_have_none_anywhere() {
     let folder = tempfile::tempdir().unwrap();
     let (capture, run) = ids();
@@ -148,12 +166,13 @@ fn file_and_folders_are_durable_before_write_returns() {
     prepared(store, vec!["A".to_owned()], vec![None]).write(capture, run).unwrap();
     let table = "finra/regsho_daily/trade_date=2021-01-28";
     let mut asked = log();
-    let syncs = asked.split_off(4);
+    let syncs = asked.split_off(5);
     let expected = [
         "make_dir finra".to_owned(),
         "make_dir finra/regsho_daily".to_owned(),
         format!("make_dir {table}"),
-        format!("create {table}/{capture}.parquet"),
+        format!("create {table}/.{capture}.parquet.tmp"),
+        format!("rename {table}/{capture}.parquet"),
     ];
     assert_eq!(asked, expected);
     let all = ["sync_dir ", "sync_dir finra", "sync_dir finra/regsho_daily", &format!("sync_dir {table}"), "sync_file"];
@@ -175,7 +194,7 @@ fn folders_that_are_durable_are_not_synced_again() {
     let mut second = prepared(os_store(folder.path()), vec!["A".to_owned()], vec![None]);
     second.store = store;
     second.write(CaptureId::new(Timestamp::from_micros(0), [9; 10]), run).unwrap();
-    assert_eq!(log().len() - before, 3);
+    assert_eq!(log().len() - before, 4, "create, rename and two syncs");
 }
 
 /// Wherever the disk runs full, the failure says so and nothing of the file is left.
