@@ -15,12 +15,15 @@ mod answer;
 mod catalog;
 mod constants;
 mod errors;
+mod checked;
 mod run;
 mod session;
+mod numbers;
 mod statement;
 mod store;
 mod table;
 mod value;
+mod sums;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -89,12 +90,16 @@ impl Work {
         let catalog = ViewCatalog(Arc::clone(&self.view));
         let state = session::session(&self.captures_dir, &catalog, &self.limits)?;
         let plan = statement::plan(&state, &catalog, &self.sql, &self.limits).await?;
-        let fields = plan.schema().fields().clone();
-        let batches = self.collect(&state, &plan).await?;
-        QueryAnswer::new(&fields, batches, self.view.snapshot)
+        let (schema, batches) = self.collect(&state, &plan).await?;
+        QueryAnswer::new(schema.fields(), batches, self.view.snapshot)
     }
 
-    async fn collect(&self, state: &SessionState, plan: &LogicalPlan) -> Result<Vec<RecordBatch>, Failure> {
+    /// The rows, with the types that they have after all rules: a plan as it was written may have others.
+    async fn collect(
+        &self,
+        state: &SessionState,
+        plan: &LogicalPlan,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>), Failure> {
         let failed = |error| errors::failure(&error, &self.limits);
         let plan = state.create_physical_plan(plan).await.map_err(failed)?;
         let mut stream = execute_stream(plan, state.task_ctx()).map_err(failed)?;
@@ -109,7 +114,7 @@ impl Work {
             held.try_grow(memory(&batch)).map_err(failed)?;
             batches.push(batch);
         }
-        Ok(batches)
+        Ok((stream.schema(), batches))
     }
 }
 
