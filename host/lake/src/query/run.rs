@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -42,15 +42,28 @@ pub async fn query(
 ) -> Result<QueryAnswer, Failure> {
     let work = Work { captures_dir: captures_dir.to_owned(), view, sql: sql.to_owned(), limits: limits.clone() };
     let (sender, answer) = oneshot::channel();
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("query".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || work.serve(sender))
         .map_err(|error| engine_failed(&format!("no thread could be started: {error}")))?;
     match tokio::time::timeout(limits.wall_clock, answer).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(engine_failed("its thread ended without an answer")),
+        Ok(Err(_)) => Err(panicked(thread, &limits)),
         Err(_) => Err(errors::too_slow(&limits)),
+    }
+}
+
+/// The failure of a query whose thread ended without an answer.
+fn panicked(thread: JoinHandle<()>, limits: &QueryLimits) -> Failure {
+    // What the thread would have answered through is gone already, so it is about to end.
+    let Err(panic) = thread.join() else { return engine_failed("its thread ended without an answer") };
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    match text {
+        // Arrow's way to say that the texts of one column of one batch are more than 2 GiB.
+        Some(text) if text.contains("offset overflow") => limits.out_of_memory(),
+        Some(text) => engine_failed(text),
+        None => engine_failed("its thread panicked"),
     }
 }
 
