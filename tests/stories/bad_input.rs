@@ -124,6 +124,19 @@ fn a_cut_last_line() {
 }
 
 #[test]
+fn a_last_line_cut_just_before_its_last_field() {
+    let host = TestHost::new();
+    let file = host.file("NQBXshvol20210128.txt", "DATE|SYMBOL|SHORT VOLUME|TOTAL VOLUME|MARKET\n20210128|AAA|1|25|");
+    let report = fails(host.run(PIPELINE, &file, &[]), 3, "validation", "quality_blocked");
+    assert_eq!(failed_checks(&report), ["last_line_complete"]);
+    let text = otc_weekly(&["OTC|A|A Co|X ATS|XXXX|5|12|2025-12-15"]);
+    let cut = text.trim_end().trim_end_matches("2025-12-15");
+    let file = host.file("finra_otc_weekly_otc_20251215.csv", cut);
+    let report = fails(host.run("finra.otc_weekly", &file, &[]), 3, "validation", "quality_blocked");
+    assert_eq!(failed_checks(&report), ["last_line_complete"]);
+}
+
+#[test]
 fn a_missing_trailer_blocks_unless_the_operator_says_that_none_is_due() {
     let host = TestHost::new();
     let text = regsho("20210128", &THREE_ROWS).replace("\n3\n", "\n");

@@ -145,6 +145,30 @@ fn a_file_that_ends_in_the_middle_of_a_line_says_so() {
 }
 
 #[test]
+fn a_file_cut_just_before_its_last_field_is_no_whole_file() {
+    let whole = |rows: &str, format: &str| {
+        let (rows, rejects, end) = read(&open(rows, format));
+        (rows.num_rows(), rejects.len(), info(&end, "last_line_complete").unwrap().to_owned())
+    };
+    let regsho = |last: &str| whole(&format!("{HEADER}\n20210128|A|1|0|25|Q\n20210128|B|1|0|25|{last}"), REGSHO);
+    for cut in ["", " ", "\t", "\r"] {
+        assert_eq!(regsho(cut), (2, 0, "false".to_owned()), "{cut:?}");
+    }
+    for ended in ["\n", "\r\n", " \n", "Q", "Q ", "Q\n"] {
+        assert_eq!(regsho(ended), (2, 0, "true".to_owned()), "{ended:?}");
+    }
+    let tabs = r#"{"name":"tabs","kind":"delimited","delimiter":"\t","columns":[
+        {"header":"s","name":"s","type":"utf8"},{"header":"n","name":"n","type":"int64","nullable":true,"nulls":[""]}]}"#;
+    assert_eq!(whole("s\tn\nA\t1\nB\t", tabs).2, "false");
+    assert_eq!(whole("s\tn\nA\t1\nB\t2", tabs).2, "true");
+    // An empty text in quotes was written as such.
+    let quoted = r#"{"name":"csv","kind":"delimited","delimiter":",","quote":"\"","columns":[
+        {"header":"s","name":"s","type":"utf8"},{"header":"t","name":"t","type":"utf8"}]}"#;
+    assert_eq!(whole("s,t\nA,\"\"", quoted), (1, 0, "true".to_owned()));
+    assert_eq!(whole("s,t\nA,", quoted).2, "false");
+}
+
+#[test]
 fn an_empty_day_has_a_trailer_of_zero_and_no_rows() {
     let (rows, rejects, end) = read(&open(format!("{HEADER}\r\n0\r\n"), REGSHO));
     assert_eq!((rows.num_rows(), rejects.len()), (0, 0));
