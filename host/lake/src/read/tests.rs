@@ -283,6 +283,28 @@ fn a_broken_json_line_costs_its_line() {
 }
 
 #[test]
+fn json_lines_are_known_by_their_first_object_when_the_first_line_is_broken() {
+    let columns = r#""columns":[{"header":"s","name":"symbol","type":"utf8"}]"#;
+    let lines_of = format!(r#"{{"name":"lines","kind":"json_lines",{columns}}}"#);
+    let document = format!(r#"{{"name":"doc","kind":"json",{columns}}}"#);
+    for broken in ["\"s\":\"A\"}", "oops", "[1,", "7"] {
+        let file = format!("{broken}\n{{\"s\":\"B\"}}\n");
+        let (rows, rejects, end) = read(&open(&file, &lines_of));
+        assert_eq!((lines(&rows), info(&end, "data_lines")), (vec![2], Some("2")), "{broken}");
+        let found: Vec<_> = rejects.iter().map(|it| (it.line.unwrap(), it.code.as_str(), it.raw.as_deref())).collect();
+        assert_eq!(found, [(1, "bad_document", Some(broken))]);
+    }
+    let either = [document.as_str(), lines_of.as_str(), REGSHO];
+    assert_eq!(open_any(b"oops\n{\"s\":\"B\"}\n", &either).unwrap().format.name, "lines");
+    // A document over several lines stays a document, whole or broken.
+    let reversed = [lines_of.as_str(), document.as_str()];
+    assert_eq!(open_any(b"[\n{\"s\":\"A\"},\n{\"s\":\"B\"}\n]", &reversed).unwrap().format.name, "doc");
+    assert_eq!(code("[\n{\"s\":\"A\"},\n{\"s\":\"B\"}\n", &reversed), "bad_document");
+    assert_eq!(code("oops\n{\"t\":\"B\"}\n", &[&lines_of]), "header_mismatch");
+    assert_eq!(code("oops\n[]\n", &[&lines_of]), "header_mismatch");
+}
+
+#[test]
 fn parquet_columns_are_found_by_name_and_converted_without_loss() {
     use arrow::array::{Int32Array, LargeStringArray, StringArray};
     use arrow::datatypes::{DataType as ArrowType, Field, Schema};
