@@ -199,6 +199,17 @@ fn rows_of_another_day() {
 }
 
 #[test]
+fn rows_of_several_days_replace_no_day() {
+    let host = TestHost::new();
+    let whole = host.file("CNMSshvol20210127.txt", regsho("20210127", &THREE_ROWS));
+    host.run(PIPELINE, &whole, &[]).exits(0);
+    let text = regsho("20210128", &THREE_ROWS).replacen("20210128", "20210127", 1);
+    let report = fails(host.run(PIPELINE, &host.file("day.txt", text), &[]), 3, "validation", "quality_blocked");
+    assert_eq!(failed_checks(&report), ["date_matches_file"]);
+    assert_eq!(host.query("SELECT count(*) AS n FROM finra.regsho_daily"), json!([{"n": 3}]));
+}
+
+#[test]
 fn volumes_that_cannot_be() {
     for (row, check) in [("AAA|3|0|2|Q", "short_le_total"), ("AAA|1|2|3|Q", "exempt_le_short")] {
         let host = TestHost::new();
