@@ -107,6 +107,31 @@ fn a_header_alone() {
 }
 
 #[test]
+fn a_header_alone_fails_its_check_even_where_no_partition_can_be_told() {
+    let host = TestHost::new();
+    let regsho = "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market\n";
+    let zacks = "\"Symbol\",\"Company\",\"Market Cap(M)\",\"Time\",\"Estimate\",\"Reported\",\"Surprise\",\"%Surp\",\
+                 \"%Price Change**\",\"%Rev Surprise\",\"Date\"\n";
+    for (pipeline, name, text, dataset) in [
+        (PIPELINE, "day.txt", regsho, "finra.regsho_daily"),
+        ("finra.otc_weekly", "week_20251215.csv", &otc_weekly(&[]), "finra.otc_venue_volume"),
+        ("earnings.surprises", "quarter.csv", zacks, "earnings.surprises"),
+    ] {
+        let report = fails(host.run(pipeline, &host.file(name, text), &[]), 3, "validation", "quality_blocked");
+        assert_eq!(failed_checks(&report), ["not_empty"], "{name}");
+        assert_eq!(report["captures"], json!([]));
+        let found = host.ask(&["quality", "--run", report["run_id"].as_str().unwrap()]).exits(0).json();
+        assert_eq!((&found[0]["dataset"], &found[0]["status"]), (&json!(dataset), &json!("FAIL")), "{found}");
+    }
+    // Where the week and the tier are known, the empty week waits in quarantine.
+    let file = host.file("week.csv", otc_weekly(&[]));
+    let known = host.run("finra.otc_weekly", &file, &["-p", "tier=OTC", "-p", "week_ending=2025-11-14"]);
+    let report = fails(known, 3, "validation", "quality_blocked");
+    assert_eq!(failed_checks(&report), ["not_empty"]);
+    assert_eq!(report["captures"][0]["partition"], json!({"week_ending": "2025-11-14", "tier": "OTC"}));
+}
+
+#[test]
 fn an_empty_consolidated_day() {
     let host = TestHost::new();
     let answer = deliver(&host, regsho("20210128", &[]));

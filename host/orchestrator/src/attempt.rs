@@ -13,7 +13,7 @@ use crate::blocking::blocking;
 use crate::identity::{self, InputsRead};
 use crate::job::{Course, Job, cancelled};
 use crate::publish;
-use crate::verdict::{Tally, Verdict, apply_severities, judge};
+use crate::verdict::{Tally, Verdict, apply_severities, blocked_by_guest, judge};
 
 /// What an attempt came to.
 #[derive(Debug)]
@@ -125,7 +125,10 @@ impl Job {
         };
         let Answer { result, checks: by_plugin, cursor, .. } = match answer {
             Ok(answer) => answer,
-            Err(failure) => return Attempted::Decided(known(self.failed(failure))),
+            Err(failure) => {
+                let quality = blocked_by_guest(&failure, &self.target.manifest).into_iter().collect();
+                return Attempted::Decided(Conclusion { quality, ..known(self.failed(failure)) });
+            }
         };
         checks.extend(by_plugin);
         apply_severities(&mut checks, &self.target.manifest, &self.shared.parts.severities);

@@ -12,6 +12,7 @@ use super::facility::Facility;
 use super::tables::{RegshoDaily, RegshoFacilityDaily};
 use crate::evidence::{self, Evidence};
 use crate::file_date::file_date;
+use crate::not_empty::NotEmpty;
 
 type Shares = Decimal<18, 6>;
 
@@ -216,7 +217,11 @@ impl Output {
                  published name",
                 landed.file
             );
-            return Err(Error::validation("quality_blocked", message));
+            let dataset = match self {
+                Self::Consolidated(_) => RegshoDaily::NAME,
+                Self::Single(..) => RegshoFacilityDaily::NAME,
+            };
+            return Err(Error::blocked(NotEmpty::NAME, dataset, message));
         };
         let day = day.to_string();
         match self {

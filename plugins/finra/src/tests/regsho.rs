@@ -108,7 +108,9 @@ fn an_empty_day_is_declared_and_only_a_facility_that_says_so_may_have_one() {
     assert_eq!(host.check(&NotEmpty, RegshoFacilityDaily::NAME).unwrap()[0].status, Status::Fail);
 
     let error = six("FNRAshvol.txt", &[]).run(&DailyPipeline).unwrap_err();
-    assert_eq!(error.code, "quality_blocked");
+    assert_eq!(error, Error::blocked("not_empty", RegshoFacilityDaily::NAME, error.message.clone()));
+    let error = six("day.txt", &[]).run(&DailyPipeline).unwrap_err();
+    assert_eq!(error, Error::blocked("not_empty", RegshoDaily::NAME, error.message.clone()));
 }
 
 #[test]
