@@ -144,6 +144,21 @@ fn a_file_and_its_correction_in_one_folder_become_two_revisions() {
 }
 
 #[test]
+fn a_bad_file_that_stays_in_the_folder_is_in_quarantine_once() {
+    let host = TestHost::new();
+    host.file("drop/CNMSshvol20210201.txt", regsho("20210201", &THREE_ROWS).replace("\n3\n", "\n4\n"));
+    let first = pick_up(&host).exits(3).json();
+    let second = pick_up(&host).exits(3).json();
+    assert_eq!(first["captures"], second["captures"]);
+    assert_eq!(host.ask(&["quarantine", "list"]).exits(0).json().as_array().unwrap().len(), 1);
+    let shown = host.ask(&["runs", "show", second["run_id"].as_str().unwrap()]).exits(0).json();
+    assert_eq!(shown["captures"], second["captures"]);
+    let capture = first["captures"][0]["capture_id"].as_str().unwrap();
+    host.ask(&["quarantine", "release", capture]).exits(0);
+    assert_eq!(host.query("SELECT count(*) AS n FROM finra.regsho_daily"), json!([{"n": 3}]));
+}
+
+#[test]
 fn the_five_real_days_have_the_known_totals() {
     let host = TestHost::new();
     for day in 25..=29 {
