@@ -139,6 +139,31 @@ fn a_header_alone() {
 }
 
 #[test]
+fn a_header_alone_fails_its_check_even_where_no_partition_can_be_told() {
+    let host = TestHost::new();
+    let regsho = "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market\n";
+    let zacks = "\"Symbol\",\"Company\",\"Market Cap(M)\",\"Time\",\"Estimate\",\"Reported\",\"Surprise\",\"%Surp\",\
+                 \"%Price Change**\",\"%Rev Surprise\",\"Date\"\n";
+    for (pipeline, name, text, dataset) in [
+        (PIPELINE, "day.txt", regsho, "finra.regsho_daily"),
+        ("finra.otc_weekly", "week_20251215.csv", &otc_weekly(&[]), "finra.otc_venue_volume"),
+        ("earnings.surprises", "quarter.csv", zacks, "earnings.surprises"),
+    ] {
+        let report = fails(host.run(pipeline, &host.file(name, text), &[]), 3, "validation", "quality_blocked");
+        assert_eq!(failed_checks(&report), ["not_empty"], "{name}");
+        assert_eq!(report["captures"], json!([]));
+        let found = host.ask(&["quality", "--run", report["run_id"].as_str().unwrap()]).exits(0).json();
+        assert_eq!((&found[0]["dataset"], &found[0]["status"]), (&json!(dataset), &json!("FAIL")), "{found}");
+    }
+    // Where the week and the tier are known, the empty week waits in quarantine.
+    let file = host.file("week.csv", otc_weekly(&[]));
+    let known = host.run("finra.otc_weekly", &file, &["-p", "tier=OTC", "-p", "week_ending=2025-11-14"]);
+    let report = fails(known, 3, "validation", "quality_blocked");
+    assert_eq!(failed_checks(&report), ["not_empty"]);
+    assert_eq!(report["captures"][0]["partition"], json!({"week_ending": "2025-11-14", "tier": "OTC"}));
+}
+
+#[test]
 fn an_empty_consolidated_day() {
     let host = TestHost::new();
     let answer = deliver(&host, regsho("20210128", &[]));
@@ -153,6 +178,19 @@ fn a_cut_last_line() {
     let report = blocked(&host, answer, "last_line_complete");
     assert!(failed_checks(&report).contains(&"trailer_count"), "the trailer is missing too");
     assert_eq!(report["rejected"], 1);
+}
+
+#[test]
+fn a_last_line_cut_just_before_its_last_field() {
+    let host = TestHost::new();
+    let file = host.file("NQBXshvol20210128.txt", "DATE|SYMBOL|SHORT VOLUME|TOTAL VOLUME|MARKET\n20210128|AAA|1|25|");
+    let report = fails(host.run(PIPELINE, &file, &[]), 3, "validation", "quality_blocked");
+    assert_eq!(failed_checks(&report), ["last_line_complete"]);
+    let text = otc_weekly(&["OTC|A|A Co|X ATS|XXXX|5|12|2025-12-15"]);
+    let cut = text.trim_end().trim_end_matches("2025-12-15");
+    let file = host.file("finra_otc_weekly_otc_20251215.csv", cut);
+    let report = fails(host.run("finra.otc_weekly", &file, &[]), 3, "validation", "quality_blocked");
+    assert_eq!(failed_checks(&report), ["last_line_complete"]);
 }
 
 #[test]
@@ -217,6 +255,17 @@ fn rows_of_another_day() {
     let host = TestHost::new();
     let answer = deliver(&host, regsho("20210127", &THREE_ROWS));
     blocked(&host, answer, "date_matches_file");
+}
+
+#[test]
+fn rows_of_several_days_replace_no_day() {
+    let host = TestHost::new();
+    let whole = host.file("CNMSshvol20210127.txt", regsho("20210127", &THREE_ROWS));
+    host.run(PIPELINE, &whole, &[]).exits(0);
+    let text = regsho("20210128", &THREE_ROWS).replacen("20210128", "20210127", 1);
+    let report = fails(host.run(PIPELINE, &host.file("day.txt", text), &[]), 3, "validation", "quality_blocked");
+    assert_eq!(failed_checks(&report), ["date_matches_file"]);
+    assert_eq!(host.query("SELECT count(*) AS n FROM finra.regsho_daily"), json!([{"n": 3}]));
 }
 
 #[test]

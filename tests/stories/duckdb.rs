@@ -41,6 +41,56 @@ fn duckdb_attaches_the_file_and_returns_the_same_rows_latest_and_as_of() {
 }
 
 #[test]
+fn duckdb_agrees_on_numbers_written_plainly() {
+    let Some(mut duck) = Duck::start() else { return };
+    let host = TestHost::new();
+    deliver(
+        &host,
+        &[
+            "AAA|49047927.127418|0|49047927.127418|Q",
+            "BBB|0.3|0|1|Q",
+            "MAX|999999999999.999999|0|999999999999.999999|N",
+        ],
+    );
+    duck.attach(&host.data().join("spine.db"));
+    for filter in [
+        "total_volume = 49047927.127418",
+        "total_volume <> 49047927.127418",
+        "total_volume > 999999999999.999998",
+        "total_volume BETWEEN 0.5 AND 49047927.127418",
+        "total_volume IN (1, 49047927.127418)",
+        "total_volume NOT IN (1.0, 49047927.127418)",
+        "total_volume > 49047927",
+        "total_volume = 4.9047927127418e7",
+        "short_ratio = 0.3",
+        "short_ratio < 0.5",
+        "short_ratio >= 3e-1",
+        "short_volume = CAST(total_volume AS DECIMAL(30,6)) * 0.3",
+        "short_volume / total_volume = 0.3",
+        "CAST(short_volume AS DECIMAL(30,6)) + 0.7 = total_volume",
+        "short_volume / 3 < 0.1000001",
+        "total_volume > (SELECT avg(total_volume) FROM {})",
+    ] {
+        let sql = format!("SELECT symbol FROM {{}} WHERE {filter} ORDER BY symbol");
+        let theirs = duck.rows(&sql.replace("{}", "lake.finra.regsho_daily"));
+        assert_eq!(host.query(&sql.replace("{}", "finra.regsho_daily")), theirs, "{filter}");
+    }
+    for value in [
+        "sum(total_volume)",
+        "sum(CASE WHEN symbol = 'AAA' THEN 9223372036854775807 ELSE 9007199254740993 END)",
+        "max(CAST(total_volume AS DECIMAL(30,6))) + 0.000001",
+        "min(CAST(total_volume AS DECIMAL(30,6)) * 1.5)",
+        "cast(123456789012345678.123456 as decimal(24,6))",
+        "0.1 + 0.2",
+    ] {
+        let sql = format!("SELECT CAST({value} AS VARCHAR) AS v FROM {{}} LIMIT 1");
+        let sql = if value.contains("volume") || value.contains("sum") { sql } else { sql.replace(" FROM {}", "") };
+        let theirs = duck.rows(&sql.replace("{}", "lake.finra.regsho_daily"));
+        assert_eq!(host.query(&sql.replace("{}", "finra.regsho_daily")), theirs, "{value}");
+    }
+}
+
+#[test]
 fn duckdb_reads_while_a_host_serves_and_writes() {
     let Some(mut duck) = Duck::start() else { return };
     let host = TestHost::new();

@@ -1,5 +1,7 @@
 //! Analysts read with SQL, and with SQL nobody writes or reads anything else.
 
+use std::process::Stdio;
+
 use serde_json::json;
 use tests::TestHost;
 use tests::files::{THREE_ROWS, regsho};
@@ -43,6 +45,46 @@ fn sql_that_writes_or_reads_files_is_refused() {
     }
     assert!(!host.folder().join("out.parquet").exists());
     assert_eq!(host.query("SELECT count(*) AS n FROM finra.regsho_daily"), json!([{"n": 3}]));
+}
+
+/// The most memory that a process held, by what the kernel says while it lives.
+fn peak_bytes(child: &mut std::process::Child) -> u64 {
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or_default() * 1024);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    peak
+}
+
+#[test]
+fn no_sql_takes_the_process_far_beyond_the_memory_of_a_query() {
+    let host = host();
+    let much = "x".repeat(1_000);
+    let nested = (0..3).fold(format!("'{much}'"), |text, _| format!("replace({text}, 'x', '{much}')"));
+    let steps: Vec<String> = (1..34).map(|at| format!("s{at} AS (SELECT s || s AS s FROM s{})", at - 1)).collect();
+    let doubled = format!(
+        "WITH s0 AS (SELECT symbol AS s FROM finra.regsho_daily WHERE symbol = 'AAA'), {} SELECT length(s) FROM s33",
+        steps.join(", ")
+    );
+    // The answer fits, and what people would be shown of it does not.
+    let columns: Vec<String> = (0..24).map(|at| format!("value + {at}")).collect();
+    let shown = format!("SELECT {} FROM generate_series(1, 1000000)", columns.join(", "));
+    for (sql, format) in [(format!("SELECT length({nested})"), "json"), (doubled, "json"), (shown, "table")] {
+        let mut command = host.command(&["query", &sql, "-o", format]);
+        let errors = host.folder().join("errors");
+        let log = std::fs::File::create(&errors).unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let peak = peak_bytes(&mut child);
+        let errors = std::fs::read_to_string(&errors).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{sql:.80}: {errors}");
+        assert!(errors.contains("query_memory"), "{sql:.80}: {errors}");
+        assert!(peak < 2 * 1024 * 1024 * 1024, "{sql:.80} took {peak} bytes");
+    }
 }
 
 #[test]

@@ -121,6 +121,43 @@ fn a_row_without_shares_has_no_ratio() {
     assert_eq!(host.query("SELECT short_ratio FROM finra.regsho_facility_daily"), json!([{"short_ratio": null}]));
 }
 
+/// Runs the source on the granted folder `drop`.
+fn pick_up(host: &TestHost) -> tests::Answer {
+    let config = host.file("spine.toml", "[plugins.finra.grants]\nfolders = { drop = \"drop\" }\n");
+    host.ask(&["run", "finra.regsho_drop", "--config", config.to_str().unwrap()])
+}
+
+#[test]
+fn a_file_and_its_correction_in_one_folder_become_two_revisions() {
+    let host = TestHost::new();
+    host.file("drop/CNMSshvol20210201.txt", regsho("20210201", &["AAA|1|0|2|Q", "BBB|1|0|2|Q"]));
+    host.file("drop/CNMSshvol20210201_Updated.txt", regsho("20210201", &["CCC|1|0|2|Q"]));
+    host.file("drop/FNSQshvol20210201.txt", regsho("20210201", &["AAA|1|0|2|Q"]));
+    let first = pick_up(&host).exits(0).json();
+    assert_eq!(first["captures"].as_array().unwrap().len(), 2, "a consolidated file and a facility's: {first}");
+    let second = pick_up(&host).exits(0).json();
+    assert_eq!((&second["captures"][0]["revision"], &second["rows_in"]), (&json!(2), &json!(1)), "{second}");
+    assert_eq!(host.query("SELECT symbol FROM finra.regsho_daily"), json!([{"symbol": "CCC"}]));
+    let history = host.query("SELECT count(*) AS n FROM finra.regsho_daily_history WHERE _revision = 1");
+    assert_eq!(history, json!([{"n": 2}]));
+    assert_eq!(pick_up(&host).exits(0).json()["captures"], json!([]));
+}
+
+#[test]
+fn a_bad_file_that_stays_in_the_folder_is_in_quarantine_once() {
+    let host = TestHost::new();
+    host.file("drop/CNMSshvol20210201.txt", regsho("20210201", &THREE_ROWS).replace("\n3\n", "\n4\n"));
+    let first = pick_up(&host).exits(3).json();
+    let second = pick_up(&host).exits(3).json();
+    assert_eq!(first["captures"], second["captures"]);
+    assert_eq!(host.ask(&["quarantine", "list"]).exits(0).json().as_array().unwrap().len(), 1);
+    let shown = host.ask(&["runs", "show", second["run_id"].as_str().unwrap()]).exits(0).json();
+    assert_eq!(shown["captures"], second["captures"]);
+    let capture = first["captures"][0]["capture_id"].as_str().unwrap();
+    host.ask(&["quarantine", "release", capture]).exits(0);
+    assert_eq!(host.query("SELECT count(*) AS n FROM finra.regsho_daily"), json!([{"n": 3}]));
+}
+
 #[test]
 fn the_five_real_days_have_the_known_totals() {
     let host = TestHost::new();

@@ -12,6 +12,7 @@ mod output;
 mod owner;
 mod progress;
 mod remote;
+mod resident;
 mod shutdown;
 mod system;
 

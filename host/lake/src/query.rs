@@ -8,19 +8,24 @@
 //! the same view gives the same rows in the same order (`now()`, `random()` and `uuid()` apart), because everything
 //! runs in one partition.
 //!
-//! Limits: memory is what DataFusion's operators and the collected answer hold; what one function call makes for one
-//! batch (8,192 rows) is not counted, which is why the functions that turn a number into that many bytes are left out.
+//! Limits: memory is what DataFusion's operators and the collected answer hold. What one function call makes for one
+//! batch (8,192 rows), or for a constant while the query is planned, is not counted here: the functions that turn a
+//! number into that many bytes are left out, and whoever gives a query a process of its own watches what the process
+//! holds ([`QueryLimits::resident_bytes`]).
 
 mod answer;
 mod catalog;
+mod checked;
 mod constants;
 mod errors;
 mod extent;
 mod names;
+mod numbers;
 mod run;
 mod session;
 mod statement;
 mod store;
+mod sums;
 mod table;
 mod value;
 
@@ -28,6 +33,8 @@ mod value;
 mod tests;
 
 use std::time::Duration;
+
+use model::{Failure, FailureKind};
 
 pub use answer::QueryAnswer;
 pub use extent::extent;
@@ -45,6 +52,22 @@ pub struct QueryLimits {
 }
 
 impl QueryLimits {
+    /// What a process that answers this one query may hold in all: beside the limit there are its code, pages of the
+    /// files that are being read, and the batch at work.
+    pub const fn resident_bytes(&self) -> u64 {
+        self.memory_bytes.saturating_add(512 * 1024 * 1024)
+    }
+
+    /// The failure of a query that needs more memory than it may use.
+    pub fn out_of_memory(&self) -> Failure {
+        let bytes = self.memory_bytes;
+        let message =
+            format!("the query needs more than {bytes} bytes of memory: select fewer rows or columns, or aggregate");
+        Failure::new(FailureKind::Validation, "query_memory", message)
+            .detail("limit", "query.memory_bytes")
+            .detail("value", bytes.to_string())
+    }
+
     /// The defaults: 1 GiB, 60 seconds, 1,000,000 rows.
     pub const fn standard() -> Self {
         Self { memory_bytes: 1024 * 1024 * 1024, wall_clock: Duration::from_secs(60), rows: 1_000_000 }

@@ -232,6 +232,8 @@ pub enum CaptureOutcome {
     Publish { staged: crate::capture::StagedCapture, expected_head: Option<CaptureId> },
     /// Keep it from readers until an operator decides.
     Quarantine { staged: crate::capture::StagedCapture },
+    /// An operator already has this content in quarantine, so nothing was written.
+    Held { dataset: DatasetName, partition: Partition, capture_id: CaptureId, rows: u64, content_hash: Digest },
     /// The head already has this content.
     Unchanged { dataset: DatasetName, partition: Partition, head: crate::capture::Head },
 }

@@ -16,7 +16,7 @@ use crate::identity::{self, InputsRead};
 use crate::job::{Course, Job, cancelled};
 use crate::parts::Versions;
 use crate::publish;
-use crate::verdict::{Tally, Verdict, apply_severities, judge};
+use crate::verdict::{Tally, Verdict, apply_severities, blocked_by_guest, judge};
 
 /// What an attempt came to.
 #[derive(Debug)]
@@ -134,7 +134,10 @@ impl Job {
         };
         let Answer { result, checks: by_plugin, cursor, .. } = match answer {
             Ok(answer) => answer,
-            Err(failure) => return Attempted::Decided(known(self.failed(failure))),
+            Err(failure) => {
+                let quality = blocked_by_guest(&failure, &self.target.manifest).into_iter().collect();
+                return Attempted::Decided(Conclusion { quality, ..known(self.failed(failure)) });
+            }
         };
         checks.extend(by_plugin);
         apply_severities(&mut checks, &self.target.manifest, &self.shared.parts.severities);

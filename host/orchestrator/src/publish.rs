@@ -49,11 +49,21 @@ pub(crate) async fn outcomes(
     stream::iter(writes).buffered(job.writers()).try_collect().await
 }
 
-/// Writes captures that a check keeps from being published.
+/// Writes captures that a check keeps from being published. One whose content already waits in quarantine is named
+/// again: a bad file that stays in a folder does not fill the disk, run by run.
 pub(crate) async fn quarantined(job: &Job, captures: Vec<Prepared>) -> Result<Vec<CaptureOutcome>, Failure> {
-    let writes = captures
-        .into_iter()
-        .map(|capture| async move { Ok(CaptureOutcome::Quarantine { staged: stage(job, capture).await? }) });
+    let wanted = captures.iter().map(|it| (it.dataset.clone(), it.partition.clone(), it.content_hash)).collect();
+    let held = job.shared.parts.ledger.held(wanted).await?;
+    let writes = captures.into_iter().enumerate().map(|(at, capture)| {
+        let held = held.get(at).copied().flatten();
+        async move {
+            let Some(capture_id) = held else {
+                return Ok(CaptureOutcome::Quarantine { staged: stage(job, capture).await? });
+            };
+            let Prepared { dataset, partition, rows, content_hash, .. } = capture;
+            Ok(CaptureOutcome::Held { dataset, partition, capture_id, rows, content_hash })
+        }
+    });
     stream::iter(writes).buffered(job.writers()).try_collect().await
 }
 

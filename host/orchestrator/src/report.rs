@@ -68,6 +68,15 @@ fn capture(outcome: &CaptureOutcome) -> RunCapture {
             content_hash: staged.content_hash,
             unchanged: false,
         },
+        CaptureOutcome::Held { dataset, partition, capture_id, rows, content_hash } => RunCapture {
+            dataset: dataset.clone(),
+            partition: partition.clone(),
+            capture_id: *capture_id,
+            revision: None,
+            rows: *rows,
+            content_hash: *content_hash,
+            unchanged: false,
+        },
         CaptureOutcome::Unchanged { dataset, partition, head } => RunCapture {
             dataset: dataset.clone(),
             partition: partition.clone(),

@@ -111,6 +111,30 @@ pub(crate) fn status(failure: &Failure, cancel_asked: bool) -> RunStatus {
     }
 }
 
+/// The check that a guest says it failed, where it gave up because of it: `quality_blocked` with the details `check` and
+/// `dataset`. None for a check that the dataset does not declare.
+///
+/// The host itself judges only what has rows or a partition. There is nothing here that an operator could publish
+/// instead, so the severity is not asked.
+pub(crate) fn blocked_by_guest(failure: &Failure, manifest: &Manifest) -> Option<CheckResult> {
+    let detail = |name: &str| failure.details.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    if failure.code != "quality_blocked" {
+        return None;
+    }
+    let dataset = manifest.dataset(&detail("dataset")?.parse().ok()?)?;
+    let check = dataset.checks.iter().find(|check| Some(&check.name) == detail("check"))?;
+    Some(CheckResult {
+        check: check.name.clone(),
+        dataset: dataset.name.clone(),
+        category: check.category,
+        severity: Severity::Block,
+        status: CheckStatus::Fail,
+        message: failure.message.clone(),
+        actual: None,
+        expected: None,
+    })
+}
+
 /// Applies what the operator decided about severities, and records a failed check that only warns as WARN.
 ///
 /// A check that the plugin declares as a warning and the operator raised to block does block with its warnings.
@@ -241,6 +265,30 @@ mod tests {
         let mut checks = [check("unique_key", CheckStatus::Fail, Severity::Block)];
         apply_severities(&mut checks, &manifest("warn"), &decided("unique_key", Severity::Warn));
         assert!(checks[0].blocks());
+    }
+
+    #[test]
+    fn a_guest_that_gives_up_for_a_check_has_failed_it_if_the_dataset_declares_it() {
+        let failure = |code: &str, check: &str, dataset: &str| {
+            let failure = Failure::new(FailureKind::Validation, code, "no rows");
+            blocked_by_guest(&failure.detail("check", check).detail("dataset", dataset), &manifest("warn"))
+        };
+        let found = failure("quality_blocked", "band", "d.t").unwrap();
+        assert!(found.blocks());
+        assert_eq!((found.check.as_str(), found.message.as_str()), ("band", "no rows"));
+        assert_eq!(found.category, CheckCategory::Completeness);
+        for (code, check, dataset) in [
+            ("trapped", "band", "d.t"),
+            ("quality_blocked", "other", "d.t"),
+            ("quality_blocked", "band", "d.other"),
+            ("quality_blocked", "band", "?"),
+        ] {
+            assert_eq!(failure(code, check, dataset), None);
+        }
+        assert_eq!(
+            blocked_by_guest(&Failure::new(FailureKind::Validation, "quality_blocked", ""), &manifest("warn")),
+            None
+        );
     }
 
     #[test]

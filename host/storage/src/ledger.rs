@@ -8,12 +8,12 @@ use model::failure::Failure;
 use model::plugin::PluginRecord;
 use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
 use model::run::{Concluded, Conclusion, LogLine, RunReport};
-use model::{DatasetName, Digest, Manifest, Partition, RunId};
+use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId};
 
 use crate::commands::append_log::AppendLog;
 use crate::commands::register::Registration;
 use crate::failure::failed;
-use crate::read::heads;
+use crate::read::{heads, held};
 use crate::storage::Storage;
 
 #[async_trait::async_trait]
@@ -32,6 +32,11 @@ impl Ledger for Storage {
         let mut connection = self.reads.acquire().await.map_err(failed("read the latest captures"))?;
         let heads = heads::read(&mut connection, &wanted).await?;
         Ok(heads.into_iter().map(|head| head.map(|head| head.head)).collect())
+    }
+
+    async fn held(&self, wanted: Vec<(DatasetName, Partition, Digest)>) -> Result<Vec<Option<CaptureId>>, Failure> {
+        let mut connection = self.reads.acquire().await.map_err(failed("read what is in quarantine"))?;
+        held::read(&mut connection, &wanted).await
     }
 
     async fn append_log(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), Failure> {

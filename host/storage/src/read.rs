@@ -3,6 +3,7 @@
 pub(crate) mod captures;
 pub(crate) mod findings;
 pub(crate) mod heads;
+pub(crate) mod held;
 pub(crate) mod plugins;
 pub(crate) mod runs;
 pub(crate) mod view;

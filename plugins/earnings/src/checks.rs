@@ -5,6 +5,23 @@ use spine_sdk::prelude::*;
 use crate::pipeline::compared;
 use crate::tables::Surprises;
 
+/// A file has rows.
+#[derive(Debug)]
+pub struct NotEmpty;
+
+impl Check for NotEmpty {
+    const NAME: &'static str = "not_empty";
+
+    fn spec() -> CheckSpec {
+        CheckSpec::block(Category::Completeness, "The file has rows.").on::<Surprises>()
+    }
+
+    /// The pipeline blocks a file without rows itself, with this check's name; whatever comes this far has some.
+    fn check(&self, _dataset: &str, _host: &Host) -> Result<Vec<Finding>, Error> {
+        Ok(Vec::new())
+    }
+}
+
 /// The vendor's percentage is ours, as far as rounding lets both be right.
 #[derive(Debug)]
 pub struct VendorSurprise;

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 
 use spine_sdk::prelude::*;
 
+use crate::checks::NotEmpty;
 use crate::surprise::{Magnitude, Surprise};
 use crate::tables::{Russell3000, Surprises, Zacks};
 use crate::vendor;
@@ -73,14 +74,13 @@ impl Pipeline for SurprisesPipeline {
             written = output.write_lines(part.rows, part.lines)?;
             host.progress(written, None);
         }
-        // An error and no check `not_empty`: the host judges only datasets that have a row or a declared partition, and
-        // a partition needs the month that a file without rows does not tell.
+        // The check `not_empty` fails here: a partition needs the month, which a file without rows does not tell.
         if reader.info().data_lines() == Some(0) {
             let message = format!(
                 "`{}` has a header and no rows: it is cut, and no month can be told from it",
                 params.file.name()
             );
-            return Err(Error::validation("quality_blocked", message));
+            return Err(Error::blocked(NotEmpty::NAME, Surprises::NAME, message));
         }
         COMPARED.set(Some(compared));
         host.stage("judged", written)?;

@@ -101,7 +101,7 @@ fn the_host_checks_header_keys_and_the_last_line() {
 #[test]
 fn a_header_alone_is_blocked() {
     let error = zacks("").run(&SurprisesPipeline).unwrap_err();
-    assert_eq!((error.kind, error.code.as_str()), (Kind::Validation, "quality_blocked"));
+    assert_eq!(error, Error::blocked("not_empty", "earnings.surprises", error.message.clone()));
     assert!(error.message.contains("a header and no rows"), "{}", error.message);
 }
 

@@ -51,6 +51,19 @@ impl Error {
         Self::new(Kind::Validation, code, message)
     }
 
+    /// Input that a check of `dataset` blocks before there is a row or a partition for the host to judge: the run ends
+    /// as it does when a declared check fails, and the host records the check as failed.
+    ///
+    /// ```
+    /// use spine_sdk::prelude::*;
+    ///
+    /// let error = Error::blocked("not_empty", "earnings.surprises", "`a.csv` has a header and no rows");
+    /// assert_eq!((error.kind, error.code.as_str()), (Kind::Validation, "quality_blocked"));
+    /// ```
+    pub fn blocked(check: &str, dataset: &str, message: impl Into<String>) -> Self {
+        Self::validation("quality_blocked", message).detail("check", check).detail("dataset", dataset)
+    }
+
     pub fn config(code: &str, message: impl Into<String>) -> Self {
         Self::new(Kind::Config, code, message)
     }

@@ -58,6 +58,8 @@ pub(super) struct Comparison {
     pub(super) column: usize,
     pub(super) operator: &'static str,
     pub(super) operands: [(Index, i8); 3],
+    /// Whether numbers are written in digits, and not as casts of texts.
+    pub(super) plain: bool,
 }
 
 pub(super) const OPERATORS: [&str; 11] =
@@ -162,6 +164,6 @@ fn question() -> impl Strategy<Value = Question> {
 
 fn comparison() -> impl Strategy<Value = Comparison> {
     let operand = || (any::<Index>(), -1..=1_i8);
-    (0..COLUMNS.len(), select(OPERATORS.to_vec()), operand(), operand(), operand())
-        .prop_map(|(column, operator, a, b, c)| Comparison { column, operator, operands: [a, b, c] })
+    (0..COLUMNS.len(), select(OPERATORS.to_vec()), operand(), operand(), operand(), any::<bool>())
+        .prop_map(|(column, operator, a, b, c, plain)| Comparison { column, operator, operands: [a, b, c], plain })
 }

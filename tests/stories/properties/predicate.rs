@@ -16,6 +16,7 @@ struct Test {
     column: usize,
     operator: &'static str,
     operands: Vec<Value>,
+    plain: bool,
 }
 
 impl Predicate {
@@ -50,7 +51,7 @@ impl Predicate {
 
 impl Test {
     fn new(comparison: &Comparison, expected: &Expected) -> Option<Self> {
-        let Comparison { mut column, operator, operands } = comparison.clone();
+        let Comparison { mut column, operator, operands, plain } = comparison.clone();
         if operator == "ISNAN" {
             column = COLUMNS.iter().position(|(name, ..)| *name == "ratio")?;
         }
@@ -60,12 +61,13 @@ impl Test {
             (_, true) => return None,
             _ => operands.iter().map(|(index, step)| index.get(&known).beside(*step)).collect(),
         };
-        Some(Self { column, operator, operands })
+        Some(Self { column, operator, operands, plain })
     }
 
     fn sql(&self, dialect: Dialect) -> String {
         let name = COLUMNS[self.column].0;
-        let operands: Vec<String> = self.operands.iter().map(|value| value.sql(dialect)).collect();
+        let literal = |value: &Value| if self.plain { value.plain_sql(dialect) } else { value.sql(dialect) };
+        let operands: Vec<String> = self.operands.iter().map(literal).collect();
         match self.operator {
             "IS NULL" | "IS NOT NULL" => format!("{name} {}", self.operator),
             "ISNAN" => format!("isnan({name})"),

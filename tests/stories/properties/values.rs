@@ -101,6 +101,18 @@ impl Value {
         }
     }
 
+    /// As people write it: numbers in digits.
+    pub(super) fn plain_sql(&self, dialect: Dialect) -> String {
+        match (self, dialect) {
+            (Self::Whole(_) | Self::Decimal(..), _) => self.text(),
+            // Without an exponent it is a decimal for DuckDB, which then rounds twice on the way to the nearest float.
+            (Self::Float(value), Dialect::Duck) if value.is_finite() => format!("{value:e}"),
+            (Self::Float(value), Dialect::Ours) if value.is_finite() => self.text(),
+            (Self::Text(_) | Self::Float(_) | Self::Day(_) | Self::Time(_) | Self::Bool(_), _) => self.sql(dialect),
+        }
+    }
+
+    /// With the type of its column.
     pub(super) fn sql(&self, dialect: Dialect) -> String {
         match (self, dialect) {
             (Self::Text(text), _) => format!("'{}'", text.replace('\'', "''")),

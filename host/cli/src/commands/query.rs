@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lake::query::{QueryLimits, extent, query};
+use lake::query::{QueryAnswer, QueryLimits, extent, query};
 use model::failure::FailureKind;
 use model::ports::AsOf;
 use model::{Failure, Timestamp};
 
 use super::ledger;
 use crate::args::Global;
-use crate::output::{Format, Output, Rows, row_count};
+use crate::output::{Format, Output, Rows, complain_about, row_count};
+use crate::resident::exceeds;
 
 /// Query published data with SQL, latest or as of a time
 ///
@@ -49,27 +50,47 @@ impl QueryCommand {
         };
         let ledger = ledger(global).await?;
         let view = ledger.catalog_for(as_of, |dataset| extent(&sql, dataset)).await?;
-        let answer = query(&captures_folder(global)?, view, &sql, QueryLimits::standard()).await?;
-        let snapshot = format!("_snapshot {} of {}", answer.snapshot.id, answer.snapshot.at);
-        match output.format {
-            Format::Json => {
-                output.write(|out| answer.write_json(out))?;
-                // The answer is the rows alone.
-                crate::output::note(&snapshot);
-            }
-            Format::Csv => output.write(|out| {
-                writeln!(out, "# {snapshot}")?;
-                answer.write_csv(out)
-            })?,
-            Format::Table => {
-                let (header, rows) = answer.rows_as_text();
-                let footer = format!("{}, {snapshot}", row_count(rows.len() as u64));
-                let numeric = answer.numeric_columns();
-                output.rows(&Rows { header, rows, numeric, empty: "", footer: Some(footer) })?;
+        let limits = QueryLimits::standard();
+        let captures = captures_folder(global)?;
+        let too_large = |held: u64| limits.out_of_memory().detail("resident_bytes", held.to_string());
+        let answer = tokio::select! {
+            answer = query(&captures, view, &sql, limits.clone()) => answer?,
+            held = exceeds(limits.resident_bytes()) => return Err(too_large(held)),
+        };
+        // The answer is written on another thread, so that somebody can look at its memory meanwhile.
+        let shown = tokio::task::spawn_blocking(move || show(&answer, output));
+        tokio::select! {
+            shown = shown => shown.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())),
+            held = exceeds(limits.resident_bytes()) => {
+                // That thread may hold standard output: no more is written there.
+                let failure = too_large(held);
+                complain_about(&failure);
+                Ok(failure.exit_code())
             }
         }
-        Ok(0)
     }
+}
+
+fn show(answer: &QueryAnswer, output: Output) -> Result<u8, Failure> {
+    let snapshot = format!("_snapshot {} of {}", answer.snapshot.id, answer.snapshot.at);
+    match output.format {
+        Format::Json => {
+            output.write(|out| answer.write_json(out))?;
+            // The answer is the rows alone.
+            crate::output::note(&snapshot);
+        }
+        Format::Csv => output.write(|out| {
+            writeln!(out, "# {snapshot}")?;
+            answer.write_csv(out)
+        })?,
+        Format::Table => {
+            let (header, rows) = answer.rows_as_text();
+            let footer = format!("{}, {snapshot}", row_count(rows.len() as u64));
+            let numeric = answer.numeric_columns();
+            output.rows(&Rows { header, rows, numeric, empty: "", footer: Some(footer) })?;
+        }
+    }
+    Ok(0)
 }
 
 fn captures_folder(global: &Global) -> Result<PathBuf, Failure> {

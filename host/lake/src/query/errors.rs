@@ -24,7 +24,7 @@ pub(super) fn failure(error: &DataFusionError, limits: &QueryLimits) -> Failure 
         | DataFusionError::Substrait(_) => {
             bad_sql(format!("the SQL cannot be carried out{}: {}", place(error), root.message()))
         }
-        DataFusionError::ResourcesExhausted(_) => out_of_memory(limits).because(root),
+        DataFusionError::ResourcesExhausted(_) => limits.out_of_memory().because(root),
         DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) | DataFusionError::ParquetError(_) => {
             unreadable(root)
         }
@@ -39,16 +39,6 @@ pub(super) fn failure(error: &DataFusionError, limits: &QueryLimits) -> Failure 
             format!("the query engine failed, which is a defect: {}", root.message()),
         ),
     }
-}
-
-/// The answer and the operators need more memory than a query may use.
-pub(super) fn out_of_memory(limits: &QueryLimits) -> Failure {
-    let bytes = limits.memory_bytes;
-    let message =
-        format!("the query needs more than {bytes} bytes of memory: select fewer rows or columns, or aggregate");
-    Failure::new(FailureKind::Validation, "query_memory", message)
-        .detail("limit", "query.memory_bytes")
-        .detail("value", bytes.to_string())
 }
 
 pub(super) fn too_many_rows(limits: &QueryLimits) -> Failure {

@@ -7,9 +7,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -42,15 +43,28 @@ pub async fn query(
 ) -> Result<QueryAnswer, Failure> {
     let work = Work { captures_dir: captures_dir.to_owned(), view, sql: sql.to_owned(), limits: limits.clone() };
     let (sender, answer) = oneshot::channel();
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("query".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || work.serve(sender))
         .map_err(|error| engine_failed(&format!("no thread could be started: {error}")))?;
     match tokio::time::timeout(limits.wall_clock, answer).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(engine_failed("its thread ended without an answer")),
+        Ok(Err(_)) => Err(panicked(thread, &limits)),
         Err(_) => Err(errors::too_slow(&limits)),
+    }
+}
+
+/// The failure of a query whose thread ended without an answer.
+fn panicked(thread: JoinHandle<()>, limits: &QueryLimits) -> Failure {
+    // What the thread would have answered through is gone already, so it is about to end.
+    let Err(panic) = thread.join() else { return engine_failed("its thread ended without an answer") };
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    match text {
+        // Arrow's way to say that the texts of one column of one batch are more than 2 GiB.
+        Some(text) if text.contains("offset overflow") => limits.out_of_memory(),
+        Some(text) => engine_failed(text),
+        None => engine_failed("its thread panicked"),
     }
 }
 
@@ -90,12 +104,16 @@ impl Work {
         let catalog = ViewCatalog(Arc::clone(&self.view));
         let state = session::session(&self.captures_dir, &catalog, &self.limits)?;
         let Planned { plan, names } = statement::plan(&state, &catalog, &self.sql, &self.limits).await?;
-        let fields = plan.schema().fields().clone();
-        let batches = self.collect(&state, &plan).await?;
-        QueryAnswer::new(&fields, &names, batches, self.view.snapshot)
+        let (schema, batches) = self.collect(&state, &plan).await?;
+        QueryAnswer::new(schema.fields(), &names, batches, self.view.snapshot)
     }
 
-    async fn collect(&self, state: &SessionState, plan: &LogicalPlan) -> Result<Vec<RecordBatch>, Failure> {
+    /// The rows, with the types that they have after all rules: a plan as it was written may have others.
+    async fn collect(
+        &self,
+        state: &SessionState,
+        plan: &LogicalPlan,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>), Failure> {
         let failed = |error| errors::failure(&error, &self.limits);
         let plan = state.create_physical_plan(plan).await.map_err(failed)?;
         let mut stream = execute_stream(plan, state.task_ctx()).map_err(failed)?;
@@ -110,7 +128,7 @@ impl Work {
             held.try_grow(memory(&batch)).map_err(failed)?;
             batches.push(batch);
         }
-        Ok(batches)
+        Ok((stream.schema(), batches))
     }
 }
 

@@ -12,6 +12,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{SessionStateDefaults, context::SessionConfig};
 use datafusion::logical_expr::ScalarUDF;
+use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use model::Failure;
@@ -19,7 +20,9 @@ use model::Failure;
 use super::QueryLimits;
 use super::catalog::{CATALOG, ViewCatalog};
 use super::errors;
+use super::numbers::ExactNumbers;
 use super::store::{CAPTURES_URL, CaptureStore};
+use super::sums;
 use super::table::capture_path;
 
 /// Functions that make as many bytes as a number says, in one call that no memory limit sees.
@@ -45,9 +48,11 @@ pub(super) fn session(
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(scalar_functions())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
-        .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+        .with_aggregate_functions(sums::aggregate_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_table_functions(table_functions.into_iter().map(|it| (it.name().to_owned(), it)).collect())
+        .with_analyzer_rules(analyzer_rules())
+        .with_optimizer_rules(logical_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();
     // `now()` is the time at which the query starts, everywhere in it.
@@ -67,6 +72,8 @@ fn config() -> SessionConfig {
     // Errors say line and column.
     options.sql_parser.collect_spans = true;
     options.sql_parser.map_string_types_to_utf8view = false;
+    // `0.1` is a tenth and not the float next to it; `numbers` says what becomes of it.
+    options.sql_parser.parse_float_as_decimal = true;
     // Joins and top-k would push filters into the scan that were not checked for NaN.
     options.optimizer.enable_dynamic_filter_pushdown = false;
     options.optimizer.enable_topk_dynamic_filter_pushdown = false;
@@ -76,6 +83,19 @@ fn config() -> SessionConfig {
     options.optimizer.enable_sort_pushdown = false;
     options.optimizer.repartition_file_scans = false;
     config
+}
+
+/// DataFusion's rules, after ours for numbers.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let ours: Arc<dyn AnalyzerRule + Send + Sync> = Arc::new(ExactNumbers);
+    std::iter::once(ours).chain(Analyzer::new().rules).collect()
+}
+
+/// DataFusion's rules without the one that adds what was added before: a sum of sums of decimals has another type than
+/// the sum.
+fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let rules = Optimizer::new().rules.into_iter();
+    rules.filter(|rule| rule.name() != "single_distinct_aggregation_to_group_by").collect()
 }
 
 /// DataFusion's rules without the one that gives a scan every filter above it: the table chooses its own, see

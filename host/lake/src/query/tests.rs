@@ -3,6 +3,7 @@
 mod fixture;
 mod formats;
 mod limits;
+mod numbers;
 mod pruning;
 mod refusals;
 mod second_reader;

@@ -266,8 +266,18 @@ impl DelimitedRows {
     }
 
     /// Whether the file ends with a whole line. Known at the end of the rows.
+    ///
+    /// A line without its end may be whole all the same, if it is a row and something stands in its last field: a cut
+    /// just before that field leaves a row too.
     pub(crate) fn last_line_complete(&self) -> bool {
-        self.last_was_row || !self.file.unterminated
+        !self.file.unterminated || (self.last_was_row && !self.ends_with_delimiter())
+    }
+
+    fn ends_with_delimiter(&self) -> bool {
+        let delimiter = self.file.syntax.delimiter;
+        let rows = &self.file.text.bytes[self.file.rows.clone()];
+        let last = rows.iter().rev().find(|byte| **byte == delimiter || !byte.is_ascii_whitespace());
+        last == Some(&delimiter)
     }
 
     /// The way almost every line goes: no quotes in it, every field fits. Returns where the next line begins, or none

@@ -1,4 +1,7 @@
 //! An input opened by the first of its declared formats that fits.
+//!
+//! JSON Lines has no header: its first line says what the file is, and where that line is broken, the first one that is
+//! an object does. Such a file is looked at again only after no format fitted, so that it takes no file from another.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,26 +94,44 @@ impl OpenInput {
         for &format in formats {
             let columns: Vec<_> = format.columns.iter().cloned().map(Arc::new).collect();
             match fit(&content, format, &columns, bytes_max) {
-                Ok(layout) => {
-                    return Ok(Self {
-                        file_name: kept.file_name.clone(),
-                        digest: kept.digest,
-                        bytes: kept.bytes.len() as u64,
-                        format: format.clone(),
-                        schema: schema(format),
-                        columns,
-                        layout,
-                        rejects: Arc::clone(rejects),
-                        place,
-                        touched: AtomicBool::new(false),
-                        account: Mutex::default(),
-                        line_starts: OnceLock::new(),
-                    });
-                }
+                Ok(layout) => return Ok(Self::new(kept, format, columns, layout, rejects, place)),
                 Err(misfit) => misfits.push((format.name.as_str(), misfit)),
             }
         }
+        // A broken document may well hold lines that are objects.
+        if !misfits.iter().any(|(_, misfit)| matches!(misfit, Misfit::Document(_))) {
+            for &format in formats.iter().filter(|format| matches!(format.kind, FormatKind::JsonLines)) {
+                let columns: Vec<_> = format.columns.iter().cloned().map(Arc::new).collect();
+                if let Some(layout) = fit_broken_lines(&content, &columns) {
+                    return Ok(Self::new(kept, format, columns, layout, rejects, place));
+                }
+            }
+        }
         Err(unfit(&kept.file_name, &misfits))
+    }
+
+    fn new(
+        kept: &KeptInput,
+        format: &FileFormat,
+        columns: Vec<Arc<FormatColumn>>,
+        layout: Layout,
+        rejects: &Arc<Collector>,
+        place: Place,
+    ) -> Self {
+        Self {
+            file_name: kept.file_name.clone(),
+            digest: kept.digest,
+            bytes: kept.bytes.len() as u64,
+            format: format.clone(),
+            schema: schema(format),
+            columns,
+            layout,
+            rejects: Arc::clone(rejects),
+            place,
+            touched: AtomicBool::new(false),
+            account: Mutex::default(),
+            line_starts: OnceLock::new(),
+        }
     }
 
     pub(crate) fn account(&self) -> MutexGuard<'_, Account> {
@@ -243,9 +264,23 @@ fn fit_lines(text: &Text, columns: &[Arc<FormatColumn>]) -> Result<Layout, Misfi
         return Err(Misfit::Header("a JSON object in each line".to_owned(), first_line(&text.bytes)));
     }
     let objects = ObjectReader::new(columns);
-    let first = text.bytes.split(|&byte| byte == b'\n').find(|line| objects.keys(line).is_some());
-    check_keys(&objects, columns, first)?;
+    check_keys(&objects, columns, first_object(text, &objects))?;
     Ok(Layout::JsonLines(text.bytes.clone()))
+}
+
+/// JSON Lines whose first line is broken: a later one is an object with the due keys.
+fn fit_broken_lines(content: &Bytes, columns: &[Arc<FormatColumn>]) -> Option<Layout> {
+    let text = text(content).ok()?;
+    let objects = ObjectReader::new(columns);
+    let first = first_object(&text, &objects)?;
+    check_keys(&objects, columns, Some(first)).ok()?;
+    Some(Layout::JsonLines(text.bytes.clone()))
+}
+
+/// The first line that is an object.
+fn first_object<'a>(text: &'a Text, objects: &ObjectReader) -> Option<&'a [u8]> {
+    let mut lines = text.bytes.split(|&byte| byte == b'\n');
+    lines.find(|line| line.trim_ascii_start().starts_with(b"{") && objects.keys(line).is_some())
 }
 
 /// The first object stands for the header: it has every column that every row must have.

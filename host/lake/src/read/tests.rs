@@ -148,6 +148,30 @@ fn a_file_that_ends_in_the_middle_of_a_line_says_so() {
 }
 
 #[test]
+fn a_file_cut_just_before_its_last_field_is_no_whole_file() {
+    let whole = |rows: &str, format: &str| {
+        let (rows, rejects, end) = read(&open(rows, format));
+        (rows.num_rows(), rejects.len(), info(&end, "last_line_complete").unwrap().to_owned())
+    };
+    let regsho = |last: &str| whole(&format!("{HEADER}\n20210128|A|1|0|25|Q\n20210128|B|1|0|25|{last}"), REGSHO);
+    for cut in ["", " ", "\t", "\r"] {
+        assert_eq!(regsho(cut), (2, 0, "false".to_owned()), "{cut:?}");
+    }
+    for ended in ["\n", "\r\n", " \n", "Q", "Q ", "Q\n"] {
+        assert_eq!(regsho(ended), (2, 0, "true".to_owned()), "{ended:?}");
+    }
+    let tabs = r#"{"name":"tabs","kind":"delimited","delimiter":"\t","columns":[
+        {"header":"s","name":"s","type":"utf8"},{"header":"n","name":"n","type":"int64","nullable":true,"nulls":[""]}]}"#;
+    assert_eq!(whole("s\tn\nA\t1\nB\t", tabs).2, "false");
+    assert_eq!(whole("s\tn\nA\t1\nB\t2", tabs).2, "true");
+    // An empty text in quotes was written as such.
+    let quoted = r#"{"name":"csv","kind":"delimited","delimiter":",","quote":"\"","columns":[
+        {"header":"s","name":"s","type":"utf8"},{"header":"t","name":"t","type":"utf8"}]}"#;
+    assert_eq!(whole("s,t\nA,\"\"", quoted), (1, 0, "true".to_owned()));
+    assert_eq!(whole("s,t\nA,", quoted).2, "false");
+}
+
+#[test]
 fn an_empty_day_has_a_trailer_of_zero_and_no_rows() {
     let (rows, rejects, end) = read(&open(format!("{HEADER}\r\n0\r\n"), REGSHO));
     assert_eq!((rows.num_rows(), rejects.len()), (0, 0));
@@ -278,6 +302,28 @@ fn a_text_that_is_too_long_costs_its_line_in_every_kind_of_file() {
         let message = &rejects[0].message;
         assert!(message.contains("column `s`") && message.contains("longer than 14 characters"), "{message}");
     }
+}
+
+#[test]
+fn json_lines_are_known_by_their_first_object_when_the_first_line_is_broken() {
+    let columns = r#""columns":[{"header":"s","name":"symbol","type":"utf8"}]"#;
+    let lines_of = format!(r#"{{"name":"lines","kind":"json_lines",{columns}}}"#);
+    let document = format!(r#"{{"name":"doc","kind":"json",{columns}}}"#);
+    for broken in ["\"s\":\"A\"}", "oops", "[1,", "7"] {
+        let file = format!("{broken}\n{{\"s\":\"B\"}}\n");
+        let (rows, rejects, end) = read(&open(&file, &lines_of));
+        assert_eq!((lines(&rows), info(&end, "data_lines")), (vec![2], Some("2")), "{broken}");
+        let found: Vec<_> = rejects.iter().map(|it| (it.line.unwrap(), it.code.as_str(), it.raw.as_deref())).collect();
+        assert_eq!(found, [(1, "bad_document", Some(broken))]);
+    }
+    let either = [document.as_str(), lines_of.as_str(), REGSHO];
+    assert_eq!(open_any(b"oops\n{\"s\":\"B\"}\n", &either).unwrap().format.name, "lines");
+    // A document over several lines stays a document, whole or broken.
+    let reversed = [lines_of.as_str(), document.as_str()];
+    assert_eq!(open_any(b"[\n{\"s\":\"A\"},\n{\"s\":\"B\"}\n]", &reversed).unwrap().format.name, "doc");
+    assert_eq!(code("[\n{\"s\":\"A\"},\n{\"s\":\"B\"}\n", &reversed), "bad_document");
+    assert_eq!(code("oops\n{\"t\":\"B\"}\n", &[&lines_of]), "header_mismatch");
+    assert_eq!(code("oops\n[]\n", &[&lines_of]), "header_mismatch");
 }
 
 #[test]

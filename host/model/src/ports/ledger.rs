@@ -7,7 +7,7 @@ use crate::capture::Head;
 use crate::catalog::CatalogView;
 use crate::dataset::{DatasetName, Partition};
 use crate::failure::Failure;
-use crate::ids::{Digest, RunId};
+use crate::ids::{CaptureId, Digest, RunId};
 use crate::manifest::Manifest;
 use crate::plugin::{PluginRecord, PluginRef};
 use crate::run::{Concluded, Conclusion, Conditions, LogLine, RunKind, RunReport};
@@ -30,6 +30,9 @@ pub trait Ledger: Debug + Send + Sync {
 
     /// The latest published capture of each partition, in the order asked.
     async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure>;
+
+    /// The capture of each partition that is in quarantine with this content, in the order asked.
+    async fn held(&self, wanted: Vec<(DatasetName, Partition, Digest)>) -> Result<Vec<Option<CaptureId>>, Failure>;
 
     /// Adds lines to the log of a run that has not ended, after those that are there.
     ///

@@ -153,6 +153,19 @@ async fn a_blocking_check_puts_the_captures_in_quarantine() {
 }
 
 #[tokio::test]
+async fn content_that_waits_in_quarantine_is_named_again_and_not_written_twice() {
+    let bench = Bench::new().await;
+    let blocked = |content: &str| format!("rows_in 1\ncapture 1 1 {content}\ncheck trailer_count FAIL block");
+    let first = bench.run(&blocked("a")).await;
+    let again = bench.run(&blocked("a")).await;
+    assert_eq!(error_code(&again), "quality_blocked");
+    assert_eq!(again.captures, first.captures);
+    assert_eq!((bench.ledger.state().quarantined, bench.lake.written.lock().unwrap().len()), (1, 1));
+    let other = bench.run(&blocked("b")).await;
+    assert_ne!(other.captures[0].capture_id, first.captures[0].capture_id);
+}
+
+#[tokio::test]
 async fn force_does_not_override_a_block() {
     let bench = Bench::new().await;
     let script = "rows_in 1\ncapture 1 1 a\ncheck trailer_count FAIL block";

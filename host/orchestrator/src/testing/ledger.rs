@@ -9,7 +9,7 @@ use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
 use model::run::{CaptureOutcome, Concluded, Conclusion, LogLine, RunCapture, RunReport, RunStatus};
-use model::{DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
+use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
 use tokio::sync::watch;
 
 type Place = (DatasetName, Partition);
@@ -33,6 +33,7 @@ pub(crate) struct State {
     pub(crate) logs: BTreeMap<RunId, Vec<LogLine>>,
     /// What the next calls of `append_log` fail with.
     pub(crate) append_fails: VecDeque<Failure>,
+    held: BTreeMap<(DatasetName, Partition, Digest), CaptureId>,
     /// What the next calls of `conclude` fail with.
     pub(crate) conclude_fails: VecDeque<Failure>,
     /// Plugin names whose datasets do not fit.
@@ -106,6 +107,11 @@ impl Ledger for FakeLedger {
     async fn heads(&self, wanted: Vec<Place>) -> Result<Vec<Option<Head>>, Failure> {
         let state = self.state();
         Ok(wanted.iter().map(|place| state.published.get(place).and_then(|all| all.last().cloned())).collect())
+    }
+
+    async fn held(&self, wanted: Vec<(DatasetName, Partition, Digest)>) -> Result<Vec<Option<CaptureId>>, Failure> {
+        let state = self.state();
+        Ok(wanted.iter().map(|wanted| state.held.get(wanted).copied()).collect())
     }
 
     async fn append_log(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), Failure> {
@@ -228,8 +234,13 @@ impl State {
             }
             CaptureOutcome::Quarantine { staged } => {
                 self.quarantined += 1;
+                let content = (staged.dataset.clone(), staged.partition.clone(), staged.content_hash);
+                self.held.insert(content, staged.capture_id);
                 let (capture_id, rows, content_hash) = (staged.capture_id, staged.rows, staged.content_hash);
                 (&staged.dataset, &staged.partition, capture_id, None, rows, content_hash, false)
+            }
+            CaptureOutcome::Held { dataset, partition, capture_id, rows, content_hash } => {
+                (dataset, partition, *capture_id, None, *rows, *content_hash, false)
             }
             CaptureOutcome::Unchanged { dataset, partition, head } => {
                 (dataset, partition, head.capture_id, Some(head.revision), head.rows, head.content_hash, true)

@@ -1,7 +1,7 @@
 //! Captures that wait for an operator.
 
 use model::ports::{AsOf, Ledger};
-use model::run::RunStatus;
+use model::run::{CaptureOutcome, Conclusion, RunStatus};
 use model::{CaptureId, CaptureState, Partition};
 
 use super::support::{Bench, sales};
@@ -29,6 +29,28 @@ async fn a_quarantined_capture_gets_the_next_revision_when_it_is_released() {
     assert_eq!(bench.number("SELECT COUNT(*) FROM ducklake_file_column_stats").await, 12);
     let next = bench.publish(vec![bench.staged("2021-01-28", 4, 3)]).await.unwrap();
     assert_eq!(next.records[0].revision, Some(3));
+}
+
+#[tokio::test]
+async fn content_in_quarantine_is_found_until_somebody_decides() {
+    let bench = Bench::new().await;
+    let held = bench.quarantine(bench.staged("2021-01-28", 1, 3)).await.records.remove(0);
+    let content = (held.dataset.clone(), held.partition.clone(), held.content_hash);
+    let other = bench.staged("2021-01-28", 2, 3);
+    let wanted = vec![(other.dataset, other.partition, other.content_hash), content.clone()];
+    assert_eq!(bench.storage.held(wanted).await.unwrap(), [None, Some(held.capture_id)]);
+
+    let run = bench.running().await;
+    let (dataset, partition, content_hash) = content.clone();
+    let again = CaptureOutcome::Held { dataset, partition, capture_id: held.capture_id, rows: 3, content_hash };
+    let conclusion = Conclusion { captures: vec![again], ..bench.ended(run, RunStatus::Failed) };
+    let concluded = bench.storage.conclude(conclusion).await.unwrap();
+    assert!(concluded.records.is_empty());
+    assert_eq!(bench.storage.report(run).await.unwrap().unwrap().captures, concluded.report.captures);
+    assert_eq!(bench.storage.quarantined().await.unwrap(), [held.clone()]);
+
+    bench.storage.discard(held.capture_id).await.unwrap();
+    assert_eq!(bench.storage.held(vec![content]).await.unwrap(), [None]);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use super::tables::{OtcSymbolSummary, OtcVenueShare, OtcVenueVolume, WeeklyFile}
 use super::tier::Tier;
 use super::totals::{self, Volume};
 use crate::evidence::{self, Evidence};
+use crate::not_empty::NotEmpty;
 
 params! {
     pub struct WeeklyParams {
@@ -174,7 +175,7 @@ impl Outputs {
         let name = params.file.name();
         let Some(tier) = tier else {
             let message = format!("`{name}` has a header and no rows, and neither its name nor `tier` tells the tier");
-            return Err(Error::validation("quality_blocked", message));
+            return Err(Error::blocked(NotEmpty::NAME, OtcVenueVolume::NAME, message));
         };
         let week = weeks.of_tier(tier, name)?.to_string();
         let partition = [("week_ending", week.as_str()), ("tier", tier.name())];

@@ -3,6 +3,10 @@
 //! Files are found in order of name, a page at a time. The cursor lists every file already taken with its size and
 //! time, so a late file is found although its name sorts early, and a corrected file is taken again. A file whose name
 //! is not one of the publishers' is left alone.
+//!
+//! One run takes one file of a day and feed, since a capture is one delivery: of several, the oldest, and by name among
+//! equals. The others wait for the next run and become revisions of their own. Until the last page of a run, the cursor
+//! remembers who waits, or the next page would find them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -41,6 +45,10 @@ impl Source for Drop {
         let present = host.files(FOLDER)?;
         let taken = since.as_ref().map(taken_of).transpose()?.unwrap_or_default();
         let page = page(&present, &taken);
+        for file in &page.waiting {
+            let why = "another file of its day and feed is taken now, and a capture is one delivery";
+            host.log(Level::Info, "a file waits for the next run", &[("file", file.as_str()), ("why", why)]);
+        }
         let partitions = page
             .new
             .iter()
@@ -71,38 +79,80 @@ impl Source for Drop {
 /// Files already taken, with the version each had.
 type Taken = BTreeMap<String, String>;
 
+/// In place of a version: the file is new, and waits for the next run.
+const WAITING: &str = "waiting";
+
 /// One page of what is new.
 #[derive(Debug, PartialEq)]
 struct NewFiles {
     new: Vec<(String, String)>,
+    /// Files that begin to wait in this page.
+    waiting: Vec<String>,
     cursor: String,
     more: bool,
+}
+
+/// A file of the folder that is one of the publishers'.
+struct Known<'a> {
+    name: &'a str,
+    version: String,
+    modified_us: Option<i64>,
+    /// What its rows are a partition of.
+    delivery: (&'static str, NaiveDate),
+}
+
+impl<'a> Known<'a> {
+    fn of(file: &'a FileEntry) -> Option<Self> {
+        let delivery = delivery(&file.name)?;
+        Some(Self { name: &file.name, version: version(file), modified_us: file.modified_us, delivery })
+    }
 }
 
 /// The next files that were not taken in this version, and the cursor after them. Files that are gone leave the
 /// cursor, so it grows with the folder and not with time.
 fn page(present: &[FileEntry], taken: &Taken) -> NewFiles {
     // The host lists files in order of name.
-    let known: Vec<(&str, String)> =
-        present.iter().filter(|file| is_daily(&file.name)).map(|file| (file.name.as_str(), version(file))).collect();
-    let is_new = |name: &str, version: &String| taken.get(name) != Some(version);
-    let new: Vec<(String, String)> = known
-        .iter()
-        .filter(|(name, version)| is_new(name, version))
-        .map(|(name, version)| ((*name).to_owned(), version.clone()))
-        .collect();
-    let more = new.len() > PAGE_FILES;
-    let new: Vec<_> = new.into_iter().take(PAGE_FILES).collect();
-    let mut cursor = String::new();
-    for (name, version) in &known {
-        let in_page = new.iter().any(|(file, _)| file == name);
-        let before = if in_page { Some(version) } else { taken.get(*name) };
-        if let Some(version) = before {
-            // Writing to a text does not fail.
-            let _ = writeln!(cursor, "{version}\t{name}");
+    let known: Vec<Known<'_>> = present.iter().filter_map(Known::of).collect();
+    let before = |file: &Known<'_>| taken.get(file.name).map(String::as_str);
+    let new = |file: &&Known<'_>| ![Some(file.version.as_str()), Some(WAITING)].contains(&before(file));
+    let mut first: BTreeMap<_, &Known<'_>> = BTreeMap::new();
+    for file in known.iter().filter(new) {
+        let first = first.entry(file.delivery).or_insert(file);
+        if (file.modified_us, file.name) < (first.modified_us, first.name) {
+            *first = file;
         }
     }
-    NewFiles { new, cursor, more }
+    let (mut now, mut waiting) = (Vec::new(), Vec::new());
+    for file in known.iter().filter(new) {
+        match first.get(&file.delivery) {
+            Some(first) if first.name == file.name => now.push(file),
+            _ => waiting.push(file.name),
+        }
+    }
+    let more = now.len() > PAGE_FILES;
+    now.truncate(PAGE_FILES);
+    let mut cursor = String::new();
+    for file in &known {
+        let version = if now.iter().any(|taken| taken.name == file.name) {
+            Some(file.version.as_str())
+        } else if waiting.contains(&file.name) {
+            Some(WAITING)
+        } else {
+            before(file)
+        };
+        // The run ends with this page: whoever waits is new to the next run.
+        let version = version.filter(|version| more || *version != WAITING);
+        if let Some(version) = version {
+            // Writing to a text does not fail.
+            let _ = writeln!(cursor, "{version}\t{}", file.name);
+        }
+    }
+    NewFiles {
+        new: now.into_iter().map(|file| (file.name.to_owned(), file.version.clone())).collect(),
+        waiting: waiting.into_iter().map(str::to_owned).collect(),
+        cursor,
+        more,
+    }
 }
 
 fn taken_of(cursor: &Cursor) -> Result<Taken, Error> {
@@ -115,12 +165,13 @@ fn taken_of(cursor: &Cursor) -> Result<Taken, Error> {
     Ok(taken)
 }
 
-/// Returns whether this is a publisher's name: `<facility>shvol<YYYYMMDD>` and anything after it.
-fn is_daily(name: &str) -> bool {
+/// Feed and day of a file with a publisher's name: `<facility>shvol<YYYYMMDD>` and anything after it.
+fn delivery(name: &str) -> Option<(&'static str, NaiveDate)> {
     let named_so = name.get(4..9).is_some_and(|word| word.eq_ignore_ascii_case("shvol"));
     // A line of the cursor holds one name.
     let one_line = !name.contains(['\n', '\r']);
-    named_so && one_line && Facility::from_file_name(name).is_some() && in_file_name(name).is_some()
+    let feed = Facility::from_file_name(name).filter(|_| named_so && one_line)?;
+    Some((feed.name(), in_file_name(name)?))
 }
 
 fn version(file: &FileEntry) -> String {
@@ -178,6 +229,32 @@ mod tests {
             found.extend(names(&current).into_iter().map(str::to_owned));
         }
         assert_eq!(found, files.iter().map(|file| file.name.clone()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn of_two_files_of_one_day_and_feed_the_older_comes_first_and_the_other_in_the_next_run() {
+        let at = |name: &str, modified_us| FileEntry { modified_us: Some(modified_us), ..entry(name, 5) };
+        let (first, updated) = ("CNMSshvol20210201.txt", "CNMSshvol20210201_Updated.txt");
+        let files = [at(first, 9), at(updated, 8), at("FNSQshvol20210201.txt", 1)];
+        let run = page(&files, &Taken::new());
+        assert_eq!(names(&run), [updated, "FNSQshvol20210201.txt"]);
+        assert_eq!((run.waiting.as_slice(), run.more), ([first.to_owned()].as_slice(), false));
+        let second = next(&files, &run);
+        assert_eq!((names(&second), second.waiting.len()), (vec![first], 0));
+        assert_eq!(names(&next(&files, &second)), [""; 0]);
+        let same_time = page(&[at(first, 7), at(updated, 7)], &Taken::new());
+        assert_eq!(names(&same_time), [first]);
+    }
+
+    #[test]
+    fn a_file_that_waits_is_not_found_by_a_later_page_of_its_run() {
+        let mut files: Vec<FileEntry> = (1..=20).map(|day| entry(&format!("CNMSshvol202102{day:02}.txt"), 5)).collect();
+        files.insert(1, entry("CNMSshvol20210201_Updated.txt", 5));
+        let first = page(&files, &Taken::new());
+        assert_eq!((first.new.len(), first.waiting.len(), first.more), (PAGE_FILES, 1, true));
+        let second = next(&files, &first);
+        assert_eq!((second.new.len(), second.waiting.len(), second.more), (4, 0, false));
+        assert_eq!(names(&next(&files, &second)), ["CNMSshvol20210201_Updated.txt"]);
     }
 
     #[test]

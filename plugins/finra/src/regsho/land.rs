@@ -12,6 +12,7 @@ use spine_sdk::prelude::*;
 use super::facility::{Facility, Whose};
 use super::tables::{RegshoDaily, RegshoFacilityDaily};
 use crate::evidence::{self, Evidence};
+use crate::not_empty::NotEmpty;
 
 type Shares = Decimal<18, 6>;
 
@@ -220,7 +221,11 @@ impl Output {
                  published name",
                 landed.file
             );
-            return Err(Error::validation("quality_blocked", message));
+            let dataset = match self {
+                Self::Consolidated(_) => RegshoDaily::NAME,
+                Self::Single(..) => RegshoFacilityDaily::NAME,
+            };
+            return Err(Error::blocked(NotEmpty::NAME, dataset, message));
         };
         let day = day.to_string();
         match self {

@@ -129,7 +129,8 @@ fn a_header_alone_is_an_empty_week_that_blocks() {
     host.run(&WeeklyPipeline).unwrap();
     assert_eq!(found(&host), ["not_empty"]);
     assert_eq!(host.declared::<OtcVenueVolume>().len(), 1);
-    assert_eq!(weekly("x_20251215.csv", &[]).run(&WeeklyPipeline).unwrap_err().code, "quality_blocked");
+    let error = weekly("x_20251215.csv", &[]).run(&WeeklyPipeline).unwrap_err();
+    assert_eq!(error, Error::blocked("not_empty", OtcVenueVolume::NAME, error.message.clone()));
 }
 
 #[test]

@@ -108,7 +108,25 @@ fn an_empty_day_is_declared_and_only_a_facility_that_says_so_may_have_one() {
     assert_eq!(host.check(&NotEmpty, RegshoFacilityDaily::NAME).unwrap()[0].status, Status::Fail);
 
     let error = six("FNRAshvol.txt", &[]).run(&DailyPipeline).unwrap_err();
-    assert_eq!(error.code, "quality_blocked");
+    assert_eq!(error, Error::blocked("not_empty", RegshoFacilityDaily::NAME, error.message.clone()));
+    let error = six("day.txt", &[]).run(&DailyPipeline).unwrap_err();
+    assert_eq!(error, Error::blocked("not_empty", RegshoDaily::NAME, error.message.clone()));
+}
+
+#[test]
+fn a_file_of_several_days_is_blocked_whatever_its_name_says() {
+    let rows = ["20210127|A|1|0|4|Q", "20210128|B|1|0|4|Q", "20210128|C|1|0|4|Q"];
+    for (name, expected) in [("day.txt", "one date"), ("CNMSshvol20210128.txt", "2021-01-28")] {
+        let host = six(name, &rows);
+        host.run(&DailyPipeline).unwrap();
+        let found = host.check(&DateMatchesFile, RegshoDaily::NAME).unwrap();
+        assert_eq!((found.len(), found[0].status), (1, Status::Fail), "{name}");
+        assert!(found[0].message.contains("2021-01-27 (1 rows), 2021-01-28 (2 rows)"), "{}", found[0].message);
+        assert!(found[0].details.contains(&("expected".to_owned(), expected.to_owned())), "{:?}", found[0].details);
+    }
+    let host = six("day.txt", &rows[1..]);
+    host.run(&DailyPipeline).unwrap();
+    assert_eq!(host.check(&DateMatchesFile, RegshoDaily::NAME).unwrap(), []);
 }
 
 #[test]
@@ -127,7 +145,7 @@ fn the_dates_of_rows_name_and_calendar_must_agree() {
     assert_eq!(fails("CNMSshvol20210118.txt", &["20210118|A|1|0|4|Q"]), (false, true), "a holiday");
     assert_eq!(fails("CNMSshvol20210130.txt", &["20210130|A|1|0|4|Q"]), (false, true), "a Saturday");
     assert_eq!(fails("CNMSshvol20250109.txt", &["20250109|A|1|0|4|Q"]), (false, true), "a day of mourning");
-    assert_eq!(fails("day.txt", &["20210128|A|1|0|4|Q", "20210131|B|1|0|4|Q"]), (false, true));
+    assert_eq!(fails("day.txt", &["20210128|A|1|0|4|Q", "20210131|B|1|0|4|Q"]), (true, true));
     assert_eq!(fails("CNMSshvol20210118.txt", &[]), (false, true), "an empty holiday");
     assert_eq!(fails("CNMSshvol20300107.txt", &["20300107|A|1|0|4|Q"]), (false, true), "outside the calendar");
 }

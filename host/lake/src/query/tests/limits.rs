@@ -44,6 +44,14 @@ async fn sorting_grouping_joining_and_collecting_are_limited_in_memory() {
 }
 
 #[tokio::test]
+async fn more_text_than_a_column_holds_is_too_much_memory_too() {
+    let much = format!("replace('{}', 'x', '{}')", "x".repeat(300), "y".repeat(3_000));
+    let sql = format!("SELECT length({much} || value) FROM generate_series(1, 8192)");
+    let failure = TestLake::new().ask(&sql).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), limit(&failure)), ("query_memory", Some("query.memory_bytes")), "{failure}");
+}
+
+#[tokio::test]
 async fn an_answer_within_its_memory_is_not_counted_twice() {
     // 1.6 MB of rows, sorted: the sorter's memory is given back before the answer holds its slices.
     let limits = QueryLimits { memory_bytes: 16 * 1024 * 1024, ..QueryLimits::standard() };

@@ -49,7 +49,7 @@ pub(super) async fn deliver(
                 deliveries.push((held::delivery(staged, conclusion.run_id, plugin), head.as_ref()));
             }
             CaptureOutcome::Quarantine { staged } => tables.check(&staged.dataset, &staged.partition)?,
-            CaptureOutcome::Unchanged { .. } => {}
+            CaptureOutcome::Held { .. } | CaptureOutcome::Unchanged { .. } => {}
         }
     }
     let author = run.plugin_name.as_deref().unwrap_or("spine");
@@ -59,7 +59,7 @@ pub(super) async fn deliver(
     let held = conclusion.captures.iter().filter_map(|outcome| match outcome {
         CaptureOutcome::Publish { staged, .. } => Some((staged, published.next())),
         CaptureOutcome::Quarantine { staged } => Some((staged, None)),
-        CaptureOutcome::Unchanged { .. } => None,
+        CaptureOutcome::Held { .. } | CaptureOutcome::Unchanged { .. } => None,
     });
     let held: Vec<Held<'_>> = held
         .map(|(staged, published)| Held {
@@ -87,6 +87,15 @@ fn delivered(conclusion: &Conclusion, held: &[Held<'_>]) -> Delivered {
             content_hash: record.content_hash,
             unchanged: false,
         }),
+        CaptureOutcome::Held { dataset, partition, capture_id, rows, content_hash } => Some(RunCapture {
+            dataset: dataset.clone(),
+            partition: partition.clone(),
+            capture_id: *capture_id,
+            revision: None,
+            rows: *rows,
+            content_hash: *content_hash,
+            unchanged: false,
+        }),
         CaptureOutcome::Unchanged { dataset, partition, head } => Some(RunCapture {
             dataset: dataset.clone(),
             partition: partition.clone(),
@@ -106,7 +115,9 @@ fn partition(outcome: &CaptureOutcome) -> (DatasetName, Partition) {
         CaptureOutcome::Publish { staged, .. } | CaptureOutcome::Quarantine { staged } => {
             (staged.dataset.clone(), staged.partition.clone())
         }
-        CaptureOutcome::Unchanged { dataset, partition, .. } => (dataset.clone(), partition.clone()),
+        CaptureOutcome::Held { dataset, partition, .. } | CaptureOutcome::Unchanged { dataset, partition, .. } => {
+            (dataset.clone(), partition.clone())
+        }
     }
 }
 
@@ -124,7 +135,7 @@ fn distinct(wanted: &[(DatasetName, Partition)]) -> Result<(), Failure> {
 /// A capture is judged against the head that its run saw, so that head must still be the head.
 fn check_head(outcome: &CaptureOutcome, head: Option<&PartitionHead>) -> Result<(), Failure> {
     let (dataset, partition, expected): (_, _, Option<CaptureId>) = match outcome {
-        CaptureOutcome::Quarantine { .. } => return Ok(()),
+        CaptureOutcome::Quarantine { .. } | CaptureOutcome::Held { .. } => return Ok(()),
         CaptureOutcome::Publish { staged, expected_head } => (&staged.dataset, &staged.partition, *expected_head),
         CaptureOutcome::Unchanged { dataset, partition, head } => (dataset, partition, Some(head.capture_id)),
     };

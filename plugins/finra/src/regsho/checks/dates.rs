@@ -2,11 +2,11 @@
 
 use spine_sdk::prelude::*;
 
-use super::super::land::landed_in;
+use super::super::land::{Landed, landed_in};
 use super::super::tables::{RegshoDaily, RegshoFacilityDaily};
 use crate::calendar::{self, Session};
 
-/// Every row has the date that the file's name has.
+/// Every row has one date, and the file's name has the same if it has one.
 #[derive(Debug)]
 pub struct DateMatchesFile;
 
@@ -14,25 +14,34 @@ impl Check for DateMatchesFile {
     const NAME: &'static str = "date_matches_file";
 
     fn spec() -> CheckSpec {
-        CheckSpec::block(Category::Integrity, "The dates in the rows are the date in the name of the file.")
+        CheckSpec::block(Category::Integrity, "The rows have one date, the one in the name of the file.")
             .on::<RegshoDaily>()
             .on::<RegshoFacilityDaily>()
     }
 
     fn check(&self, dataset: &str, _host: &Host) -> Result<Vec<Finding>, Error> {
-        let mut findings = Vec::new();
-        for file in landed_in(dataset)? {
-            let Some(named) = file.named else { continue };
-            for (day, rows) in file.dates.iter().filter(|(day, _)| **day != named) {
-                let message = format!(
-                    "{rows} rows of `{}` have the date {day}, but its name says {named}: the content is of another day",
-                    file.file
-                );
-                findings.push(Finding::fail(message).actual(day.to_string()).expected(named.to_string()));
-            }
-        }
-        Ok(findings)
+        Ok(landed_in(dataset)?.iter().filter_map(of_one_day).collect())
     }
+}
+
+/// A finding if the file is not of one day, or not of the day in its name.
+///
+/// Whoever published several days in one file would replace each of them with a fragment.
+fn of_one_day(file: &Landed) -> Option<Finding> {
+    let name = &file.file;
+    let days: Vec<String> = file.dates.iter().map(|(day, rows)| format!("{day} ({rows} rows)")).collect();
+    let named = file.named.map(|named| named.to_string());
+    if days.len() > 1 {
+        let days = days.join(", ");
+        let message = format!("`{name}` has rows of several days, {days}, but a daily file is of one");
+        return Some(Finding::fail(message).actual(days).expected(named.unwrap_or_else(|| "one date".to_owned())));
+    }
+    let (day, rows) = file.dates.first_key_value()?;
+    let named = named.filter(|named| named != &day.to_string())?;
+    let message = format!(
+        "{rows} rows of `{name}` have the date {day}, but its name says {named}: the content is of another day"
+    );
+    Some(Finding::fail(message).actual(day.to_string()).expected(named))
 }
 
 /// Every date is a session of the exchange.
