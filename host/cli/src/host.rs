@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lake::{KnownFiles, LocalLake};
+use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use orchestrator::Orchestrator;

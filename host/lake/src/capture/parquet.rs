@@ -84,10 +84,10 @@ impl PreparedCapture {
         for batch in self.rows.read()? {
             statistics.iter_mut().zip(batch?.columns()).for_each(|(statistics, array)| statistics.add(array));
         }
+        let (capture, run) = (capture.to_string(), run.to_string());
         let properties = self.properties(&statistics, origin::stamp(&capture, &run))?;
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let mut writer = ArrowWriter::try_new_with_options(Tail::new(file), Arc::clone(&schema), options)?;
-        let (capture, run) = (capture.to_string(), run.to_string());
         for batch in self.rows.read()? {
             let batch = batch?;
             let id = |id: &String| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(id, batch.num_rows())));
