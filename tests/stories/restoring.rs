@@ -87,7 +87,7 @@ fn captures_without_their_database_are_not_begun_anew() {
     let all = captures(&host);
     let kept = tempfile::tempdir().unwrap();
     copy_database(&host.data(), kept.path());
-    DATABASE.map(|name| drop(std::fs::remove_file(host.data().join(name))));
+    DATABASE.iter().for_each(|name| drop(std::fs::remove_file(host.data().join(name))));
 
     let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
     let refused = host.run("finra.regsho_daily", &file, &[]).exits(2);

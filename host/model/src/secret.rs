@@ -46,12 +46,17 @@ impl Secrets {
         }
     }
 
-    /// Hides the secrets in every text of a JSON value.
+    /// Hides the secrets in every text of a JSON value, names included.
     pub fn hide_in_json(&self, value: &mut Value) {
         match value {
             Value::String(text) => self.hide_in(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in_json(item)),
-            Value::Object(members) => members.values_mut().for_each(|member| self.hide_in_json(member)),
+            Value::Object(members) => {
+                for (name, mut member) in std::mem::take(members) {
+                    self.hide_in_json(&mut member);
+                    members.insert(self.hide(&name).into_owned(), member);
+                }
+            }
             Value::Number(number) => {
                 let text = number.to_string();
                 if let Cow::Owned(hidden) = self.hide(&text) {
@@ -98,9 +103,9 @@ mod tests {
         assert_eq!(secrets.hide("key hunter22, hunter2 and 12345"), "key (secret), (secret) and (secret)");
         assert_eq!(secrets.hide(r#"{"key": "a\"b\\c"}"#), r#"{"key": "(secret)"}"#);
         assert!(matches!(secrets.hide("nothing here"), Cow::Borrowed(_)));
-        let mut value = json!({"params": {"key": "hunter2"}, "list": ["x hunter2", 12345, 1, null]});
+        let mut value = json!({"params": {"key hunter2": "hunter2"}, "list": ["x hunter2", 12345, 1, null]});
         secrets.hide_in_json(&mut value);
-        assert_eq!(value, json!({"params": {"key": "(secret)"}, "list": ["x (secret)", "(secret)", 1, null]}));
+        assert_eq!(value, json!({"params": {"key (secret)": "(secret)"}, "list": ["x (secret)", "(secret)", 1, null]}));
         assert_eq!(format!("{secrets:?}"), "Secrets(5)");
     }
 

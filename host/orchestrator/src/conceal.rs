@@ -28,11 +28,11 @@ pub(crate) fn conceal(secrets: &Secrets, conclusion: &mut Conclusion) {
 
 fn in_failure(secrets: &Secrets, failure: &mut Failure) {
     let Failure { code, message, causes, details, .. } = failure;
-    let details = details.iter_mut().map(|(_, value)| value);
+    let details = details.iter_mut().flat_map(|(name, value)| [name, value]);
     [code, message].into_iter().chain(causes).chain(details).for_each(|text| secrets.hide_in(text));
 }
 
 fn in_line(secrets: &Secrets, line: &mut LogLine) {
     secrets.hide_in(&mut line.message);
-    line.fields.iter_mut().for_each(|(_, value)| secrets.hide_in(value));
+    line.fields.iter_mut().flat_map(|(name, value)| [name, value]).for_each(|text| secrets.hide_in(text));
 }

@@ -43,6 +43,9 @@ pub(crate) struct RunCommand {
     dry_run: bool,
 
     /// Idempotency key: the work of one key succeeds at most once
+    ///
+    /// It stands for the name, the parameters and the content of the files; after a failed run the files may be
+    /// corrected.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 

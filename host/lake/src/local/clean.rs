@@ -6,7 +6,8 @@
 //! older copy of `spine.db` knows nothing of the captures that were published after it was made.
 //!
 //! One case looks the same from here and cannot be told apart: a copy of `spine.db` that was made while a run was at
-//! work, and restored after that run, and no later one, was published. Its captures are taken for leftovers.
+//! work, and restored after that run, and no later one, was published. Its captures are taken for leftovers. And a power
+//! cut may leave a file without its end under its final name: it says nothing of itself, and stays.
 
 use std::collections::{BTreeMap, HashSet};
 

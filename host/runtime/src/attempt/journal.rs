@@ -113,7 +113,8 @@ impl Journal {
     pub(crate) fn line(&self, severity: Severity, origin: &str, message: &str, mut fields: Vec<(String, String)>) {
         // Before it is cut, so that no part of a secret is left.
         let message = self.shared.secrets.hide(message);
-        fields.iter_mut().for_each(|(_, value)| self.shared.secrets.hide_in(value));
+        let texts = fields.iter_mut().flat_map(|(name, value)| [name, value]);
+        texts.for_each(|text| self.shared.secrets.hide_in(text));
         let message = cut(&message, LINE_BYTES_MAX);
         match severity {
             Severity::Trace => tracing::trace!(target: "guest", origin, ?fields, "{message}"),

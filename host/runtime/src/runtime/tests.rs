@@ -1,12 +1,13 @@
 //! Components that misbehave, and how the host tells it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use model::limits::Limits;
 use model::plugin::{FindingSeverity, PluginState};
 use model::ports::{Cancel, Invocation, Invoked, Invoker as _, LogSink, Work};
+use model::run::LogLine;
 use model::secret::Secrets;
 use model::{Failure, RunId, Timestamp};
 
@@ -203,6 +204,35 @@ async fn sleeping_an_hour_takes_no_time_and_moves_the_clock_an_hour() {
     assert!(invoked.answer.is_ok(), "{:?}", invoked.answer);
     assert_eq!(invoked.usage.host_calls, 2);
     assert!(started.elapsed() < 20 * SECOND);
+}
+
+const LOG: &str = r#"
+  (import "spine:plugin/host@0.1.0" (instance $host
+    (export "log" (func (param "level" string) (param "message" string)
+      (param "fields" (list (tuple string string)))))))
+  (core func $log (canon lower (func $host "log") (memory $mem)))
+  (core instance $env (export "log" (func $log)))"#;
+
+const LOG_CORE: &str = r#"(import "env" "log" (func $log (param i32 i32 i32 i32 i32 i32)))"#;
+
+#[tokio::test]
+async fn what_a_guest_says_is_handed_on_while_it_works() {
+    // It says the first letters of its manifest.
+    let body = "(call $log (i32.const 0) (i32.const 0) (i32.const 4096) (i32.const 10) (i32.const 0) (i32.const 0))
+      (loop (br 0)) unreachable";
+    let bytes = wat::parse_str(component_text(MANIFEST, LOG, LOG_CORE, body)).unwrap();
+    let runtime = runtime();
+    let loaded = load(&runtime, &bytes);
+    let invocation = invocation(&loaded, Limits::standard());
+    let (said, cancel) = (Arc::new(Mutex::new(Vec::new())), invocation.cancel.clone());
+    let hear = Arc::clone(&said);
+    let log = LogSink(Arc::new(move |line: LogLine| {
+        hear.lock().unwrap().push(line.message);
+        // Nothing but this ends the work.
+        cancel.cancel();
+    }));
+    assert_eq!(failure(runtime.invoke(Invocation { log, ..invocation }).await).code, "cancelled");
+    assert_eq!(*said.lock().unwrap(), ["{\"contract"]);
 }
 
 const FILES: &str = r#"
