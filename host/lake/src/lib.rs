@@ -16,5 +16,5 @@ mod read;
 mod schema;
 mod workbench;
 
-pub use input_file::{open_input_file, open_input_file_within};
+pub use input_file::open_input_file_within;
 pub use local::LocalLake;

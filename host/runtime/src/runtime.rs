@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::plugin::Finding;
 use model::ports::{Cancel, Invocation, Invoked, Invoker};
-use model::{Digest, Failure, FailureKind, Manifest};
+use model::{Digest, Failure, FailureKind};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
@@ -140,16 +140,6 @@ impl Runtime {
         let mut loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
         loaded.sort_by_key(|(place, _)| *place);
         Ok(loaded.into_iter().map(|(_, loaded)| loaded).collect())
-    }
-
-    /// The manifest of a component that may run.
-    pub fn manifest(&self, digest: &Digest) -> Option<Arc<Manifest>> {
-        self.plugin(digest).map(|plugin| Arc::clone(&plugin.manifest))
-    }
-
-    /// Forgets a component. Attempts in flight finish on it.
-    pub fn forget(&self, digest: &Digest) {
-        self.plugins.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }
 
     fn plugin(&self, digest: &Digest) -> Option<Arc<Plugin>> {

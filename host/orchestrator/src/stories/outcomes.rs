@@ -241,7 +241,7 @@ async fn a_panic_in_the_host_is_a_failed_run() {
 async fn a_source_keeps_its_cursor_with_its_rows_and_hashes_what_it_read() {
     let bench = Bench::new().await;
     *bench.lake.ambient.lock().unwrap() = "rows_in 1\nfolder a.txt\ncapture 1 1 a".to_owned();
-    let page = |cursor: u8| Ok(Answer { cursor: Some(vec![cursor]), partitions: 1, ..Answer::default() });
+    let page = |cursor: u8| Ok(Answer { cursor: Some(vec![cursor]), ..Answer::default() });
     bench.invoker.answers.lock().unwrap().extend([page(1), page(2)]);
     let report = bench.orchestrator.submit(named("d.drop")).await.unwrap();
     assert_eq!((report.status, report.input_hash), (RunStatus::Completed, Some(digest(b"a.txt"))));

@@ -20,11 +20,7 @@ pub(super) async fn run(guest: &mut Guest<'_>, name: &str, cursor: Option<&[u8]>
         let found = guest.returned("discover", found)?;
         let mut all_ready = true;
         for partition in &found.partitions {
-            match fetch(guest, &source, name, partition).await? {
-                Fetched::New => answer.partitions += 1,
-                Fetched::Unchanged => {}
-                Fetched::NotReady => all_ready = false,
-            }
+            all_ready &= fetch(guest, &source, name, partition).await?;
         }
         if !all_ready {
             return Ok(answer);
@@ -42,27 +38,20 @@ pub(super) async fn run(guest: &mut Guest<'_>, name: &str, cursor: Option<&[u8]>
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fetched {
-    New,
-    Unchanged,
-    NotReady,
-}
-
+/// Fetches a partition page by page; false if the publisher has not finished it yet.
 async fn fetch(
     guest: &mut Guest<'_>,
     source: &source::Guest,
     name: &str,
     partition: &source::Partition,
-) -> Result<Fetched, Failure> {
+) -> Result<bool, Failure> {
     let mut cursor: Option<Vec<u8>> = None;
     loop {
         let page = source.call_fetch(&mut *guest.store, name, partition, cursor.as_deref()).await;
         let page = guest.returned("fetch", page)?;
         match page.status.as_str() {
-            "done" => return Ok(Fetched::New),
-            "unchanged" => return Ok(Fetched::Unchanged),
-            "not-ready" => return Ok(Fetched::NotReady),
+            "done" | "unchanged" => return Ok(true),
+            "not-ready" => return Ok(false),
             "more" if page.cursor.is_some() && page.cursor != cursor => cursor = page.cursor,
             "more" => return Err(no_progress(guest, "fetch")),
             other => {
