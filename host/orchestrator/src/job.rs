@@ -61,9 +61,11 @@ impl Job {
         }
     }
 
+    /// What every log line about the run is joined to. Of the highest level, so that a filter which lets an error
+    /// through lets it say whose it is.
     pub(crate) fn span(&self) -> tracing::Span {
         let plugin = &self.target.plugin;
-        tracing::info_span!(
+        tracing::error_span!(
             "run",
             run.id = %self.run_id,
             run.name = %self.target.name,

@@ -217,10 +217,8 @@ impl Invoker for Runtime {
                 return invoke::invoked(Err(failure), Some(invocation.workbench), &journal);
             }
         };
-        let span = tracing::info_span!(
-            "attempt",
-            run_id = %invocation.run_id, plugin = %name, digest = %invocation.digest.short(), attempt = invocation.attempt
-        );
+        // Within the caller's span, which says whose attempt it is.
+        let span = tracing::error_span!("attempt", attempt = invocation.attempt);
         let watch = Watch::starting_now(wall_clock, invocation.cancel.clone());
         let engine = self.parts.engine.clone();
         let attempt = invoke::carry_out(engine, plugin, invocation, watch, journal.clone());

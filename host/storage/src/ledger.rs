@@ -17,12 +17,12 @@ use crate::storage::Storage;
 
 #[async_trait::async_trait]
 impl Ledger for Storage {
-    #[tracing::instrument(name = "storage.submit", skip_all, fields(run.id = %run.run_id))]
+    #[tracing::instrument(name = "storage.submit", skip_all)]
     async fn submit(&self, run: NewRun) -> Result<Submission, Failure> {
         self.ask(run, |lanes| &mut lanes.submit).await
     }
 
-    #[tracing::instrument(name = "storage.start", skip_all, fields(run.id = %start.run_id, attempt = start.attempt))]
+    #[tracing::instrument(name = "storage.start", skip_all, fields(attempt = start.attempt))]
     async fn start(&self, start: Start) -> Result<(), Failure> {
         self.ask(start, |lanes| &mut lanes.start).await
     }
