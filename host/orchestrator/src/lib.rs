@@ -27,4 +27,4 @@ mod testing;
 
 pub use orchestrator::Orchestrator;
 pub use parts::{Concurrency, Parts, PluginPolicy};
-pub use plugins::FoundPlugin;
+pub use plugins::{FoundPlugin, look};

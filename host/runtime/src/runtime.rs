@@ -87,6 +87,9 @@ impl Runtime {
         let (engine, allocation) = engine::build()?;
         let linker = linking::linker(&engine)?;
         let cache = config.cache_dir.as_deref().and_then(|folder| {
+            if config.cache_read_only {
+                return Cache::open_read_only(folder, &engine).ok();
+            }
             let opened = Cache::open(folder, &engine);
             opened.inspect_err(|reason| tracing::warn!(reason, "components are compiled at every start")).ok()
         });

@@ -26,6 +26,8 @@ pub(crate) struct Cache {
     compatibility: u64,
     owner: Owner,
     written: AtomicU64,
+    /// Whether what is compiled may be kept here.
+    keeps: bool,
 }
 
 /// Machine code as this process made it, or read it from a file that this user wrote whole.
@@ -47,13 +49,19 @@ impl Cache {
     /// Opens the folder, makes it if absent, and clears it of what other engines and dead processes left. The error says
     /// why there can be no cache.
     pub(crate) fn open(folder: &Path, engine: &Engine) -> Result<Self, String> {
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        let compatibility = hasher.finish();
+        let compatibility = compatibility(engine);
         let owner = private_folder(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
-        let cache = Self { folder: folder.to_owned(), compatibility, owner, written: AtomicU64::new(0) };
+        let cache = Self { folder: folder.to_owned(), compatibility, owner, written: AtomicU64::new(0), keeps: true };
         cache.clear_foreign();
         Ok(cache)
+    }
+
+    /// Opens the folder for a process that only looks: nothing in it is made, removed or kept. The error says why it
+    /// is not read.
+    pub(crate) fn open_read_only(folder: &Path, engine: &Engine) -> Result<Self, String> {
+        let owner = trusted_folder(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
+        let (compatibility, written) = (compatibility(engine), AtomicU64::new(0));
+        Ok(Self { folder: folder.to_owned(), compatibility, owner, written, keeps: false })
     }
 
     /// The machine code of a component, if a trustworthy file holds it.
@@ -71,6 +79,9 @@ impl Cache {
 
     /// Keeps machine code for the next start.
     pub(super) fn put(&self, digest: &Digest, code: &TrustedCode) {
+        if !self.keeps {
+            return;
+        }
         let path = self.path(digest);
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         let partial = self.folder.join(format!("{}-{}-{number}.partial", digest.hex(), std::process::id()));
@@ -130,6 +141,12 @@ impl Cache {
     }
 }
 
+fn compatibility(engine: &Engine) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The user whose files are trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Owner {
@@ -187,6 +204,24 @@ fn private_folder(folder: &Path) -> io::Result<Owner> {
 fn private_folder(folder: &Path) -> io::Result<Owner> {
     fs::create_dir_all(folder)?;
     Ok(Owner {})
+}
+
+/// Finds out who we are without writing, and refuses a folder that others may write to.
+#[cfg(unix)]
+fn trusted_folder(folder: &Path) -> io::Result<Owner> {
+    use std::os::unix::fs::MetadataExt as _;
+    // Where the system does not tell, the folder is not read: a component more is compiled, that is all.
+    let user = fs::metadata("/proc/self")?.uid();
+    let metadata = fs::metadata(folder)?;
+    if metadata.uid() != user || metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may write to the folder"));
+    }
+    Ok(Owner { user })
+}
+
+#[cfg(not(unix))]
+fn trusted_folder(folder: &Path) -> io::Result<Owner> {
+    fs::metadata(folder).map(|_| Owner {})
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
@@ -272,5 +307,22 @@ mod tests {
         let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(left, [path]);
         assert!(code(&cache).is_some());
+    }
+
+    #[test]
+    fn who_only_looks_reads_and_changes_nothing() {
+        let (_folder, cache, path) = filled();
+        let folder = cache.folder.clone();
+        fs::write(folder.join("y-1-1.partial"), b"").unwrap();
+        let looking = Cache::open_read_only(&folder, &Engine::default()).unwrap();
+        assert!(code(&looking).is_some());
+        looking.put(&Digest::new([8; 32]), &TrustedCode::compiled(b"other".to_vec()));
+        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        left.sort();
+        assert_eq!(left, [path, folder.join("y-1-1.partial")]);
+
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(Cache::open_read_only(&folder, &Engine::default()).is_err(), "others may write to it");
+        assert!(Cache::open_read_only(&folder.join("absent"), &Engine::default()).is_err());
     }
 }
