@@ -111,7 +111,7 @@ impl Job {
                 Attempted::Raced(_) => {}
                 Attempted::Decided(conclusion) if self.dry_run => return report::concluded(self, &course, conclusion),
                 Attempted::Decided(conclusion) => match self.shared.parts.ledger.conclude(conclusion.clone()).await {
-                    Ok(concluded) => return concluded.report,
+                    Ok(report) => return report,
                     Err(failure) if failure.code == "conflict" && !last => {}
                     Err(failure) => return self.end(&course, instead(conclusion, failure)).await,
                 },
@@ -157,7 +157,7 @@ impl Job {
             return report::concluded(self, course, conclusion);
         }
         match self.shared.parts.ledger.conclude(conclusion.clone()).await {
-            Ok(concluded) => concluded.report,
+            Ok(report) => report,
             Err(failure) => {
                 error!(code = %failure.code, "the ledger could not record the end of the run: {failure}");
                 let mut report = report::concluded(self, course, conclusion);

@@ -7,7 +7,7 @@ use model::catalog::CatalogView;
 use model::failure::Failure;
 use model::plugin::PluginRecord;
 use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
-use model::run::{Concluded, Conclusion, RunReport};
+use model::run::{Conclusion, RunReport};
 use model::{DatasetName, Digest, Manifest, Partition, RunId};
 
 use crate::commands::register::Registration;
@@ -33,8 +33,8 @@ impl Ledger for Storage {
         Ok(heads.into_iter().map(|head| head.map(|head| head.head)).collect())
     }
 
-    #[tracing::instrument(name = "storage.conclude", skip_all, fields(run.id = %conclusion.run_id))]
-    async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, Failure> {
+    #[tracing::instrument(name = "storage.conclude", skip_all)]
+    async fn conclude(&self, conclusion: Conclusion) -> Result<RunReport, Failure> {
         self.ask(conclusion, |lanes| &mut lanes.conclude).await
     }
 

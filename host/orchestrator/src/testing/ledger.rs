@@ -8,7 +8,7 @@ use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
-use model::run::{CaptureOutcome, Concluded, Conclusion, RunCapture, RunReport, RunStatus};
+use model::run::{CaptureOutcome, Conclusion, RunCapture, RunCaptureState, RunReport, RunStatus};
 use model::{DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
 
 type Place = (DatasetName, Partition);
@@ -85,7 +85,7 @@ impl Ledger for FakeLedger {
         Ok(wanted.iter().map(|place| state.published.get(place).and_then(|all| all.last().cloned())).collect())
     }
 
-    async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, Failure> {
+    async fn conclude(&self, conclusion: Conclusion) -> Result<RunReport, Failure> {
         let mut state = self.state();
         if let Some(failure) = state.conclude_fails.pop_front() {
             return Err(failure);
@@ -119,7 +119,7 @@ impl Ledger for FakeLedger {
         run.input_hash = conclusion.input_hash.or(run.input_hash);
         let report = run.clone();
         state.conclusions.push(conclusion);
-        Ok(Concluded { records: Vec::new(), report })
+        Ok(report)
     }
 
     async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
@@ -177,25 +177,35 @@ impl Ledger for FakeLedger {
 
 impl State {
     fn carry_out(&mut self, outcome: &CaptureOutcome) -> RunCapture {
-        let (dataset, partition, capture_id, revision, rows, content_hash, unchanged) = match outcome {
+        let (dataset, partition, capture_id, revision, rows, content_hash, state) = match outcome {
             CaptureOutcome::Publish { staged, .. } => {
                 let heads = self.published.entry((staged.dataset.clone(), staged.partition.clone())).or_default();
                 let revision = heads.len() as u64 + 1;
                 let (capture_id, rows, content_hash) = (staged.capture_id, staged.rows, staged.content_hash);
                 heads.push(Head { capture_id, revision, rows, content_hash });
-                (&staged.dataset, &staged.partition, capture_id, Some(revision), rows, content_hash, false)
+                (
+                    &staged.dataset,
+                    &staged.partition,
+                    capture_id,
+                    Some(revision),
+                    rows,
+                    content_hash,
+                    RunCaptureState::Published,
+                )
             }
             CaptureOutcome::Quarantine { staged } => {
                 self.quarantined += 1;
                 let (capture_id, rows, content_hash) = (staged.capture_id, staged.rows, staged.content_hash);
-                (&staged.dataset, &staged.partition, capture_id, None, rows, content_hash, false)
+                (&staged.dataset, &staged.partition, capture_id, None, rows, content_hash, RunCaptureState::Quarantined)
             }
             CaptureOutcome::Unchanged { dataset, partition, head } => {
-                (dataset, partition, head.capture_id, Some(head.revision), head.rows, head.content_hash, true)
+                let state = RunCaptureState::Unchanged;
+                (dataset, partition, head.capture_id, Some(head.revision), head.rows, head.content_hash, state)
             }
         };
         let (dataset, partition) = (dataset.clone(), partition.clone());
-        RunCapture { dataset, partition, capture_id, revision, rows, content_hash, unchanged }
+        let unchanged = state == RunCaptureState::Unchanged;
+        RunCapture { dataset, partition, capture_id, revision, rows, content_hash, unchanged, state }
     }
 }
 
