@@ -27,8 +27,8 @@ pub(super) struct WaitQuery {
     wait: Option<u64>,
 }
 
-/// `POST /api/v1/runs`: 202 with the queued run, or 200 with one that has ended (a dry run, a completed key, or one
-/// that ended within `wait`).
+/// `POST /api/v1/runs`: 202 with the queued run, or 200 with one that has ended (a completed key, or one that ended
+/// within `wait`).
 pub(super) async fn create(State(served): State<Served>, request: Request) -> Result<Response, Refusal> {
     served.ready()?;
     let from_header = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
