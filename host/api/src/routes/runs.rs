@@ -52,7 +52,10 @@ async fn read(served: &Served, request: Request) -> Result<(RunRequest, Option<u
             cause = source;
         }
         if cause.to_string().contains("length limit") {
-            let message = format!("the request has more than {limit} bytes, the limit of `api.body_bytes`");
+            let message = format!(
+                "the request has more than {limit} bytes, the limit that follows from `limits.input_bytes`: send less, \
+                 or raise that limit of the host"
+            );
             Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, FailureKind::Validation, "too_large", message)
         } else {
             bad_body(format!("the request broke off: {cause}"))

@@ -113,6 +113,6 @@ fn api_parts(host: &Host, token: String, ready: api::Ready) -> Result<api::Parts
         allowed_hosts: Vec::new(),
         metrics: host.metrics.clone(),
         ready,
-        body_bytes_max: api::BODY_BYTES_MAX,
+        body_bytes_max: api::body_bytes_max(host.input_bytes_max),
     })
 }
