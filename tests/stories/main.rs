@@ -9,6 +9,7 @@
 
 mod architecture;
 mod bad_input;
+mod console;
 mod duckdb;
 mod earnings;
 mod killing;

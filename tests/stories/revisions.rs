@@ -90,6 +90,7 @@ fn a_dry_run_checks_and_writes_nothing() {
     let host = TestHost::new();
     let report = deliver(&host, &THREE_ROWS, &["--dry-run"]);
     assert_eq!((&report["status"], &report["rows_out"]), (&json!("completed"), &json!(3)));
+    assert_eq!(report["captures"][0]["state"], "would_publish");
     assert_eq!(host.ask(&["captures", DATASET]).exits(0).json(), json!([]));
     assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]));
     let left = std::fs::read_dir(host.data().join("inputs")).unwrap().count();

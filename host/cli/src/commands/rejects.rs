@@ -3,9 +3,9 @@
 use clap::Args;
 use model::{Failure, RunId};
 
-use super::ledger;
+use super::{known_run, ledger};
 use crate::args::Global;
-use crate::output::{Output, Rows};
+use crate::output::{Output, Rows, number, text};
 
 /// List rejected input lines with the reason and the raw text
 #[derive(Debug, Args)]
@@ -17,16 +17,21 @@ pub(crate) struct RejectsCommand {
 
 impl RejectsCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
-        let rejects = ledger(global).await?.rejects(self.run).await?;
+        let ledger = ledger(global).await?;
+        if let Some(run) = self.run {
+            known_run(&ledger, run).await?;
+        }
+        let rejects = ledger.rejects(self.run).await?;
         output.show(&rejects, || {
-            let mut rows = Rows::new(&["run", "line", "code", "message", "raw"], &[1], "no rejects");
+            let columns = [text("run_id"), number("line"), text("code"), text("message"), text("raw")];
+            let mut rows = Rows::new(columns, "no rejects");
             for row in &rejects {
-                rows.rows.push(vec![
-                    row.run_id.to_string(),
-                    row.reject.line.map(|line| line.to_string()).unwrap_or_default(),
-                    row.reject.code.clone(),
-                    row.reject.message.clone(),
-                    row.reject.raw.clone().unwrap_or_default(),
+                rows.push([
+                    row.run_id.to_string().into(),
+                    row.reject.line.into(),
+                    row.reject.code.clone().into(),
+                    row.reject.message.clone().into(),
+                    row.reject.raw.clone().into(),
                 ]);
             }
             rows
