@@ -23,6 +23,7 @@ mod revisions;
 mod second_reader;
 mod serving;
 
+mod waiting;
 /// A story that nobody listed would never be told.
 #[test]
 fn no_story_file_is_forgotten() {

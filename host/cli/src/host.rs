@@ -2,6 +2,8 @@
 
 mod authors;
 mod components;
+mod finding;
+mod looking;
 mod orders;
 mod serving;
 
@@ -14,8 +16,9 @@ use std::time::Duration;
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
+use model::ports::Ledger;
 use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy};
-use runtime::{Runtime, RuntimeConfig};
+use runtime::{Loaded, Runtime, RuntimeConfig};
 use sha2::{Digest as _, Sha256};
 use storage::Storage;
 
@@ -24,7 +27,8 @@ use crate::owner::{self, OwnerLock};
 use crate::system::{OsEntropy, SystemClock};
 
 pub(crate) use authors::check_component;
-pub(crate) use orders::{Order, Verdict, judge, plugins, run};
+pub(crate) use looking::plugins;
+pub(crate) use orders::{Order, Verdict, judge, run};
 pub(crate) use serving::serve;
 
 /// Where a host lives and what its operator decided.
@@ -67,7 +71,13 @@ impl Host {
         let storage = Storage::open(&database, &data.join("captures"), clock.clone(), entropy.clone()).await?;
         let storage = Arc::new(storage);
         for run in storage.recover().await? {
-            tracing::warn!(run.id = %run, "interrupted: the process that carried it out is gone; it may be run again");
+            let plugin = storage.report(run).await?.and_then(|report| report.plugin);
+            tracing::warn!(
+                run.id = %run,
+                plugin.name = plugin.as_ref().map(|plugin| plugin.name.as_str()),
+                plugin.digest = plugin.as_ref().map(|plugin| tracing::field::display(plugin.digest)),
+                "interrupted: the process that carried it out is gone; it may be run again"
+            );
         }
         let known = storage.capture_files().await?;
         for path in lake.clean(&known)? {
@@ -100,13 +110,7 @@ impl Host {
         let loaded = tokio::task::spawn_blocking(move || loading.load_folder(&plugins))
             .await
             .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))??;
-        let found = loaded.into_iter().map(|loaded| FoundPlugin {
-            file: loaded.file,
-            digest: loaded.digest,
-            manifest: loaded.manifest,
-            findings: loaded.findings,
-        });
-        let installed = orchestrator.install(found.collect()).await?;
+        let installed = orchestrator.install(loaded.into_iter().map(found).collect()).await?;
         keep_active(&data, installed).await?;
         Ok(Self { storage, orchestrator, metrics, input_bytes_max, load: began.elapsed(), lock })
     }
@@ -117,6 +121,11 @@ impl Host {
         let active = plugins.iter().filter(|plugin| plugin.state == PluginState::Active).count();
         (active, plugins.len() - active)
     }
+}
+
+fn found(loaded: Loaded) -> FoundPlugin {
+    let Loaded { file, digest, manifest, findings, from_cache: _ } = loaded;
+    FoundPlugin { file, digest, manifest, findings }
 }
 
 /// Keeps what is active, so that a later reader can ask what made a capture. A file that changed since it was loaded is
