@@ -14,6 +14,7 @@ mod duckdb;
 mod earnings;
 mod killing;
 mod languages;
+mod log_lines;
 mod otc_weekly;
 mod plugins;
 mod properties;
@@ -22,8 +23,8 @@ mod regsho;
 mod revisions;
 mod second_reader;
 mod serving;
-
 mod waiting;
+
 /// A story that nobody listed would never be told.
 #[test]
 fn no_story_file_is_forgotten() {
