@@ -119,7 +119,8 @@ fn a_full_disk_fails_the_attempt_even_if_the_guest_goes_on() {
     let captures = crate::disk::open_data_folder(bench.folder.path(), "captures").unwrap();
     let store = CaptureStore::new(captures, Box::new(FaultyDisk::new(staging())));
     let inputs = InputStore::new(staging(), Box::new(FaultyDisk::new(staging())));
-    let mut open = LocalWorkbench::open(bench.order.clone(), Arc::new(store), inputs, spill).unwrap();
+    let rejects = Arc::new(RejectStore::new(staging(), Box::new(FaultyDisk::new(staging()))));
+    let mut open = LocalWorkbench::open(bench.order.clone(), Arc::new(store), inputs, rejects, spill).unwrap();
     let mut writer = open.output("demo.volume").unwrap();
     let batch = open.input("file", "{}").unwrap().next().unwrap().unwrap();
     let written = (0..2_000).map(|_| writer.write_batch(&*batch)).find_map(Result::err).unwrap();
