@@ -68,7 +68,7 @@ fn more_are_one_file_with_a_summary_and_no_rows() {
     assert_eq!(kept.rejects.rows, []);
     assert_eq!((file.path.as_str(), file.rows), (format!("{}.parquet", run()).as_str(), count));
     assert_eq!(file.codes, BTreeMap::from([("bad_field".to_owned(), count - 1), ("odd".to_owned(), 1)]));
-    assert_eq!(names(&data), [file.path.clone()]);
+    assert_eq!(names(&data), std::slice::from_ref(&file.path));
     assert_eq!(std::fs::metadata(data.path().join(FOLDER).join(&file.path)).unwrap().len(), file.bytes);
     let lines: Vec<u64> = read(&data, &file.path).iter().map(|reject| reject.line.unwrap()).collect();
     assert_eq!(lines, (0..count).collect::<Vec<_>>());

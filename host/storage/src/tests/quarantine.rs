@@ -47,7 +47,7 @@ async fn content_in_quarantine_is_found_until_somebody_decides() {
     let concluded = bench.storage.conclude(conclusion).await.unwrap();
     assert!(concluded.records.is_empty());
     assert_eq!(bench.storage.report(run).await.unwrap().unwrap().captures, concluded.report.captures);
-    assert_eq!(bench.storage.quarantined().await.unwrap(), [held.clone()]);
+    assert_eq!(bench.storage.quarantined().await.unwrap(), std::slice::from_ref(&held));
 
     bench.storage.discard(held.capture_id).await.unwrap();
     assert_eq!(bench.storage.held(vec![content]).await.unwrap(), [None]);
