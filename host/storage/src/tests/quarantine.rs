@@ -1,7 +1,7 @@
 //! Captures that wait for an operator.
 
 use model::ports::{AsOf, Ledger};
-use model::run::{CaptureOutcome, Conclusion, RunStatus};
+use model::run::{CaptureOutcome, Conclusion, RunCaptureState, RunStatus};
 use model::{CaptureId, CaptureState, Partition};
 
 use super::support::{Bench, sales};
@@ -44,9 +44,12 @@ async fn content_in_quarantine_is_found_until_somebody_decides() {
     let (dataset, partition, content_hash) = content.clone();
     let again = CaptureOutcome::Held { dataset, partition, capture_id: held.capture_id, rows: 3, content_hash };
     let conclusion = Conclusion { captures: vec![again], ..bench.ended(run, RunStatus::Failed) };
-    let concluded = bench.storage.conclude(conclusion).await.unwrap();
-    assert!(concluded.records.is_empty());
-    assert_eq!(bench.storage.report(run).await.unwrap().unwrap().captures, concluded.report.captures);
+    let report = bench.storage.conclude(conclusion).await.unwrap();
+    assert_eq!(
+        (report.captures[0].capture_id, report.captures[0].state),
+        (held.capture_id, RunCaptureState::Quarantined)
+    );
+    assert_eq!(bench.storage.report(run).await.unwrap().unwrap().captures, report.captures);
     assert_eq!(bench.storage.quarantined().await.unwrap(), std::slice::from_ref(&held));
 
     bench.storage.discard(held.capture_id).await.unwrap();
