@@ -168,9 +168,15 @@ pub fn threads() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
-/// A folder on the disk that holds the build results, gone when dropped: `/tmp` may be memory.
+/// A folder on the disk that holds the build results: `/tmp` may be memory. What benches before this one left, since
+/// nothing drops what is static, goes now.
 pub fn folder() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("bench-").tempdir_in(target_folder()).unwrap()
+    let place = target_folder().join("bench");
+    match std::fs::remove_dir_all(&place) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{}: {error}", place.display()),
+        _ => std::fs::create_dir(&place).unwrap(),
+    }
+    tempfile::tempdir_in(place).unwrap()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod accounting;
 mod architecture;
 mod bad_input;
 mod configuration;
+mod console;
 mod documents;
 mod drop_folder;
 mod dry_runs;
@@ -18,6 +19,7 @@ mod duckdb;
 mod earnings;
 mod killing;
 mod languages;
+mod log_lines;
 mod logs;
 mod losing_nothing;
 mod otc_weekly;
@@ -34,6 +36,7 @@ mod second_reader;
 mod secrets;
 mod serving;
 mod stopping;
+mod waiting;
 
 /// A story that nobody listed would never be told.
 #[test]

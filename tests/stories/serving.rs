@@ -1,8 +1,8 @@
 //! One process owns a data folder and serves others on loopback.
 
 use serde_json::{Value, json};
+use tests::TestHost;
 use tests::files::{THREE_ROWS, regsho};
-use tests::{TestHost, component};
 
 #[test]
 fn a_host_says_when_it_is_ready_and_ends_cleanly() {
@@ -141,19 +141,4 @@ fn a_host_with_no_plugins_serves() {
     let host = TestHost::without_plugins();
     let serving = host.serve();
     assert!(serving.ready.contains(" plugins=0 refused=0 "), "{}", serving.ready);
-}
-
-#[test]
-fn log_lines_away_from_a_terminal_are_json_and_name_run_and_plugin() {
-    let host = TestHost::new();
-    let serving = host.serve();
-    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
-    let report = host.run("finra.regsho_daily", &file, &[]).exits(0).json();
-    let (_, log) = serving.stop();
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let about = lines.iter().filter(|line| line.to_string().contains(report["run_id"].as_str().unwrap()));
-    let digest = report["plugin"]["digest"].as_str().unwrap();
-    assert!(about.clone().count() > 0, "{log}");
-    assert!(about.clone().any(|line| line.to_string().contains(digest)), "{log}");
-    assert!(component("finra").exists());
 }

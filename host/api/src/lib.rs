@@ -19,6 +19,6 @@ mod stories;
 
 pub use body::{ExportBody, InputBody, RunBody};
 pub use metrics::Metrics;
-pub use parts::{BODY_BYTES_MAX, Parts, Ready};
+pub use parts::{Parts, Ready, body_bytes_max};
 pub use problem::Problem;
 pub use server::serve;

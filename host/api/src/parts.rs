@@ -8,8 +8,15 @@ use model::ports::{Engine, Quarantine};
 
 use crate::metrics::Metrics;
 
-/// Most bytes of one request: an input of the standard limit (1 GiB) as base64, and its parameters. `api.body_bytes`.
-pub const BODY_BYTES_MAX: usize = 1_536 * 1024 * 1024;
+/// Room for what a request holds beside its inputs.
+const ENVELOPE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Most bytes of one request where an input may have `input_bytes` (`limits.input_bytes`): it comes as base64, a third
+/// longer, and a pipeline may take a small second one.
+pub fn body_bytes_max(input_bytes: u64) -> usize {
+    let encoded = input_bytes.saturating_add(input_bytes / 2);
+    usize::try_from(encoded.saturating_add(ENVELOPE_BYTES)).unwrap_or(usize::MAX)
+}
 
 /// Everything [`crate::serve`] needs beside its listener.
 #[derive(Clone)]
@@ -22,7 +29,7 @@ pub struct Parts {
     pub allowed_hosts: Vec<String>,
     pub metrics: Metrics,
     pub ready: Ready,
-    /// [`BODY_BYTES_MAX`], or less in tests.
+    /// [`body_bytes_max`], or less in tests.
     pub body_bytes_max: usize,
 }
 
@@ -51,5 +58,19 @@ impl Ready {
 
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_of_the_limit_fits_into_a_request() {
+        for input in [1, 1 << 20, 1 << 30, 3 << 30] {
+            let encoded = usize::try_from(input).unwrap().div_ceil(3) * 4;
+            assert!(body_bytes_max(input) > encoded + 1024 * 1024, "{input}");
+        }
+        assert_eq!(body_bytes_max(u64::MAX), usize::MAX);
     }
 }

@@ -8,7 +8,7 @@ mod runs;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use model::failure::FailureKind;
+use model::failure::{Failure, FailureKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::guard::{Guard, stand};
@@ -48,7 +48,7 @@ impl Served {
             return Ok(());
         }
         let message = "the host is starting or stopping; `/readyz` tells when it takes work";
-        Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, FailureKind::Orchestration, "not_ready", message))
+        Err(Failure::new(FailureKind::Orchestration, "not_ready", message).retryable(true).into())
     }
 }
 

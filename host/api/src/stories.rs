@@ -14,7 +14,7 @@ use axum::http::{Request, StatusCode, header};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use model::ports::{Engine, Quarantine, RunRequest};
-use model::run::{RunCapture, RunKind, RunReport, RunStatus};
+use model::run::{RunCapture, RunCaptureState, RunKind, RunReport, RunStatus};
 use model::{CaptureId, CaptureRecord, CaptureState, Digest, RunId, Timestamp};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -55,6 +55,7 @@ fn report(status: RunStatus) -> RunReport {
         rows: 3,
         content_hash: Digest::new([1; 32]),
         unchanged: false,
+        state: RunCaptureState::Published,
     };
     RunReport {
         run_id: the_run(),

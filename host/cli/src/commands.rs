@@ -11,11 +11,15 @@ mod rejects;
 mod run;
 mod runs;
 pub(crate) mod serve;
+mod story;
 
 use std::sync::Arc;
 
 use clap::Subcommand;
-use model::{DatasetName, Failure, Partition};
+use model::manifest::DatasetSpec;
+use model::ports::Ledger;
+use model::run::RunReport;
+use model::{Failure, RunId};
 use storage::Storage;
 
 use crate::args::{Cli, Global};
@@ -83,10 +87,6 @@ async fn ledger(global: &Global) -> Result<Storage, Failure> {
     Storage::open_read_only(&global.data.join("spine.db"), Arc::new(SystemClock)).await
 }
 
-fn dataset_name(text: &str) -> Result<DatasetName, String> {
-    text.parse().map_err(|error: model::dataset::InvalidDatasetName| error.to_string())
-}
-
 /// `column=value`.
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -95,22 +95,35 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn partition(values: &[(String, String)]) -> Partition {
-    values.iter().cloned().collect()
+/// A name that nothing has, with the nearest that something has, if one is near; exit code 2.
+fn unknown_name(what: &str, wanted: &str, names: &[String], otherwise: &str) -> Failure {
+    let hint = match model::nearest(wanted, names.iter().map(String::as_str)) {
+        Some(nearest) => format!("did you mean `{nearest}`? {otherwise}"),
+        None => otherwise.to_owned(),
+    };
+    Failure::new(model::FailureKind::Validation, "unknown_name", format!("no {what} `{wanted}`: {hint}"))
 }
 
 /// A dataset that the ledger knows, or the failure that suggests the nearest.
-async fn known_dataset(ledger: &Storage, name: &DatasetName) -> Result<model::manifest::DatasetSpec, Failure> {
+async fn known_dataset(ledger: &Storage, name: &str) -> Result<DatasetSpec, Failure> {
     let datasets = ledger.datasets().await?;
-    if let Some(found) = datasets.iter().find(|dataset| &dataset.name == name) {
+    if let Some(found) = datasets.iter().find(|dataset| dataset.name.to_string() == name) {
         return Ok(found.clone());
     }
-    let wanted = name.to_string();
     let names: Vec<String> = datasets.iter().map(|dataset| dataset.name.to_string()).collect();
-    let hint = match model::nearest(&wanted, names.iter().map(String::as_str)) {
-        Some(nearest) => format!("did you mean `{nearest}`? `spine-host datasets list` shows all"),
-        None if names.is_empty() => "no plugin has been loaded into this data folder yet".to_owned(),
-        None => "`spine-host datasets list` shows all".to_owned(),
+    let otherwise = if names.is_empty() {
+        "no plugin has been loaded into this data folder yet; `spine-host serve` and `spine-host run` do"
+    } else {
+        "`spine-host datasets list` shows all"
     };
-    Err(Failure::new(model::FailureKind::Validation, "unknown_name", format!("no dataset `{wanted}`: {hint}")))
+    Err(unknown_name("dataset", name, &names, otherwise))
+}
+
+/// The report of a run that the ledger knows.
+async fn known_run(ledger: &Storage, id: RunId) -> Result<RunReport, Failure> {
+    let report = ledger.report(id).await?;
+    report.ok_or_else(|| {
+        let message = format!("no run `{id}` in this data folder; `spine-host runs list` shows what is there");
+        Failure::new(model::FailureKind::Validation, "bad_id", message)
+    })
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lake::query::QueryLimits;
 use model::failure::{Failure, FailureKind};
 use model::limits::Limits;
 use model::ports::Granted;
@@ -21,6 +22,8 @@ pub struct Config {
     file: Option<PathBuf>,
     /// `[limits]`, for every plugin that has none of its own.
     pub limits: Limits,
+    /// `[limits] query_...`.
+    pub query: QueryLimits,
     /// `[plugins.NAME]`.
     pub plugins: BTreeMap<String, PluginConfig>,
     /// `[quality."domain.dataset".CHECK]`.
@@ -39,7 +42,8 @@ pub struct PluginConfig {
 impl Config {
     /// The configuration of a host without a file.
     pub fn standard() -> Self {
-        Self { file: None, limits: Limits::standard(), plugins: BTreeMap::new(), severities: BTreeMap::new() }
+        let (limits, query) = (Limits::standard(), QueryLimits::standard());
+        Self { file: None, limits, query, plugins: BTreeMap::new(), severities: BTreeMap::new() }
     }
 
     /// Reads `named`, or `./spine.toml` if nothing is named and it exists.
@@ -96,17 +100,24 @@ const LIMIT_KEYS: [&str; 12] = [
     "log_lines",
 ];
 
+/// Keys of `[limits]` that no plugin has.
+const QUERY_KEYS: [&str; 3] = ["query_memory_bytes", "query_rows", "query_wall_clock"];
+
+/// Longer than any work: whoever wants no limit gets one that he will not reach.
+const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
 impl Reader {
     fn config(&mut self, table: &Table) -> Config {
         self.known_keys("", table, &["ledger", "limits", "plugins", "quality"]);
         self.ledger(table.get("ledger"));
-        let limits = self.limits("limits", table.get("limits"), &Limits::standard());
-        let mut config = Config { limits, ..Config::standard() };
+        let limits = self.limits("limits", table.get("limits"), &Limits::standard(), &QUERY_KEYS);
+        let query = self.query_limits(table.get("limits"));
+        let mut config = Config { limits, query, ..Config::standard() };
         for (name, value) in self.table("plugins", table.get("plugins")) {
             let place = format!("plugins.{name}");
             let plugin = self.table(&place, Some(&value));
             self.known_keys(&place, &plugin, &["grants", "limits"]);
-            let limits = self.limits(&format!("{place}.limits"), plugin.get("limits"), &config.limits);
+            let limits = self.limits(&format!("{place}.limits"), plugin.get("limits"), &config.limits, &[]);
             let folders = self.folders(&format!("{place}.grants"), plugin.get("grants"));
             config.plugins.insert(name, PluginConfig { folders, limits });
         }
@@ -129,43 +140,67 @@ impl Reader {
         }
     }
 
-    fn limits(&mut self, place: &str, value: Option<&Value>, base: &Limits) -> Limits {
+    /// `more` are keys of the same table that are read elsewhere.
+    fn limits(&mut self, place: &str, value: Option<&Value>, base: &Limits, more: &[&str]) -> Limits {
         let mut limits = base.clone();
         let table = self.table(place, value);
-        self.known_keys(place, &table, &LIMIT_KEYS);
-        if let Some(value) = table.get("wall_clock") {
-            match quantity::duration(value) {
-                Ok(Duration::ZERO) => self.problems.push(format!("`{place}.wall_clock` must be more than nothing")),
-                Ok(duration) => limits.wall_clock = duration,
-                Err(problem) => self.problems.push(format!("`{place}.wall_clock`: {problem}")),
-            }
-        }
-        for (key, target) in [
-            ("memory_bytes", &mut limits.memory_bytes),
-            ("held_bytes", &mut limits.held_bytes),
-            ("call_bytes", &mut limits.call_bytes),
-            ("output_rows", &mut limits.output_rows),
-            ("output_bytes", &mut limits.output_bytes),
-            ("staging_memory_bytes", &mut limits.staging_memory_bytes),
-            ("input_bytes", &mut limits.input_bytes),
-            ("rejects", &mut limits.rejects),
-            ("reject_bytes", &mut limits.reject_bytes),
-            ("log_lines", &mut limits.log_lines),
+        self.known_keys(place, &table, &[&LIMIT_KEYS, more].concat());
+        self.duration(place, &table, "wall_clock", &mut limits.wall_clock);
+        // The least is what a guest needs to do anything at all; to hold or keep nothing is a choice.
+        for (key, target, least) in [
+            ("memory_bytes", &mut limits.memory_bytes, 64 * 1024),
+            ("held_bytes", &mut limits.held_bytes, 4 * 1024),
+            ("call_bytes", &mut limits.call_bytes, 4 * 1024),
+            ("output_rows", &mut limits.output_rows, 1),
+            ("output_bytes", &mut limits.output_bytes, 1),
+            ("staging_memory_bytes", &mut limits.staging_memory_bytes, 0),
+            ("input_bytes", &mut limits.input_bytes, 1),
+            ("rejects", &mut limits.rejects, 0),
+            ("reject_bytes", &mut limits.reject_bytes, 0),
+            ("log_lines", &mut limits.log_lines, 0),
         ] {
-            if let Some(value) = table.get(key) {
-                match quantity::amount(value) {
-                    Ok(amount) => *target = amount,
-                    Err(problem) => self.problems.push(format!("`{place}.{key}`: {problem}")),
-                }
-            }
+            self.amount(place, &table, key, target, least);
         }
-        if let Some(value) = table.get("handles") {
-            match quantity::amount(value).map(u32::try_from) {
-                Ok(Ok(handles)) => limits.handles = handles,
-                _ => self.problems.push(format!("`{place}.handles` must be a whole number below 4294967296")),
-            }
+        let mut handles = u64::from(limits.handles);
+        self.amount(place, &table, "handles", &mut handles, 8);
+        match u32::try_from(handles) {
+            Ok(handles) => limits.handles = handles,
+            Err(_) => self.problems.push(format!("`{place}.handles` must be a whole number below 4294967296")),
         }
         limits
+    }
+
+    /// Limits of queries, which no plugin has: whoever reads, reads for himself.
+    fn query_limits(&mut self, value: Option<&Value>) -> QueryLimits {
+        let mut limits = QueryLimits::standard();
+        let Some(Value::Table(table)) = value else { return limits };
+        self.amount("limits", table, "query_memory_bytes", &mut limits.memory_bytes, 1024 * 1024);
+        self.amount("limits", table, "query_rows", &mut limits.rows, 1);
+        self.duration("limits", table, "query_wall_clock", &mut limits.wall_clock);
+        limits
+    }
+
+    fn amount(&mut self, place: &str, table: &Table, key: &str, target: &mut u64, least: u64) {
+        match table.get(key).map(quantity::amount) {
+            None => {}
+            Some(Ok(amount)) if amount < least => {
+                self.problems.push(format!("`{place}.{key}` is {amount}, but nothing works with less than {least}"));
+            }
+            Some(Ok(amount)) => *target = amount,
+            Some(Err(problem)) => self.problems.push(format!("`{place}.{key}`: {problem}")),
+        }
+    }
+
+    fn duration(&mut self, place: &str, table: &Table, key: &str, target: &mut Duration) {
+        match table.get(key).map(quantity::duration) {
+            None => {}
+            Some(Ok(Duration::ZERO)) => self.problems.push(format!("`{place}.{key}` must be more than nothing")),
+            Some(Ok(duration)) if duration > DURATION_MAX => {
+                self.problems.push(format!("`{place}.{key}` is longer than 30 days, the most it may be"));
+            }
+            Some(Ok(duration)) => *target = duration,
+            Some(Err(problem)) => self.problems.push(format!("`{place}.{key}`: {problem}")),
+        }
     }
 
     fn folders(&mut self, place: &str, value: Option<&Value>) -> Vec<Granted> {
@@ -278,5 +313,28 @@ mod tests {
         ] {
             assert!(problems.contains(expected), "{expected} is not in\n{problems}");
         }
+    }
+
+    #[test]
+    fn limits_of_queries_are_set_for_all_and_for_no_plugin() {
+        let set = "[limits]\nquery_memory_bytes = \"64MiB\"\nquery_rows = 10\nquery_wall_clock = \"5s\"\n";
+        let query = Config::parse(set, Path::new("")).unwrap().query;
+        let expected = QueryLimits { memory_bytes: 64 << 20, rows: 10, wall_clock: Duration::from_secs(5) };
+        assert_eq!(query, expected);
+        let problems = Config::parse("[plugins.finra.limits]\nquery_rows = 10\n", Path::new("")).unwrap_err();
+        assert!(problems[0].contains("unknown key `plugins.finra.limits.query_rows`"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_limit_with_which_nothing_works_is_a_mistake() {
+        let set = "[limits]\nhandles = 0\ninput_bytes = 0\nmemory_bytes = 1\nheld_bytes = 0\ncall_bytes = 0\n\
+                   output_rows = 0\noutput_bytes = 0\nwall_clock = \"0s\"\nquery_rows = 0\n\
+                   query_memory_bytes = 0\nquery_wall_clock = \"99999h\"\n";
+        let problems = Config::parse(set, Path::new("")).unwrap_err();
+        assert_eq!(problems.len(), 11, "{problems:#?}");
+        let none = "[limits]\nrejects = 0\nreject_bytes = 0\nlog_lines = 0\nstaging_memory_bytes = 0\n";
+        let limits = Config::parse(none, Path::new("")).unwrap().limits;
+        assert_eq!((limits.rejects, limits.reject_bytes, limits.log_lines), (0, 0, 0), "to keep nothing is a choice");
+        assert_eq!(limits.staging_memory_bytes, 0, "every row may be staged in files");
     }
 }

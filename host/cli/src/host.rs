@@ -3,6 +3,8 @@
 mod authors;
 mod cleaning;
 mod components;
+mod finding;
+mod looking;
 mod orders;
 mod rehearsal;
 mod serving;
@@ -26,7 +28,8 @@ use crate::system::{OsEntropy, SystemClock};
 use wiring::Wiring;
 
 pub(crate) use authors::check_component;
-pub(crate) use orders::{Order, Verdict, judge, plugins, run};
+pub(crate) use looking::plugins;
+pub(crate) use orders::{Order, Verdict, judge, run};
 pub(crate) use serving::serve;
 
 /// Where a host lives and what its operator decided.
@@ -82,7 +85,7 @@ impl Host {
             storage: Arc::clone(&storage),
             lake,
             cache: data.join("cache"),
-            cache_behind: None,
+            cache_read_only: false,
             metrics: Some(metrics.clone()),
         };
         let (orchestrator, installed) = wiring.start(plugins, &config).await?;

@@ -1,4 +1,8 @@
 //! Logs go to standard error: for people on a terminal, JSON elsewhere. `SPINE_LOG` filters them.
+//!
+//! A line about a run says so by `run.id`, `plugin.name` and `plugin.digest`, in both forms.
+
+mod json;
 
 use std::io::IsTerminal;
 
@@ -32,7 +36,7 @@ pub(crate) fn start(format: LogFormat, serving: bool) {
     let started = if human {
         builder.with_ansi(terminal).with_target(false).compact().try_init()
     } else {
-        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        builder.json().event_format(json::Flat).try_init()
     };
     // In tests many hosts share one process; the first subscriber stays.
     drop(started);

@@ -1,6 +1,7 @@
 //! The only place that prints. Answers go to standard output, everything else to standard error.
 
 mod listing;
+mod rows;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -9,6 +10,7 @@ use model::Failure;
 use serde::Serialize;
 
 pub(crate) use self::listing::Listing;
+pub(crate) use self::rows::{Cell, Rows, detail, json, number, text};
 
 /// How answers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -26,26 +28,6 @@ pub(crate) enum Format {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     pub(crate) format: Format,
-}
-
-/// Rows for people and for CSV.
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    pub(crate) header: Vec<String>,
-    pub(crate) rows: Vec<Vec<String>>,
-    /// Columns whose values line up on the right.
-    pub(crate) numeric: Vec<usize>,
-    /// Printed instead of a table without rows.
-    pub(crate) empty: &'static str,
-    /// A last line under the table.
-    pub(crate) footer: Option<String>,
-}
-
-impl Rows {
-    pub(crate) fn new(header: &[&str], numeric: &[usize], empty: &'static str) -> Self {
-        let header = header.iter().map(|&name| name.to_owned()).collect();
-        Self { header, rows: Vec::new(), numeric: numeric.to_vec(), empty, footer: None }
-    }
 }
 
 impl Output {
@@ -81,17 +63,22 @@ impl Output {
         write(&mut out).and_then(|()| out.flush()).or_else(ignore_closed_pipe)
     }
 
+    /// Writes rows that follow those which [`Output::rows`] wrote as CSV: without the header.
+    pub(crate) fn more_rows(self, rows: &Rows) -> Result<(), Failure> {
+        self.write(|out| rows.write_csv(out))
+    }
+
     fn table(self, rows: &Rows) -> Result<(), Failure> {
-        if rows.rows.is_empty() && !rows.empty.is_empty() {
+        if rows.is_empty() && !rows.empty.is_empty() {
             self.line(rows.empty)?;
         } else {
             let mut table = Table::new();
-            table.load_style(presets::UTF8_FULL_CONDENSED).set_header(&rows.header);
+            table.load_style(presets::UTF8_FULL_CONDENSED).set_header(rows.titles());
             let arrangement =
                 if io::stdout().is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
             table.set_content_arrangement(arrangement);
-            table.add_rows(&rows.rows);
-            for &column in &rows.numeric {
+            table.add_rows(rows.texts());
+            for column in rows.numeric() {
                 if let Some(column) = table.column_mut(column) {
                     column.set_cell_alignment(CellAlignment::Right);
                 }
@@ -103,26 +90,9 @@ impl Output {
 
     fn csv(self, rows: &Rows) -> Result<(), Failure> {
         self.write(|out| {
-            out.write_all(csv_line(&[], &rows.header).as_bytes())?;
-            rows.rows.iter().try_for_each(|row| out.write_all(csv_line(&rows.numeric, row).as_bytes()))
+            out.write_all(rows.csv_header().as_bytes())?;
+            rows.write_csv(out)
         })
-    }
-}
-
-/// With its line end.
-fn csv_line(numeric: &[usize], row: &[String]) -> String {
-    let fields = row.iter().enumerate().map(|(column, field)| {
-        // Thousands separators are for people.
-        if numeric.contains(&column) { field.replace(',', "") } else { csv_field(field) }
-    });
-    format!("{}\n", fields.collect::<Vec<_>>().join(","))
-}
-
-fn csv_field(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
     }
 }
 
@@ -194,11 +164,5 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(3_965_051_656), "3,965,051,656");
         assert_eq!([0, 1, 9_311].map(row_count), ["0 rows", "1 row", "9,311 rows"]);
-    }
-
-    #[test]
-    fn csv_fields_are_quoted_only_where_they_must_be() {
-        assert_eq!(csv_field("plain"), "plain");
-        assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
     }
 }

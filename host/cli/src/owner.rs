@@ -1,8 +1,9 @@
 //! One process owns a data folder.
 //!
-//! The owner holds an operating-system lock on `spine.lock`, which a dead process cannot keep. Beside it lie
-//! `spine.address` (where the owner listens) and `spine.token` (0600: only its user can talk to it). Both are removed
-//! when the owner lets go; after a crash they are stale, which the lock tells.
+//! The owner holds an operating-system lock on `spine.lock`, which a dead process cannot keep, and writes its process
+//! id there. Beside it lie `spine.address` (where the owner listens, or `starting` until it does) and `spine.token`
+//! (0600: only its user can talk to it). Both are removed when the owner lets go; after a crash they are stale, which
+//! the lock tells.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -16,12 +17,25 @@ const LOCK: &str = "spine.lock";
 const ADDRESS: &str = "spine.address";
 const TOKEN: &str = "spine.token";
 
+/// What `spine.address` holds from the moment of the lock until the owner listens.
+const STARTING: &str = "starting";
+
 /// The right to change a data folder, for as long as it lives.
 #[derive(Debug)]
 pub struct OwnerLock {
     data: PathBuf,
     /// Held for its lock.
     _file: File,
+}
+
+/// What the owner of a folder says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OwnerSign {
+    /// It has the folder, and will listen when its plugins are loaded.
+    Starting,
+    Listening(OwnerAddress),
+    /// Nothing: nobody owns the folder, or somebody removed the files.
+    Nothing,
 }
 
 /// What the owner left for others to find.
@@ -48,8 +62,11 @@ impl OwnerLock {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(failed(&error)),
         }
+        // Only a help for people who look for the process, so a full disk is no reason to stop.
+        drop(file.set_len(0).and_then(|()| write!(&file, "{}", std::process::id())));
         let lock = Self { data: data.to_owned(), _file: file };
         lock.forget_address();
+        lock.write(ADDRESS, STARTING)?;
         Ok(Some(lock))
     }
 
@@ -122,10 +139,22 @@ pub(crate) fn hold_still(data: &Path) -> Result<Option<Stillness>, Failure> {
 #[derive(Debug)]
 pub(crate) struct Stillness(#[expect(dead_code, reason = "held for its lock")] Option<File>);
 
-/// Where the owner of `data` listens; none while it is starting or if nobody owns the folder.
-pub(crate) fn find(data: &Path) -> Option<OwnerAddress> {
+/// What the owner of `data` says about itself. Whether it lives, the lock tells and its answers.
+pub(crate) fn find(data: &Path) -> OwnerSign {
     let read = |name| std::fs::read_to_string(data.join(name)).ok().map(|text| text.trim().to_owned());
-    Some(OwnerAddress { address: read(ADDRESS)?, token: read(TOKEN)? })
+    match read(ADDRESS) {
+        Some(text) if text == STARTING => OwnerSign::Starting,
+        Some(address) => match read(TOKEN) {
+            Some(token) => OwnerSign::Listening(OwnerAddress { address, token }),
+            None => OwnerSign::Nothing,
+        },
+        None => OwnerSign::Nothing,
+    }
+}
+
+/// The owner's process id, for people.
+pub(crate) fn process(data: &Path) -> Option<u32> {
+    std::fs::read_to_string(data.join(LOCK)).ok()?.trim().parse().ok()
 }
 
 /// The failure of a folder that cannot be used, exit code 2.
@@ -152,11 +181,13 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let owner = OwnerLock::acquire(data.path()).unwrap().unwrap();
         assert!(OwnerLock::acquire(data.path()).unwrap().is_none());
-        assert_eq!(find(data.path()), None, "an owner that is still starting has no address");
+        assert_eq!(find(data.path()), OwnerSign::Starting, "an owner says so before it listens");
+        assert_eq!(process(data.path()), Some(std::process::id()));
         let token = owner.announce("127.0.0.1:9", &Sevens).unwrap();
-        assert_eq!(find(data.path()), Some(OwnerAddress { address: "127.0.0.1:9".to_owned(), token }));
+        let address = "127.0.0.1:9".to_owned();
+        assert_eq!(find(data.path()), OwnerSign::Listening(OwnerAddress { address, token }));
         drop(owner);
-        assert_eq!(find(data.path()), None);
+        assert_eq!(find(data.path()), OwnerSign::Nothing);
         assert!(OwnerLock::acquire(data.path()).unwrap().is_some());
     }
 

@@ -22,6 +22,15 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(WAIT_SECONDS + 40);
 /// How long a host may take to say that it is there.
 const PRESENCE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// What the owner says when it is asked whether it takes work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Ready,
+    /// It answers, and takes no work: it is about to let the folder go.
+    Busy,
+    Silent,
+}
+
 /// A client of the owner. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Remote {
@@ -41,15 +50,19 @@ impl Remote {
         Self { owner, agent: config.into() }
     }
 
-    /// Whether somebody answers at the address and takes work.
-    pub(crate) async fn is_there(&self) -> bool {
+    /// Asks whether somebody answers at the address and takes work.
+    pub(crate) async fn presence(&self) -> Presence {
         let this = self.clone();
         let asked = move || {
             let url = format!("http://{}/readyz", this.owner.address);
             let request = this.agent.get(url).config().timeout_global(Some(PRESENCE_PATIENCE)).build();
-            request.call().is_ok_and(|response| response.status().as_u16() == 200)
+            match request.call() {
+                Ok(response) if response.status().as_u16() == 200 => Presence::Ready,
+                Ok(_) => Presence::Busy,
+                Err(_) => Presence::Silent,
+            }
         };
-        tokio::task::spawn_blocking(asked).await.unwrap_or(false)
+        tokio::task::spawn_blocking(asked).await.unwrap_or(Presence::Silent)
     }
 
     /// The parameters of type `file` of a pipeline, source or task.

@@ -6,18 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use model::failure::Reading;
-use model::limits::Limits;
 use model::ports::InputBytes;
 use model::{Failure, FailureKind};
-
-/// Reads a whole input file of at most the standard size.
-///
-/// # Errors
-///
-/// Those of [`open_input_file_within`].
-pub fn open_input_file(path: &Path) -> Result<InputBytes, Failure> {
-    open_input_file_within(path, Limits::standard().input_bytes)
-}
 
 /// Reads a whole input file of at most `bytes_max` bytes.
 ///

@@ -20,6 +20,6 @@ mod staged;
 mod workbench;
 mod write_error;
 
-pub use input_file::{open_input_file, open_input_file_within};
+pub use input_file::open_input_file_within;
 pub use local::{Cleaned, KnownFiles, LocalLake, Strays};
 pub use rejects::RejectReader;

@@ -43,11 +43,11 @@ pub use run::query;
 /// What one query may use. A query that reaches a limit fails and names it; nothing is cut off silently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryLimits {
-    /// Memory of the operators and of the answer together. Nothing is spilled to disk.
+    /// Memory of the operators and of the answer together. Nothing is spilled to disk. `limits.query_memory_bytes`.
     pub memory_bytes: u64,
-    /// From the call to the answer, planning included.
+    /// From the call to the answer, planning included. `limits.query_wall_clock`.
     pub wall_clock: Duration,
-    /// Rows of the answer.
+    /// Rows of the answer. `limits.query_rows`.
     pub rows: u64,
 }
 
@@ -64,7 +64,7 @@ impl QueryLimits {
         let message =
             format!("the query needs more than {bytes} bytes of memory: select fewer rows or columns, or aggregate");
         Failure::new(FailureKind::Validation, "query_memory", message)
-            .detail("limit", "query.memory_bytes")
+            .detail("limit", "limits.query_memory_bytes")
             .detail("value", bytes.to_string())
     }
 

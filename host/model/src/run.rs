@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::capture::CaptureRecord;
+use crate::capture::CaptureState;
 use crate::dataset::{DatasetName, Partition};
 use crate::failure::Failure;
 use crate::ids::{CaptureId, Digest, RunId};
@@ -113,6 +113,51 @@ pub struct RunCapture {
     pub content_hash: Digest,
     /// Whether the partition's latest published revision already held this content; the ids are then its ids.
     pub unchanged: bool,
+    pub state: RunCaptureState,
+}
+
+/// What became of a capture of a run, or would have become of it without `--dry-run`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunCaptureState {
+    Published,
+    Unchanged,
+    Quarantined,
+    /// An operator gave it up after it was quarantined.
+    Discarded,
+    WouldPublish,
+    WouldQuarantine,
+}
+
+impl RunCaptureState {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Unchanged => "unchanged",
+            Self::Quarantined => "quarantined",
+            Self::Discarded => "discarded",
+            Self::WouldPublish => "would_publish",
+            Self::WouldQuarantine => "would_quarantine",
+        }
+    }
+}
+
+impl From<CaptureState> for RunCaptureState {
+    fn from(state: CaptureState) -> Self {
+        match state {
+            CaptureState::Published => Self::Published,
+            CaptureState::Quarantined => Self::Quarantined,
+            CaptureState::Discarded => Self::Discarded,
+        }
+    }
+}
+
+/// A file that an attempt read, kept under `inputs/` by its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInput {
+    /// Without its folder.
+    pub file_name: String,
+    pub digest: Digest,
 }
 
 /// What an attempt ran under, beside plugin, parameters and inputs: what a replay has to repeat.
@@ -243,14 +288,6 @@ pub enum CaptureOutcome {
 pub struct SourceCursor {
     pub source: String,
     pub cursor: Vec<u8>,
-}
-
-/// What the ledger made of a conclusion.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Concluded {
-    /// The captures of the run, published or quarantined now.
-    pub records: Vec<CaptureRecord>,
-    pub report: RunReport,
 }
 
 #[cfg(test)]

@@ -79,9 +79,11 @@ impl Job {
         }
     }
 
+    /// What every log line about the run is joined to. Of the highest level, so that a filter which lets an error
+    /// through lets it say whose it is.
     pub(crate) fn span(&self) -> tracing::Span {
         let plugin = &self.target.plugin;
-        tracing::info_span!(
+        tracing::error_span!(
             "run",
             run.id = %self.run_id,
             run.name = %self.target.name,
@@ -132,7 +134,7 @@ impl Job {
                 Attempted::Raced(_) => {}
                 Attempted::Decided(conclusion) if self.dry_run => return report::concluded(self, &course, conclusion),
                 Attempted::Decided(conclusion) => match self.shared.parts.ledger.conclude(conclusion.clone()).await {
-                    Ok(concluded) => return concluded.report,
+                    Ok(report) => return report,
                     Err(failure) if failure.code == "conflict" && !last => {}
                     Err(failure) => return self.end(&course, instead(conclusion, failure)).await,
                 },
@@ -178,7 +180,7 @@ impl Job {
             return report::concluded(self, course, conclusion);
         }
         match self.shared.parts.ledger.conclude(conclusion.clone()).await {
-            Ok(concluded) => concluded.report,
+            Ok(report) => report,
             Err(failure) => {
                 error!(code = %failure.code, "the ledger could not record the end of the run: {failure}");
                 let mut report = report::concluded(self, course, conclusion);

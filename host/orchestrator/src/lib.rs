@@ -29,4 +29,4 @@ mod testing;
 
 pub use orchestrator::Orchestrator;
 pub use parts::{Concurrency, Parts, PluginPolicy, Versions};
-pub use plugins::FoundPlugin;
+pub use plugins::{FoundPlugin, look};

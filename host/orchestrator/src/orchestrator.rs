@@ -9,11 +9,11 @@ use model::ports::{Engine, RunRequest, Submission};
 use model::run::{RunReport, RunStatus};
 use model::{Manifest, RunId};
 use tokio::sync::{Mutex, Semaphore};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::identity;
 use crate::job::Job;
-use crate::live::{End, LiveRuns, Seat, ended};
+use crate::live::{End, Live, LiveRuns, Seat, ended};
 use crate::params;
 use crate::parts::Parts;
 use crate::plugins::{FoundPlugin, PluginSet, decide};
@@ -67,7 +67,8 @@ impl Orchestrator {
         self.register(&mut set).await?;
         let records = set.records();
         for record in records.iter().filter(|record| record.state == PluginState::Refused) {
-            tracing::warn!(plugin.name = %record.name, file = %record.file, "refused: {}", record.reasons.join("; "));
+            let digest = record.digest.map(tracing::field::display);
+            tracing::warn!(plugin.name = %record.name, plugin.digest = digest, file = %record.file, "refused: {}", record.reasons.join("; "));
         }
         *self.shared.plugins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
         Ok(records)
@@ -148,9 +149,11 @@ impl Orchestrator {
         let shared = Arc::clone(&self.shared);
         let job =
             Job { shared, target, run_id, params, files, force, dry_run, progress, cancel: cancel.clone(), created_at };
-        let seat = self.shared.live.enter(run_id, cancel.clone())?;
+        let span = job.span();
+        let queued = dry_run.then(|| report::queued(&job));
+        let seat = self.shared.live.enter(run_id, cancel.clone(), span.clone(), queued)?;
         if dry_run {
-            return Ok(start(job, seat));
+            return Ok(start(job, seat, span));
         }
         let key = match key {
             Some(text) => Some(job.key(text).await?),
@@ -158,8 +161,9 @@ impl Orchestrator {
         };
         let mut rebind = None;
         loop {
-            let old = match self.shared.parts.ledger.submit(job.new_run(key.as_ref(), rebind)).await? {
-                Submission::New => return Ok(start(job, seat)),
+            let submitted = self.shared.parts.ledger.submit(job.new_run(key.as_ref(), rebind));
+            let old = match submitted.instrument(span.clone()).await? {
+                Submission::New => return Ok(start(job, seat, span)),
                 Submission::Existing(old) => old,
             };
             match self.existing(old, wait, &cancel).await? {
@@ -171,7 +175,7 @@ impl Orchestrator {
     }
 
     async fn existing(&self, run: RunId, wait: bool, cancel: &model::ports::Cancel) -> Result<Existing, Failure> {
-        if let Some((_, end)) = self.shared.live.find(run) {
+        if let Some(Live { end, .. }) = self.shared.live.find(run) {
             if !wait {
                 return Ok(Existing::Joined(self.recorded(run).await?));
             }
@@ -197,7 +201,10 @@ impl Orchestrator {
     }
 
     async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
-        self.shared.parts.ledger.report(run).await
+        match self.shared.live.dry_run(run) {
+            Some(report) => Ok(Some(report)),
+            None => self.shared.parts.ledger.report(run).await,
+        }
     }
 }
 
@@ -209,9 +216,8 @@ enum Existing {
     Joined(RunReport),
 }
 
-fn start(job: Job, seat: Seat) -> Begun {
+fn start(job: Job, seat: Seat, span: Span) -> Begun {
     let begun = Begun::Started { run: job.run_id, queued: report::queued(&job), end: seat.end() };
-    let span = job.span();
     // Not tied to the caller: a run goes on when the caller has gone away.
     let work = async move {
         let report = job.carry_out().await;
@@ -224,9 +230,7 @@ fn start(job: Job, seat: Seat) -> Begun {
 #[async_trait::async_trait]
 impl Engine for Orchestrator {
     async fn spawn(&self, request: RunRequest) -> Result<RunReport, Failure> {
-        let dry_run = request.dry_run;
         match self.begin(request, false).await? {
-            Begun::Started { run, end, .. } if dry_run => ended(end).await.ok_or_else(|| nobody_runs(run)),
             Begun::Started { queued: report, .. } | Begun::Existing(report) => Ok(report),
         }
     }
@@ -239,7 +243,7 @@ impl Engine for Orchestrator {
     }
 
     async fn wait(&self, run: RunId, at_most: Duration) -> Result<Option<RunReport>, Failure> {
-        if let Some((_, end)) = self.shared.live.find(run)
+        if let Some(Live { end, .. }) = self.shared.live.find(run)
             && let Ok(Some(report)) = tokio::time::timeout(at_most, ended(end)).await
         {
             return Ok(Some(report));
@@ -248,9 +252,9 @@ impl Engine for Orchestrator {
     }
 
     async fn cancel(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
-        if let Some((cancel, _)) = self.shared.live.find(run) {
-            tracing::info!(run.id = %run, "asked to cancel the run");
-            cancel.cancel();
+        if let Some(live) = self.shared.live.find(run) {
+            tracing::info!(parent: &live.span, "asked to cancel the run");
+            live.cancel.cancel();
         }
         self.report(run).await
     }

@@ -56,7 +56,9 @@ pub(crate) fn validate(
     }
     let bytes = Value::Object(valid.clone()).to_string().len();
     if bytes > PARAMS_BYTES_MAX {
-        let problem = format!("{bytes} bytes of parameters, the limit (limits.params) is {PARAMS_BYTES_MAX}");
+        let problem = format!(
+            "{bytes} bytes of parameters, the fixed limit (limits.params, no key sets it) is {PARAMS_BYTES_MAX}"
+        );
         problems.push(("params".to_owned(), problem));
     }
     if problems.is_empty() {

@@ -2,6 +2,7 @@
 
 mod install;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +11,9 @@ use model::manifest::{CheckedBy, ParamSpec, RowAccounting};
 use model::plugin::{Finding, PluginRecord, PluginRef, PluginState};
 use model::ports::{PluginCheck, Work};
 use model::run::RunKind;
-use model::{DatasetName, Digest, Manifest, nearest};
+use model::{DatasetName, Digest, Manifest, Timestamp, nearest};
+
+use crate::parts::PluginPolicy;
 
 pub(crate) use install::decide;
 
@@ -45,6 +48,18 @@ pub(crate) struct Target {
     pub(crate) kind: RunKind,
     pub(crate) plugin: PluginRef,
     pub(crate) manifest: Arc<Manifest>,
+}
+
+/// What would become of the components that were found, for somebody who only looks: [`crate::Orchestrator::install`]
+/// without a ledger that records it. Each with its manifest, where it has one.
+pub fn look(
+    found: Vec<FoundPlugin>,
+    last_active: &BTreeMap<String, Digest>,
+    policies: &BTreeMap<String, PluginPolicy>,
+    at: Timestamp,
+) -> Vec<(PluginRecord, Option<Arc<Manifest>>)> {
+    let set = decide(found, last_active, policies, at);
+    set.entries.into_iter().map(|entry| (entry.record, entry.manifest)).collect()
 }
 
 impl PluginSet {

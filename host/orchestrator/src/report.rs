@@ -1,7 +1,8 @@
 //! Reports that no ledger wrote: of a run that has just been queued, of a dry run, and of a run whose end the ledger
 //! could not record.
 
-use model::run::{CaptureOutcome, Conclusion, RunCapture, RunReport, RunStatus};
+use model::capture::StagedCapture;
+use model::run::{CaptureOutcome, Conclusion, RunCapture, RunCaptureState, RunReport, RunStatus};
 
 use crate::job::{Course, Job};
 
@@ -34,7 +35,7 @@ pub(crate) fn queued(job: &Job) -> RunReport {
 
 /// What a conclusion says, without the revisions that only a commit gives.
 pub(crate) fn concluded(job: &Job, course: &Course, conclusion: Conclusion) -> RunReport {
-    let captures: Vec<RunCapture> = conclusion.captures.iter().map(capture).collect();
+    let captures: Vec<RunCapture> = conclusion.captures.iter().map(|outcome| capture(outcome, job.dry_run)).collect();
     let completed = conclusion.status == RunStatus::Completed;
     let started = course.started_at.unwrap_or(conclusion.finished_at);
     let micros = conclusion.finished_at.as_micros().saturating_sub(started.as_micros());
@@ -57,17 +58,23 @@ pub(crate) fn concluded(job: &Job, course: &Course, conclusion: Conclusion) -> R
     }
 }
 
-fn capture(outcome: &CaptureOutcome) -> RunCapture {
+fn capture(outcome: &CaptureOutcome, dry_run: bool) -> RunCapture {
+    let new = |staged: &StagedCapture, state| RunCapture {
+        dataset: staged.dataset.clone(),
+        partition: staged.partition.clone(),
+        capture_id: staged.capture_id,
+        revision: None,
+        rows: staged.rows,
+        content_hash: staged.content_hash,
+        unchanged: false,
+        state,
+    };
     match outcome {
-        CaptureOutcome::Publish { staged, .. } | CaptureOutcome::Quarantine { staged } => RunCapture {
-            dataset: staged.dataset.clone(),
-            partition: staged.partition.clone(),
-            capture_id: staged.capture_id,
-            revision: None,
-            rows: staged.rows,
-            content_hash: staged.content_hash,
-            unchanged: false,
-        },
+        CaptureOutcome::Publish { staged, .. } if dry_run => new(staged, RunCaptureState::WouldPublish),
+        CaptureOutcome::Publish { staged, .. } => new(staged, RunCaptureState::Published),
+        CaptureOutcome::Quarantine { staged } if dry_run => new(staged, RunCaptureState::WouldQuarantine),
+        CaptureOutcome::Quarantine { staged } => new(staged, RunCaptureState::Quarantined),
+        // It waits there already, also for a dry run.
         CaptureOutcome::Held { dataset, partition, capture_id, rows, content_hash } => RunCapture {
             dataset: dataset.clone(),
             partition: partition.clone(),
@@ -76,6 +83,7 @@ fn capture(outcome: &CaptureOutcome) -> RunCapture {
             rows: *rows,
             content_hash: *content_hash,
             unchanged: false,
+            state: RunCaptureState::Quarantined,
         },
         CaptureOutcome::Unchanged { dataset, partition, head } => RunCapture {
             dataset: dataset.clone(),
@@ -85,6 +93,7 @@ fn capture(outcome: &CaptureOutcome) -> RunCapture {
             rows: head.rows,
             content_hash: head.content_hash,
             unchanged: true,
+            state: RunCaptureState::Unchanged,
         },
     }
 }

@@ -7,7 +7,7 @@ mod stdio;
 mod watch;
 
 pub(crate) use clock::{ClockAndTable, VirtualClock, VirtualClocks};
-pub(crate) use journal::{Journal, Severity, cut};
+pub(crate) use journal::{Journal, Severity, as_json, cut};
 pub(crate) use limiter::{MemoryLimitReached, MemoryLimiter};
 pub(crate) use watch::{Stopped, Watch};
 

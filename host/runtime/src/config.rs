@@ -9,8 +9,8 @@ use model::limits::Limits;
 pub struct RuntimeConfig {
     /// Where compiled components are kept; made with mode 0700 if absent. None compiles every time.
     pub cache_dir: Option<PathBuf>,
-    /// A cache that is read where `cache_dir` does not have a component. Nothing in it is made, changed or removed.
-    pub cache_behind: Option<PathBuf>,
+    /// Whether the folder of the cache is only read: what is compiled is not kept, and nothing is made or removed.
+    pub cache_read_only: bool,
     /// What `describe` may use while a component is loaded.
     pub limits: Limits,
     /// Threads that guests run on, never fewer than one.
@@ -28,7 +28,7 @@ impl RuntimeConfig {
         let cores = cores.max(1);
         Self {
             cache_dir: None,
-            cache_behind: None,
+            cache_read_only: false,
             limits: Limits::standard(),
             guest_threads: cores,
             compile_parallel: cores.min(4),

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::limits::Limits;
-use model::plugin::{Finding, FindingSeverity, PluginRecord, PluginRef, PluginState};
-use model::{Digest, Manifest, Timestamp};
+use model::plugin::{Finding, FindingSeverity};
+use model::{Digest, Manifest};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -43,29 +43,6 @@ impl Loaded {
     /// Whether the component may run; the runtime then knows it by its digest.
     pub fn is_usable(&self) -> bool {
         self.manifest.is_some() && !self.findings.iter().any(|it| it.severity == FindingSeverity::Error)
-    }
-
-    /// The plugin as an operator sees it, active if it may run. Rules over several plugins, such as names taken twice,
-    /// are the caller's.
-    pub fn record(&self, loaded_at: Timestamp) -> PluginRecord {
-        let stem = self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let errors = self.findings.iter().filter(|it| it.severity == FindingSeverity::Error);
-        PluginRecord {
-            name: self.manifest.as_ref().map_or(stem, |manifest| manifest.name.clone()),
-            version: self.manifest.as_ref().map(|manifest| manifest.version.clone()).unwrap_or_default(),
-            digest: self.digest,
-            state: if self.is_usable() { PluginState::Active } else { PluginState::Refused },
-            file: self.file.display().to_string(),
-            exports: self.manifest.as_ref().map(|manifest| manifest.exports()).unwrap_or_default(),
-            loaded_at,
-            reasons: errors.map(|it| format!("{}: {}; {}", it.code, it.message, it.hint)).collect(),
-        }
-    }
-
-    /// What a run is pinned to, if the component may run.
-    pub fn plugin_ref(&self) -> Option<PluginRef> {
-        let manifest = self.manifest.as_ref().filter(|_| self.is_usable())?;
-        Some(PluginRef { name: manifest.name.clone(), version: manifest.version.clone(), digest: self.digest? })
     }
 
     pub(crate) fn refused(file: &Path, digest: Option<Digest>, findings: Vec<Finding>) -> Self {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::plugin::Finding;
 use model::ports::{Cancel, Invocation, Invoked, Invoker};
-use model::{Digest, Failure, FailureKind, Manifest};
+use model::{Digest, Failure, FailureKind};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
@@ -87,9 +87,11 @@ impl Runtime {
         let (engine, allocation) = engine::build()?;
         let linker = linking::linker(&engine)?;
         let cache = config.cache_dir.as_deref().and_then(|folder| {
+            if config.cache_read_only {
+                return Cache::open_read_only(folder, &engine).ok();
+            }
             let opened = Cache::open(folder, &engine);
-            let opened = opened.inspect_err(|reason| tracing::warn!(reason, "components are compiled at every start"));
-            opened.ok().map(|cache| cache.behind(config.cache_behind.clone()))
+            opened.inspect_err(|reason| tracing::warn!(reason, "components are compiled at every start")).ok()
         });
         let guests = Guests::start(config.guest_threads).map_err(|error| {
             Failure::new(FailureKind::Internal, "threads", format!("could not start the guests' threads: {error}"))
@@ -141,16 +143,6 @@ impl Runtime {
         let mut loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
         loaded.sort_by_key(|(place, _)| *place);
         Ok(loaded.into_iter().map(|(_, loaded)| loaded).collect())
-    }
-
-    /// The manifest of a component that may run.
-    pub fn manifest(&self, digest: &Digest) -> Option<Arc<Manifest>> {
-        self.plugin(digest).map(|plugin| Arc::clone(&plugin.manifest))
-    }
-
-    /// Forgets a component. Attempts in flight finish on it.
-    pub fn forget(&self, digest: &Digest) {
-        self.plugins.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }
 
     fn plugin(&self, digest: &Digest) -> Option<Arc<Plugin>> {
@@ -229,10 +221,8 @@ impl Invoker for Runtime {
                 return invoke::invoked(Err(failure), Some(invocation.workbench), &journal);
             }
         };
-        let span = tracing::info_span!(
-            "attempt",
-            run_id = %invocation.run_id, plugin = %name, digest = %invocation.digest.short(), attempt = invocation.attempt
-        );
+        // Within the caller's span, which says whose attempt it is.
+        let span = tracing::error_span!("attempt", attempt = invocation.attempt);
         let watch = Watch::starting_now(wall_clock, invocation.cancel.clone());
         let engine = self.parts.engine.clone();
         let attempt = invoke::carry_out(engine, plugin, invocation, watch, journal.clone());

@@ -7,7 +7,7 @@ use model::catalog::{CatalogView, Extent};
 use model::failure::Failure;
 use model::plugin::PluginRecord;
 use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
-use model::run::{Concluded, Conclusion, LogLine, RunReport};
+use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId};
 
 use crate::commands::append_log::AppendLog;
@@ -18,12 +18,12 @@ use crate::storage::Storage;
 
 #[async_trait::async_trait]
 impl Ledger for Storage {
-    #[tracing::instrument(name = "storage.submit", skip_all, fields(run.id = %run.run_id))]
+    #[tracing::instrument(name = "storage.submit", skip_all)]
     async fn submit(&self, run: NewRun) -> Result<Submission, Failure> {
         self.ask(run, |lanes| &mut lanes.submit).await
     }
 
-    #[tracing::instrument(name = "storage.start", skip_all, fields(run.id = %start.run_id, attempt = start.attempt))]
+    #[tracing::instrument(name = "storage.start", skip_all, fields(attempt = start.attempt))]
     async fn start(&self, start: Start) -> Result<(), Failure> {
         self.ask(start, |lanes| &mut lanes.start).await
     }
@@ -43,8 +43,8 @@ impl Ledger for Storage {
         self.ask(AppendLog { run, lines }, |lanes| &mut lanes.append_log).await
     }
 
-    #[tracing::instrument(name = "storage.conclude", skip_all, fields(run.id = %conclusion.run_id))]
-    async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, Failure> {
+    #[tracing::instrument(name = "storage.conclude", skip_all)]
+    async fn conclude(&self, conclusion: Conclusion) -> Result<RunReport, Failure> {
         self.ask(conclusion, |lanes| &mut lanes.conclude).await
     }
 

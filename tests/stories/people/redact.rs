@@ -2,8 +2,8 @@
 //! characters, but for durations.
 
 /// How a duration is shown where it is a column.
-const MS: &str = "ms";
-const MS_WIDTH: usize = 6;
+const MS: &str = "duration ms";
+const MS_WIDTH: usize = 12;
 
 /// A time as all outputs write it.
 const TIME: &str = "2026-01-31T18:00:00.000000Z";
@@ -85,7 +85,7 @@ fn what_differs_is_replaced_and_the_layout_stays() {
     assert_eq!(text(&format!("a {digest} b {digest}c")), format!("a xxxxxxxxxxxx b {digest}c"));
     assert_eq!(text("at 2021-12-31T23:59:59.123456Z, 2021-12-31"), format!("at {TIME}, 2021-12-31"));
     assert_eq!(text("took 1,203 ms\nin ms\n"), "took N ms\nin ms\n");
-    let table = "┌───┬────┐\n│ a ┆ ms │\n╞═══╪════╡\n│ b ┆ 12 │\n│ c ┆    │\n└───┴────┘\n2 rows\n";
-    let fixed = "┌───┬───────┐\n│ a ┆    ms │\n╞═══╪═══════╡\n│ b ┆     N │\n│ c ┆       │\n└───┴───────┘\n2 rows\n";
+    let table = "┌───┬─────────────┐\n│ a ┆ duration ms │\n╞═══╪═════════════╡\n│ b ┆       1,203 │\n│ c ┆             │\n└───┴─────────────┘\n2 rows\n";
+    let fixed = "┌───┬─────────────┐\n│ a ┆ duration ms │\n╞═══╪═════════════╡\n│ b ┆           N │\n│ c ┆             │\n└───┴─────────────┘\n2 rows\n";
     assert_eq!(text(table), fixed);
 }

@@ -14,7 +14,7 @@ use model::ports::{
     AsOf, Entropy, Finished, Lake, Ledger, NewRun, Prepared, Start, Submission, TableWriter, WorkOrder,
 };
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Concluded, Conclusion, Conditions, RunKind, RunStatus};
+use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunReport, RunStatus};
 use model::{CaptureId, Clock, DatasetName, Digest, Manifest, RunId, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -123,8 +123,8 @@ impl Lab {
                 }
             }
         }
-        let concluded = self.storage.conclude(conclusion(run, outcomes, self.clock.now())).await.unwrap();
-        self.remember(published, rows, &concluded).await;
+        let report = self.storage.conclude(conclusion(run, outcomes, self.clock.now())).await.unwrap();
+        self.remember(published, rows, &report).await;
     }
 
     /// The content hash says whether the content is that of the head, and of nothing else.
@@ -218,9 +218,9 @@ impl Lab {
         &mut self,
         published: Vec<(usize, StagedCapture)>,
         mut rows: BTreeMap<usize, Vec<Row>>,
-        concluded: &Concluded,
+        report: &RunReport,
     ) {
-        assert_eq!(concluded.records.len(), published.len());
+        assert_eq!(report.captures.iter().filter(|capture| !capture.unchanged).count(), published.len());
         let last = self.expected.states.last().copied().unwrap_or(self.empty);
         let snapshot = self.view(AsOf::Latest).await.snapshot;
         if published.is_empty() {
@@ -230,8 +230,9 @@ impl Lab {
         // Whatever the clock did, the next state is later than the last.
         let at = self.clock.now().max(last.at).plus_micros(1);
         assert_eq!((snapshot.id, snapshot.at), (last.snapshot + 1, at));
+        let records = self.storage.captures(&dataset(), &model::Partition::default()).await.unwrap();
         for (number, staged) in published {
-            let record = concluded.records.iter().find(|record| record.capture_id == staged.capture_id).unwrap();
+            let record = records.iter().find(|record| record.capture_id == staged.capture_id).unwrap();
             let revision = self.expected.head(number).map_or(1, |head| head.revision + 1);
             assert_eq!((record.revision, record.captured_at), (Some(revision), Some(at)));
             let file = staged.file.map(|file| format!("lab/samples/{}", file.path));

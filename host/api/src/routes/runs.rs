@@ -27,8 +27,8 @@ pub(super) struct WaitQuery {
     wait: Option<u64>,
 }
 
-/// `POST /api/v1/runs`: 202 with the queued run, or 200 with one that has ended (a dry run, a completed key, or one
-/// that ended within `wait`).
+/// `POST /api/v1/runs`: 202 with the queued run, or 200 with one that has ended (a completed key, or one that ended
+/// within `wait`).
 pub(super) async fn create(State(served): State<Served>, request: Request) -> Result<Response, Refusal> {
     served.ready()?;
     let from_header = request.headers().get("idempotency-key").map(key).transpose()?;
@@ -60,7 +60,10 @@ async fn read(served: &Served, request: Request) -> Result<(RunRequest, Option<u
             cause = source;
         }
         if cause.to_string().contains("length limit") {
-            let message = format!("the request has more than {limit} bytes, the limit of `api.body_bytes`");
+            let message = format!(
+                "the request has more than {limit} bytes, the limit that follows from `limits.input_bytes`: send less, \
+                 or raise that limit of the host"
+            );
             Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, FailureKind::Validation, "too_large", message)
         } else {
             bad_body(format!("the request broke off: {cause}"))

@@ -90,5 +90,5 @@ async fn a_body_has_a_limit_that_is_named() {
     let long = format!(r#"{{"name": "{}"}}"#, "x".repeat(100_000));
     let reply = bench.post("/api/v1/runs", &long).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (413, "too_large"));
-    assert!(reply.text.contains("api.body_bytes"), "{}", reply.text);
+    assert!(reply.text.contains("limits.input_bytes"), "{}", reply.text);
 }

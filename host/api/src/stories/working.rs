@@ -143,6 +143,7 @@ async fn no_work_is_taken_before_the_host_is_ready() {
     assert_eq!(bench.get("/healthz").await.status.as_u16(), 200);
     let reply = bench.post("/api/v1/runs", r#"{"name": "d.daily"}"#).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (503, "not_ready"));
+    assert_eq!(reply.json()["failure"]["retryable"], true);
     bench.parts.ready.set(true);
     let reply = bench.get("/readyz").await;
     assert_eq!(reply.json(), json!({"status": "ready", "plugins": {"active": 2, "refused": 1}}));

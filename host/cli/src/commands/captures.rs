@@ -1,11 +1,12 @@
 //! `captures`: the revisions of a dataset.
 
 use clap::Args;
-use model::{CaptureRecord, DatasetName, Failure, FailureKind};
+use model::manifest::DatasetSpec;
+use model::{CaptureRecord, DataType, Failure, FailureKind, Partition, Timestamp};
 
-use super::{dataset_name, key_value, known_dataset, ledger, partition};
+use super::{key_value, known_dataset, ledger, unknown_name};
 use crate::args::Global;
-use crate::output::{Output, Rows, grouped};
+use crate::output::{Cell, Output, Rows, detail, number, text};
 
 /// List the revisions of a dataset, newest first
 ///
@@ -14,8 +15,7 @@ use crate::output::{Output, Rows, grouped};
 #[derive(Debug, Args)]
 pub(crate) struct CapturesCommand {
     /// Dataset, `domain.dataset`
-    #[arg(value_parser = dataset_name)]
-    dataset: DatasetName,
+    dataset: String,
 
     /// Only this partition; may be repeated, once for each partition column
     #[arg(long = "partition", value_name = "COLUMN=VALUE", value_parser = key_value)]
@@ -26,32 +26,79 @@ impl CapturesCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
         let ledger = ledger(global).await?;
         let spec = known_dataset(&ledger, &self.dataset).await?;
-        if let Some((column, _)) = self.partition.iter().find(|(column, _)| !spec.partition_by.contains(column)) {
-            let known = spec.partition_by.join("`, `");
-            let message = format!("`{}` has no partition column `{column}`; it has `{known}`", self.dataset);
-            return Err(Failure::new(FailureKind::Validation, "unknown_name", message));
-        }
-        let captures = ledger.captures(&self.dataset, &partition(&self.partition)).await?;
+        let captures = ledger.captures(&spec.name, &partition(&spec, &self.partition)?).await?;
         output.show(&captures, || rows(&captures))?;
         Ok(0)
     }
 }
 
-/// Captures for people.
+/// The partition that somebody asks for.
+fn partition(spec: &DatasetSpec, asked: &[(String, String)]) -> Result<Partition, Failure> {
+    let values: Result<Vec<(String, String)>, Failure> = asked
+        .iter()
+        .map(|(column, value)| {
+            let found = spec.columns.iter().find(|it| &it.name == column && spec.partition_by.contains(column));
+            let Some(found) = found else {
+                let otherwise = format!("`{}` is partitioned by `{}`", spec.name, spec.partition_by.join("`, `"));
+                return Err(unknown_name("partition column", column, &spec.partition_by, &otherwise));
+            };
+            if found.data_type == DataType::Date && !is_date(value) {
+                let message = format!("`{column}={value}`: `{value}` is not a date; write {column}=2026-01-31");
+                return Err(Failure::new(FailureKind::Validation, "bad_params", message));
+            }
+            Ok((column.clone(), value.clone()))
+        })
+        .collect();
+    Ok(values?.into_iter().collect())
+}
+
+/// Whether this is a date as partitions write it. The other columns of partitions hold text.
+fn is_date(value: &str) -> bool {
+    // Of ten characters, no other time is understood.
+    value.len() == 10 && Timestamp::parse(value).is_some()
+}
+
+/// Captures as rows.
 pub(super) fn rows(captures: &[CaptureRecord]) -> Rows {
-    let header = ["dataset", "partition", "revision", "state", "captured at", "rows", "content", "capture"];
-    let mut rows = Rows::new(&header, &[2, 5], "no captures");
+    let columns = [
+        text("dataset"),
+        text("partition"),
+        number("revision"),
+        text("state"),
+        text("captured_at"),
+        number("rows"),
+        text("content_hash"),
+        text("capture_id"),
+        detail("run_id"),
+        detail("plugin_digest"),
+    ];
+    let mut rows = Rows::new(columns, "no captures");
     for capture in captures {
-        rows.rows.push(vec![
-            capture.dataset.to_string(),
-            capture.partition.to_string(),
-            capture.revision.map(|revision| revision.to_string()).unwrap_or_default(),
-            capture.state.name().to_owned(),
-            capture.captured_at.map(|at| at.to_string()).unwrap_or_default(),
-            grouped(capture.rows),
-            capture.content_hash.short(),
-            capture.capture_id.to_string(),
+        rows.push([
+            capture.dataset.to_string().into(),
+            (&capture.partition).into(),
+            capture.revision.into(),
+            capture.state.name().into(),
+            capture.captured_at.into(),
+            Cell::count(capture.rows),
+            capture.content_hash.into(),
+            capture.capture_id.to_string().into(),
+            capture.run_id.to_string().into(),
+            capture.plugin_digest.into(),
         ]);
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_written_in_one_way() {
+        assert!(is_date("2021-01-28"));
+        for other in ["soon", "2021-1-28", "2021-02-30", "20210128", "2021-01-28T00:00:00Z", ""] {
+            assert!(!is_date(other), "{other}");
+        }
+    }
 }

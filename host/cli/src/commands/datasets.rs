@@ -1,12 +1,12 @@
 //! `datasets`: what the tables mean.
 
 use clap::{Args, Subcommand};
+use model::Failure;
 use model::manifest::DatasetSpec;
-use model::{DatasetName, Failure};
 
-use super::{dataset_name, known_dataset, ledger};
+use super::{known_dataset, ledger};
 use crate::args::Global;
-use crate::output::{Output, Rows};
+use crate::output::{Cell, Output, Rows, number, text};
 
 /// Show the datasets with their columns, units and descriptions
 #[derive(Debug, Args)]
@@ -22,8 +22,7 @@ enum Action {
     /// Show the columns of one dataset
     Show {
         /// Dataset, `domain.dataset`
-        #[arg(value_parser = dataset_name)]
-        dataset: DatasetName,
+        dataset: String,
     },
 }
 
@@ -45,30 +44,35 @@ impl DatasetsCommand {
 }
 
 fn list(datasets: &[DatasetSpec]) -> Rows {
-    let header = ["dataset", "partition by", "key", "columns", "description"];
-    let mut rows =
-        Rows::new(&header, &[3], "no datasets; load a plugin first, for example with `spine-host plugins list`");
+    let columns = [text("name"), text("partition_by"), text("key"), number("columns"), text("description")];
+    let mut rows = Rows::new(columns, "no datasets; run something first, or start `spine-host serve`");
     for dataset in datasets {
-        rows.rows.push(vec![
-            dataset.name.to_string(),
-            dataset.partition_by.join(", "),
-            dataset.key.join(", "),
-            dataset.columns.len().to_string(),
-            dataset.description.clone(),
+        rows.push([
+            dataset.name.to_string().into(),
+            words(&dataset.partition_by),
+            words(&dataset.key),
+            dataset.columns.len().to_string().into(),
+            dataset.description.clone().into(),
         ]);
     }
     rows
 }
 
+/// Words in one line for people, as JSON for programs.
+fn words(words: &[String]) -> Cell {
+    Cell::two(words.join(", "), crate::output::json(&words))
+}
+
 fn columns(spec: &DatasetSpec) -> Rows {
-    let mut rows = Rows::new(&["column", "type", "null", "unit", "description"], &[], "");
+    let columns = [text("name"), text("type"), text("nullable"), text("unit"), text("description")];
+    let mut rows = Rows::new(columns, "");
     for column in &spec.columns {
-        rows.rows.push(vec![
-            column.name.clone(),
-            column.data_type.to_string(),
-            if column.nullable { "yes" } else { "no" }.to_owned(),
-            column.unit.clone().unwrap_or_default(),
-            column.description.clone(),
+        rows.push([
+            column.name.clone().into(),
+            column.data_type.to_string().into(),
+            Cell::two(if column.nullable { "yes" } else { "no" }, column.nullable.to_string()),
+            column.unit.clone().into(),
+            column.description.clone().into(),
         ]);
     }
     rows.footer = Some(format!(

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::host;
-use crate::output::{Output, Rows};
+use crate::output::{Output, Rows, text};
 
 /// Help authors with a component file
 #[derive(Debug, Args)]
@@ -44,14 +44,14 @@ impl PluginCommand {
         let ok = findings.iter().all(|finding| finding.severity != FindingSeverity::Error);
         let checked = Checked { ok, findings };
         output.show(&checked, || {
-            let mut rows = Rows::new(&["severity", "code", "message", "hint"], &[], "ok: nothing found");
+            let columns = ["severity", "code", "message", "hint"].map(text);
+            let mut rows = Rows::new(columns, "ok: nothing found");
             for finding in &checked.findings {
                 let severity = match finding.severity {
                     FindingSeverity::Error => "error",
                     FindingSeverity::Warning => "warning",
                 };
-                let cells = [severity, &finding.code, &finding.message, &finding.hint];
-                rows.rows.push(cells.map(str::to_owned).to_vec());
+                rows.push([severity, &finding.code, &finding.message, &finding.hint].map(Into::into));
             }
             rows
         })?;

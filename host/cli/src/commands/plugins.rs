@@ -1,12 +1,13 @@
 //! `plugins`: what is loaded, and why something is not.
 
 use clap::{Args, Subcommand};
+use model::Failure;
 use model::plugin::{PluginRecord, PluginState};
-use model::{Failure, FailureKind};
 
+use super::unknown_name;
 use crate::args::Global;
 use crate::host;
-use crate::output::{Output, Rows};
+use crate::output::{Cell, Format, Output, Rows, detail, text};
 
 /// Show the plugins of the folder: versions, digests, and every reason why one is refused
 #[derive(Debug, Args)]
@@ -36,7 +37,10 @@ impl PluginsCommand {
                 if found.is_empty() {
                     return Err(unknown(&name, &plugins));
                 }
-                output.show(&found, || details(&found))?;
+                output.show(&found, || match output.format {
+                    Format::Csv => rows(&found),
+                    Format::Table | Format::Json => details(&found),
+                })?;
             }
         }
         Ok(0)
@@ -44,12 +48,10 @@ impl PluginsCommand {
 }
 
 fn unknown(name: &str, plugins: &[PluginRecord]) -> Failure {
-    let hint = match model::nearest(name, plugins.iter().map(|plugin| plugin.name.as_str())) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None if plugins.is_empty() => "the plugins folder holds no component".to_owned(),
-        None => "`spine-host plugins list` shows all".to_owned(),
-    };
-    Failure::new(FailureKind::Validation, "unknown_name", format!("no plugin `{name}`: {hint}"))
+    let names: Vec<String> = plugins.iter().map(|plugin| plugin.name.clone()).collect();
+    let otherwise =
+        if names.is_empty() { "the plugins folder holds no component" } else { "`spine-host plugins list` shows all" };
+    unknown_name("plugin", name, &names, otherwise)
 }
 
 fn state(plugin: &PluginRecord) -> &'static str {
@@ -60,24 +62,26 @@ fn state(plugin: &PluginRecord) -> &'static str {
 }
 
 fn rows(plugins: &[PluginRecord]) -> Rows {
-    let header = ["name", "version", "state", "digest", "file", "offers, or why it is refused"];
-    let mut rows = Rows::new(&header, &[], "no components in the plugins folder");
+    let names = ["name", "version", "state", "digest", "file", "exports", "reasons"].map(text);
+    let mut rows = Rows::new(names.into_iter().chain([detail("loaded_at")]), "no components in the plugins folder");
     for plugin in plugins {
-        let offers = if plugin.reasons.is_empty() { plugin.exports.join("\n") } else { plugin.reasons.join("\n") };
-        rows.rows.push(vec![
-            plugin.name.clone(),
-            plugin.version.clone(),
-            state(plugin).to_owned(),
-            plugin.digest.map(|digest| digest.short()).unwrap_or_default(),
-            plugin.file.clone(),
-            offers,
+        rows.push([
+            plugin.name.clone().into(),
+            plugin.version.clone().into(),
+            state(plugin).into(),
+            plugin.digest.into(),
+            plugin.file.clone().into(),
+            Cell::list(&plugin.exports),
+            Cell::list(&plugin.reasons),
+            plugin.loaded_at.into(),
         ]);
     }
     rows
 }
 
+/// One plugin on many lines, for people.
 fn details(plugins: &[PluginRecord]) -> Rows {
-    let mut rows = Rows::new(&["key", "value"], &[], "");
+    let mut rows = Rows::new(["key", "value"].map(text), "");
     for plugin in plugins {
         let digest = plugin.digest.map(|digest| digest.to_string()).unwrap_or_default();
         for (key, value) in [
@@ -87,10 +91,10 @@ fn details(plugins: &[PluginRecord]) -> Rows {
             ("digest", digest),
             ("file", plugin.file.clone()),
             ("loaded at", plugin.loaded_at.to_string()),
-            ("offers", plugin.exports.join("\n")),
+            ("exports", plugin.exports.join("\n")),
             ("reasons", plugin.reasons.join("\n")),
         ] {
-            rows.rows.push(vec![key.to_owned(), value]);
+            rows.push([key.into(), value.into()]);
         }
     }
     rows

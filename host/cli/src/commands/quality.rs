@@ -1,19 +1,20 @@
 //! `quality`: what the checks found.
 
 use clap::Args;
-use model::quality::{CheckStatus, Severity};
-use model::{DatasetName, Failure, RunId};
+use model::quality::{CheckCategory, CheckStatus, Severity};
+use model::{Failure, RunId};
+use storage::RunQuality;
 
-use super::{dataset_name, known_dataset, ledger};
+use super::{known_dataset, known_run, ledger};
 use crate::args::Global;
-use crate::output::{Output, Rows};
+use crate::output::{Output, Rows, detail, text};
 
 /// List the results of quality checks, newest run first
 #[derive(Debug, Args)]
 pub(crate) struct QualityCommand {
     /// Only those of this dataset
-    #[arg(long, value_name = "DATASET", value_parser = dataset_name)]
-    dataset: Option<DatasetName>,
+    #[arg(long, value_name = "DATASET")]
+    dataset: Option<String>,
 
     /// Only those of this run
     #[arg(long, value_name = "ID")]
@@ -23,27 +24,53 @@ pub(crate) struct QualityCommand {
 impl QualityCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
         let ledger = ledger(global).await?;
-        if let Some(dataset) = &self.dataset {
-            known_dataset(&ledger, dataset).await?;
+        let dataset = match &self.dataset {
+            Some(dataset) => Some(known_dataset(&ledger, dataset).await?.name),
+            None => None,
+        };
+        if let Some(run) = self.run {
+            known_run(&ledger, run).await?;
         }
-        let results = ledger.quality(self.dataset.as_ref(), self.run).await?;
-        output.show(&results, || {
-            let header = ["run", "dataset", "check", "severity", "status", "message"];
-            let mut rows = Rows::new(&header, &[], "no results");
-            for row in &results {
-                let result = &row.result;
-                rows.rows.push(vec![
-                    row.run_id.to_string(),
-                    result.dataset.to_string(),
-                    result.check.clone(),
-                    severity(result.severity).to_owned(),
-                    status(result.status).to_owned(),
-                    result.message.clone(),
-                ]);
-            }
-            rows
-        })?;
+        let results = ledger.quality(dataset.as_ref(), self.run).await?;
+        output.show(&results, || rows(&results))?;
         Ok(0)
+    }
+}
+
+fn rows(results: &[RunQuality]) -> Rows {
+    let columns = [
+        text("run_id"),
+        text("dataset"),
+        text("check"),
+        detail("category"),
+        text("severity"),
+        text("status"),
+        text("message"),
+        detail("actual"),
+        detail("expected"),
+    ];
+    let mut rows = Rows::new(columns, "no results");
+    for RunQuality { run_id, result } in results {
+        rows.push([
+            run_id.to_string().into(),
+            result.dataset.to_string().into(),
+            result.check.clone().into(),
+            category(result.category).into(),
+            severity(result.severity).into(),
+            status(result.status).into(),
+            result.message.clone().into(),
+            result.actual.clone().into(),
+            result.expected.clone().into(),
+        ]);
+    }
+    rows
+}
+
+fn category(category: CheckCategory) -> &'static str {
+    match category {
+        CheckCategory::Integrity => "INTEGRITY",
+        CheckCategory::Completeness => "COMPLETENESS",
+        CheckCategory::BusinessRule => "BUSINESS_RULE",
     }
 }
 

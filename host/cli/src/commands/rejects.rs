@@ -7,9 +7,9 @@ use model::{Failure, RunId};
 use serde::Serialize;
 use storage::RejectingRun;
 
-use super::ledger;
+use super::{known_run, ledger};
 use crate::args::Global;
-use crate::output::{Format, Listing, Output, Rows, grouped};
+use crate::output::{Format, Listing, Output, Rows, grouped, number, text};
 
 /// Rows of a table where the caller gives no limit: JSON and CSV list them all.
 const TABLE_ROWS: u64 = 1_000;
@@ -38,11 +38,15 @@ struct Row<'a> {
 impl RejectsCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
         let ledger = ledger(global).await?;
+        if let Some(run) = self.run {
+            known_run(&ledger, run).await?;
+        }
         let left = self.limit.unwrap_or(match output.format {
             Format::Table => TABLE_ROWS,
             Format::Json | Format::Csv => u64::MAX,
         });
-        let rows = Rows::new(&["run", "line", "code", "message", "raw"], &[1], "no rejects");
+        let columns = [text("run_id"), number("line"), text("code"), text("message"), text("raw")];
+        let rows = Rows::new(columns, "no rejects");
         let mut shown = Shown { listing: Listing::new(output, rows), left, is_full: false, summaries: Vec::new() };
         for RejectingRun { run_id, file } in ledger.rejecting_runs(self.run).await? {
             match file {
@@ -85,12 +89,12 @@ impl Shown {
             }
             self.left -= 1;
             self.listing.push(&Row { run_id, reject }, || {
-                vec![
-                    run_id.to_string(),
-                    reject.line.map(|line| line.to_string()).unwrap_or_default(),
-                    reject.code.clone(),
-                    reject.message.clone(),
-                    reject.raw.clone().unwrap_or_default(),
+                [
+                    run_id.to_string().into(),
+                    reject.line.into(),
+                    reject.code.clone().into(),
+                    reject.message.clone().into(),
+                    reject.raw.clone().into(),
                 ]
             })?;
         }

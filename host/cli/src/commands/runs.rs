@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use model::ports::Ledger;
-use model::run::{LogLine, RunEvent, RunReport, RunStatus, RunSummary};
-use model::{Failure, FailureKind, RunId};
+use model::run::{LogLine, RunEvent, RunStatus, RunSummary};
+use model::{Failure, RunId};
 use storage::{RunFilter, Storage};
 
-use super::{ledger, run};
+use super::{known_run, ledger, story, unknown_name};
 use crate::args::Global;
-use crate::output::{Format, Output, Rows, grouped};
+use crate::output::{Cell, Format, Output, Rows, detail, json, number, text};
 use crate::shutdown::Stop;
 
 /// How often `--follow` looks for new lines.
@@ -88,13 +87,16 @@ impl RunsCommand {
         let ledger = ledger(global).await?;
         match self.action {
             Action::List { status, name, limit, before } => {
+                if let Some(name) = &name {
+                    known_name(&ledger, name).await?;
+                }
                 let filter = RunFilter { status: status.map(RunStatus::from), name, limit, before };
                 let (runs, next) = ledger.runs(&filter).await?;
                 output.show(&serde_json::json!({ "runs": runs, "next": next }), || list(&runs, next))?;
             }
             Action::Show { id } => {
                 let report = known_run(&ledger, id).await?;
-                run::show_recorded(&report, output)?;
+                story::show_whole(&report, &ledger.inputs(id).await?, output)?;
             }
             Action::Events { id } => {
                 known_run(&ledger, id).await?;
@@ -115,12 +117,14 @@ impl RunsCommand {
     }
 }
 
-async fn known_run(ledger: &Storage, id: RunId) -> Result<RunReport, Failure> {
-    let report = ledger.report(id).await?;
-    report.ok_or_else(|| {
-        let message = format!("no run `{id}` in this data folder; `spine-host runs list` shows what is there");
-        Failure::new(FailureKind::Validation, "bad_id", message)
-    })
+/// Refuses a name under which nothing ran and that no plugin offers.
+async fn known_name(ledger: &Storage, name: &str) -> Result<(), Failure> {
+    let names = ledger.run_names().await?;
+    if names.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    let otherwise = "`spine-host plugins list` shows what there is to run";
+    Err(unknown_name("pipeline, source or task", name, &names, otherwise))
 }
 
 /// Shows lines as they come, one JSON object or one line of text each, until the run has ended or somebody has seen
@@ -128,15 +132,17 @@ async fn known_run(ledger: &Storage, id: RunId) -> Result<RunReport, Failure> {
 async fn follow_logs(ledger: &Storage, id: RunId, output: Output) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let mut shown = 0;
+    if output.format == Format::Csv {
+        output.rows(&log_rows(&[]))?;
+    }
     loop {
         // Asked before the lines, so that no line of a run that has just ended is missed.
         let ended = known_run(ledger, id).await?.status.is_terminal();
         let lines = ledger.logs_after(id, shown).await?;
-        for line in &lines {
-            match output.format {
-                Format::Json => output.line(&serde_json::json!(line).to_string())?,
-                Format::Table | Format::Csv => output.line(&log_text(line))?,
-            }
+        match output.format {
+            Format::Json => lines.iter().try_for_each(|line| output.line(&serde_json::json!(line).to_string()))?,
+            Format::Table => lines.iter().try_for_each(|line| output.line(&log_text(line)))?,
+            Format::Csv => output.more_rows(&log_rows(&lines))?,
         }
         shown += lines.len() as u64;
         if ended {
@@ -150,20 +156,40 @@ async fn follow_logs(ledger: &Storage, id: RunId, output: Output) -> Result<(), 
 }
 
 fn list(runs: &[RunSummary], next: Option<RunId>) -> Rows {
-    let header = ["run", "name", "status", "created at", "ms", "rows in", "rows out", "rejected", "error"];
-    let mut rows = Rows::new(&header, &[4, 5, 6, 7], "no runs");
+    let columns = [
+        text("run_id"),
+        text("name"),
+        detail("kind"),
+        text("status"),
+        text("unchanged"),
+        detail("attempt"),
+        text("created_at"),
+        number("duration_ms"),
+        number("rows_in"),
+        number("rows_out"),
+        number("rejected"),
+        text("error_code"),
+        detail("error_kind"),
+        detail("error_message"),
+    ];
+    let mut rows = Rows::new(columns, "no runs");
     for run in runs {
-        let status = if run.unchanged { "completed, unchanged" } else { run.status.name() };
-        rows.rows.push(vec![
-            run.run_id.to_string(),
-            run.name.clone(),
-            status.to_owned(),
-            run.created_at.to_string(),
-            run.duration_ms.map(grouped).unwrap_or_default(),
-            grouped(run.rows_in),
-            grouped(run.rows_out),
-            grouped(run.rejected),
-            run.error.as_ref().map(|error| error.code.clone()).unwrap_or_default(),
+        let error = run.error.as_ref();
+        rows.push([
+            run.run_id.to_string().into(),
+            run.name.clone().into(),
+            run.kind.name().into(),
+            run.status.name().into(),
+            Cell::flag(run.unchanged, "unchanged"),
+            u64::from(run.attempt).into(),
+            run.created_at.into(),
+            run.duration_ms.map(Cell::count).unwrap_or_default(),
+            Cell::count(run.rows_in),
+            Cell::count(run.rows_out),
+            Cell::count(run.rejected),
+            error.map(|error| error.code.clone()).into(),
+            error.map(|error| error.kind.name()).into(),
+            error.map(|error| error.message.clone()).into(),
         ]);
     }
     rows.footer = next.map(|next| format!("more with --before {next}"));
@@ -171,24 +197,22 @@ fn list(runs: &[RunSummary], next: Option<RunId>) -> Rows {
 }
 
 fn event_rows(events: &[RunEvent]) -> Rows {
-    let mut rows = Rows::new(&["seq", "at", "type", "data"], &[0], "no events");
+    let mut rows = Rows::new([number("seq"), text("at"), text("type"), text("data")], "no events");
     for event in events {
-        let data = event.data.to_string();
-        rows.rows.push(vec![event.seq.to_string(), event.at.to_string(), event.event.clone(), data]);
+        rows.push([event.seq.into(), event.at.into(), event.event.clone().into(), event.data.to_string().into()]);
     }
     rows
 }
 
 fn log_rows(lines: &[LogLine]) -> Rows {
-    let mut rows = Rows::new(&["at", "level", "origin", "message", "fields"], &[], "no log lines");
+    let mut rows = Rows::new(["at", "level", "origin", "message", "fields"].map(text), "no log lines");
     for line in lines {
-        let fields = fields_text(line);
-        rows.rows.push(vec![
-            line.at.to_string(),
-            line.level.clone(),
-            line.origin.clone(),
-            line.message.clone(),
-            fields,
+        rows.push([
+            line.at.into(),
+            line.level.clone().into(),
+            line.origin.clone().into(),
+            line.message.clone().into(),
+            Cell::two(fields_text(line), json(&line.fields)),
         ]);
     }
     rows

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use lake::{Cleaned, KnownFiles, LocalLake};
 use model::failure::{Failure, FailureKind};
+use model::ports::Ledger;
 use storage::Storage;
 
 /// Refuses to begin an empty ledger in a folder whose captures belong to another one.
@@ -27,7 +28,13 @@ pub(super) fn check_ledger(database: &Path, lake: &LocalLake) -> Result<(), Fail
 /// Ends what was in flight and cleans the lake. Nothing may run yet.
 pub(super) async fn clean(storage: &Storage, lake: &LocalLake) -> Result<(), Failure> {
     for run in storage.recover().await? {
-        tracing::warn!(run.id = %run, "interrupted: the process that carried it out is gone; it may be run again");
+        let plugin = storage.report(run).await?.and_then(|report| report.plugin);
+        tracing::warn!(
+            run.id = %run,
+            plugin.name = plugin.as_ref().map(|plugin| plugin.name.as_str()),
+            plugin.digest = plugin.as_ref().map(|plugin| tracing::field::display(plugin.digest)),
+            "interrupted: the process that carried it out is gone; it may be run again"
+        );
     }
     let known = KnownFiles { captures: storage.capture_files().await?, rejects: storage.reject_files().await? };
     let strays = lake.strays(&known)?;

@@ -1,32 +1,26 @@
 //! Work for whoever owns the data folder: this process if nobody does, else the owner, over its API.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use lake::open_input_file_within;
 use model::failure::{Failure, FailureKind};
-use model::plugin::PluginRecord;
 use model::ports::{Cancel, Engine, GivenFile, ParamValue, Quarantine, RunRequest};
 use model::run::RunReport;
-use model::{CaptureId, CaptureRecord};
+use model::{CaptureId, CaptureRecord, RunId};
 use orchestrator::Orchestrator;
 
+use super::finding::{Owner, find_owner, owner_or, unreachable};
 use super::rehearsal::{Rehearsal, Scratch};
-use super::{Host, HostOptions, data_folder, serving};
+use super::{Host, HostOptions, serving};
 use crate::args::Global;
 use crate::config::Config;
-use crate::owner::{self, OwnerLock};
+use crate::output;
+use crate::owner::OwnerLock;
 use crate::progress::Bar;
 use crate::remote::Remote;
 use crate::shutdown::Stop;
-
-/// How long to wait for an owner that is starting or ending.
-const OWNER_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often to look whether it has.
-const OWNER_POLL: Duration = Duration::from_millis(20);
 
 /// A run as the command line asks for it.
 #[derive(Clone, Debug)]
@@ -65,44 +59,6 @@ pub(crate) enum Verdict {
     Discard,
 }
 
-/// Who carries an order out: this process, with what it takes of the data folder, or the folder's owner.
-enum Owner<T> {
-    Us(T),
-    Other(Remote),
-}
-
-/// Finds the owner of the data folder, or becomes it.
-async fn find_owner(global: &Global) -> Result<Owner<(OwnerLock, PathBuf)>, Failure> {
-    let data = data_folder(&global.data)?;
-    owner_or(&data, || Ok(OwnerLock::acquire(&data)?.map(|lock| (lock, data.clone())))).await
-}
-
-/// Finds the owner of the data folder, or takes what work needs that is done without one: `take` gives none while there
-/// is an owner.
-async fn owner_or<T>(data: &Path, take: impl Fn() -> Result<Option<T>, Failure>) -> Result<Owner<T>, Failure> {
-    let patience = Instant::now() + OWNER_PATIENCE;
-    loop {
-        if let Some(taken) = take()? {
-            return Ok(Owner::Us(taken));
-        }
-        if let Some(address) = owner::find(data) {
-            let remote = Remote::new(address);
-            if remote.is_there().await {
-                return Ok(Owner::Other(remote));
-            }
-        }
-        if Instant::now() > patience {
-            let message = format!(
-                "another process owns `{0}` but does not answer where `{0}/spine.address` says; if it hangs, or that file \
-                 or `spine.token` is gone, end that process and try again",
-                data.display()
-            );
-            return Err(unreachable(message));
-        }
-        tokio::time::sleep(OWNER_POLL).await;
-    }
-}
-
 async fn open(global: &Global, lock: OwnerLock, data: PathBuf) -> Result<Host, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let options = HostOptions { plugins: global.plugins.clone(), data, config };
@@ -121,20 +77,19 @@ enum Place {
 pub(crate) async fn run(global: &Global, order: Order) -> Result<RunReport, Failure> {
     // From the first moment on: a signal asks the run to stop, it does not tear the process down.
     let mut stop = Stop::listen()?;
-    let patience = Instant::now() + OWNER_PATIENCE;
     loop {
-        let remote = match place(global, &order).await? {
+        let found = unless_stopped(&mut stop, place(global, &order)).await?;
+        match found {
             Owner::Us(_) if order.detach => {
                 let message = "`--detach` needs a host that serves this data folder; start one with `spine-host serve`";
                 return Err(unreachable(message.to_owned()));
             }
             Owner::Us(place) => return run_at(place, global, &order, &mut stop).await,
-            Owner::Other(remote) => remote,
-        };
-        match run_there(&remote, &order, input_bytes_max(global)?, &mut stop).await {
-            // The owner was a short run that has just ended, before it took this one.
-            Err(failure) if is_leaving(&failure) && Instant::now() < patience => tokio::time::sleep(OWNER_POLL).await,
-            answer => return answer,
+            Owner::Other(remote) => match run_there(&remote, &order, input_bytes_max(global)?, &mut stop).await {
+                // The owner was a short run that has just ended, before it took this one.
+                Err(failure) if is_leaving(&failure) => {}
+                answer => return answer,
+            },
         }
     }
 }
@@ -152,21 +107,41 @@ async fn place(global: &Global, order: &Order) -> Result<Owner<Place>, Failure> 
 async fn run_at(place: Place, global: &Global, order: &Order, stop: &mut Stop) -> Result<RunReport, Failure> {
     match place {
         Place::Owned(lock, data) => {
-            let host = open(global, lock, data).await?;
+            let host = unless_stopped(stop, open(global, lock, data)).await?;
             // Others may come while we own the folder.
             let served = serving::Served::start(host, "127.0.0.1:0").await?;
             let host = &served.host;
             let answer = run_here(&host.orchestrator, host.input_bytes_max, order, stop).await;
-            served.stop().await;
+            served.stop(stop, tell_of_others).await;
             answer
         }
         Place::Apart(scratch) => {
             let config = Config::load(global.config.as_deref())?;
-            let rehearsal = Rehearsal::open(scratch, global.plugins.clone(), &config).await?;
+            let opening = Rehearsal::open(scratch, global.plugins.clone(), &config);
+            let rehearsal = unless_stopped(stop, opening).await?;
             let answer = run_here(&rehearsal.orchestrator, config.input_bytes_max(), order, stop).await;
             rehearsal.close().await;
             answer
         }
+    }
+}
+
+fn tell_of_others(runs: usize) {
+    let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+    output::note(&format!(
+        "the run has ended; this process also carries out {runs} of other commands and ends with them; Ctrl-C cancels them"
+    ));
+}
+
+/// What comes before the run, unless a signal comes first: then no run is made.
+async fn unless_stopped<T>(stop: &mut Stop, before: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = stop.asked() => {
+            let message = "stopped before the run was made";
+            Err(Failure::new(FailureKind::Orchestration, "cancelled", message))
+        }
+        done = before => done,
     }
 }
 
@@ -199,16 +174,29 @@ async fn run_there(remote: &Remote, order: &Order, bytes_max: u64, stop: &mut St
     let files = remote.file_params(&order.name).await?;
     read_files(&mut request, &files, bytes_max).await;
     let report = remote.spawn(&request).await?;
-    if order.detach || report.status.is_terminal() {
+    // A dry run leaves nothing behind that could be looked at later.
+    if report.status.is_terminal() || (order.detach && !order.dry_run) {
         return Ok(report);
     }
-    tokio::select! {
-        report = remote.wait(report.run_id) => report,
-        () = stop.asked() => {
-            remote.cancel(report.run_id).await?;
-            remote.wait(report.run_id).await
-        }
-    }
+    let run = report.run_id;
+    let ended = tokio::select! {
+        report = remote.wait(run) => report,
+        () = stop.asked() => match remote.cancel(run).await {
+            Ok(_) => remote.wait(run).await,
+            Err(failure) => Err(failure),
+        },
+    };
+    ended.map_err(|failure| if is_leaving(&failure) { left_alone(order, run, failure) } else { failure })
+}
+
+/// The owner went away after it had made the run: asking another owner for it would make it twice.
+fn left_alone(order: &Order, run: RunId, failure: Failure) -> Failure {
+    let message = if order.dry_run {
+        format!("the process that carried out {run} has gone, and nothing is left of a dry run; ask for it again")
+    } else {
+        format!("the process that carried out {run} has gone; `spine-host runs show {run}` tells how it ended")
+    };
+    Failure { causes: vec![failure.message], ..unreachable(message) }
 }
 
 /// The largest input that the configuration of this command allows any plugin.
@@ -243,33 +231,20 @@ async fn read_files(request: &mut RunRequest, names: &[String], bytes_max: u64) 
 
 /// Releases or discards a quarantined capture.
 pub(crate) async fn judge(global: &Global, capture: CaptureId, verdict: Verdict) -> Result<CaptureRecord, Failure> {
-    match find_owner(global).await? {
-        Owner::Us((lock, data)) => {
-            let host = open(global, lock, data).await?;
-            let quarantine: Arc<dyn Quarantine> = host.storage.clone();
-            match verdict {
-                Verdict::Release => quarantine.release(capture).await,
-                Verdict::Discard => quarantine.discard(capture).await,
+    loop {
+        match find_owner(global).await? {
+            Owner::Us((lock, data)) => {
+                let host = open(global, lock, data).await?;
+                let quarantine: Arc<dyn Quarantine> = host.storage.clone();
+                return match verdict {
+                    Verdict::Release => quarantine.release(capture).await,
+                    Verdict::Discard => quarantine.discard(capture).await,
+                };
             }
+            Owner::Other(remote) => match remote.judge(capture, verdict).await {
+                Err(failure) if is_leaving(&failure) => {}
+                answer => return answer,
+            },
         }
-        Owner::Other(remote) => remote.judge(capture, verdict).await,
     }
-}
-
-/// What is in the plugins folder: as the owner loaded it, or loaded now.
-pub(crate) async fn plugins(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
-    check_plugins_folder(&global.plugins)?;
-    match find_owner(global).await? {
-        Owner::Us((lock, data)) => Ok(open(global, lock, data).await?.orchestrator.plugins()),
-        Owner::Other(remote) => remote.plugins().await,
-    }
-}
-
-/// The same failure whether or not somebody else owns the data folder.
-fn check_plugins_folder(path: &Path) -> Result<(), Failure> {
-    std::fs::read_dir(path).map(drop).map_err(|error| owner::unusable_folder(path, &error))
-}
-
-fn unreachable(message: String) -> Failure {
-    Failure::new(FailureKind::Orchestration, "unreachable", message).retryable(true)
 }

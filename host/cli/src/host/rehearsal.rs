@@ -81,8 +81,8 @@ impl Rehearsal {
         let wiring = Wiring {
             storage: Arc::clone(&storage),
             lake,
-            cache: own.join("cache"),
-            cache_behind: Some(data.join("cache")),
+            cache: data.join("cache"),
+            cache_read_only: true,
             metrics: None,
         };
         let (orchestrator, _) = wiring.start(plugins, config).await?;

@@ -42,8 +42,31 @@ impl Served {
         Ok(Self { host, address, stop, ready, api })
     }
 
-    /// Lets running work end, answers what was asked, and lets the folder go.
-    pub(crate) async fn stop(self) {
+    /// Lets running work end, answers what was asked, and lets the folder go; a signal cancels what still runs. `tell`
+    /// is told how many runs are waited for, if any.
+    pub(crate) async fn stop(self, stop: &mut Stop, tell: impl FnOnce(usize)) {
+        let orchestrator = self.host.orchestrator.clone();
+        let ending = self.end();
+        tokio::pin!(ending);
+        // One look closes the door: nobody comes in after the count.
+        tokio::select! {
+            biased;
+            () = &mut ending => return,
+            () = std::future::ready(()) => {}
+        }
+        let left = orchestrator.live_runs();
+        if left > 0 {
+            tell(left);
+        }
+        tokio::select! {
+            () = &mut ending => return,
+            () = stop.asked() => {}
+        }
+        orchestrator.cancel_all();
+        ending.await;
+    }
+
+    async fn end(self) {
         self.ready.set(false);
         self.host.orchestrator.drain().await;
         self.stop.cancel();
@@ -59,13 +82,20 @@ pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> 
     let config = Config::load(global.config.as_deref())?;
     let data = data_folder(&global.data)?;
     let Some(lock) = OwnerLock::acquire(&data)? else {
-        let message =
-            format!("another process owns `{}`; end it, or name another data folder with `--data`", data.display());
+        let message = format!(
+            "another process owns `{}`; stop it first, or name another data folder with `--data`",
+            data.display()
+        );
         return Err(Failure::new(FailureKind::Orchestration, "locked", message));
     };
     let mut stop = Stop::listen()?;
     let options = HostOptions { plugins: global.plugins.clone(), data, config };
-    let host = Host::open(options, lock).await?;
+    let host = tokio::select! {
+        biased;
+        // Nothing was promised to anybody yet.
+        () = stop.asked() => return Ok(()),
+        host = Host::open(options, lock) => host?,
+    };
     let (active, refused) = host.counts();
     let load_ms = host.load.as_millis();
     let served = Served::start(host, listen).await?;
@@ -73,15 +103,7 @@ pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> 
 
     stop.asked().await;
     tracing::info!("stopping: running work may end; a second signal cancels it");
-    let orchestrator = served.host.orchestrator.clone();
-    let stopping = served.stop();
-    tokio::pin!(stopping);
-    tokio::select! {
-        () = &mut stopping => return Ok(()),
-        () = stop.asked() => {}
-    }
-    orchestrator.cancel_all();
-    stopping.await;
+    served.stop(&mut stop, |_| {}).await;
     Ok(())
 }
 
@@ -113,6 +135,6 @@ fn api_parts(host: &Host, token: String, ready: api::Ready) -> Result<api::Parts
         allowed_hosts: Vec::new(),
         metrics: host.metrics.clone(),
         ready,
-        body_bytes_max: api::BODY_BYTES_MAX,
+        body_bytes_max: api::body_bytes_max(host.input_bytes_max),
     })
 }

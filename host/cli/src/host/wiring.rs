@@ -22,8 +22,8 @@ pub(super) struct Wiring {
     pub(super) lake: LocalLake,
     /// Where compiled components are kept.
     pub(super) cache: PathBuf,
-    /// Where compiled components are only looked for.
-    pub(super) cache_behind: Option<PathBuf>,
+    /// Whether compiled components are only looked for there.
+    pub(super) cache_read_only: bool,
     /// Told of each run that ended, and where instances get their memory from.
     pub(super) metrics: Option<api::Metrics>,
 }
@@ -40,24 +40,11 @@ impl Wiring {
         plugins: PathBuf,
         config: &Config,
     ) -> Result<(Orchestrator, Vec<PluginRecord>), Failure> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let runtime = Arc::new(Runtime::open(RuntimeConfig {
-            cache_dir: Some(self.cache),
-            cache_behind: self.cache_behind,
-            limits: config.limits.clone(),
-            ..RuntimeConfig::for_cores(cores)
-        })?);
+        let runtime = runtime(self.cache, self.cache_read_only, config)?;
         if let Some(metrics) = &self.metrics {
             report_allocation(metrics, runtime.allocation())?;
         }
-        let loading = Arc::clone(&runtime);
-        let loaded = tokio::task::spawn_blocking(move || loading.load_folder(&plugins))
-            .await
-            .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))??;
-        let manifests: Vec<_> = loaded.iter().filter_map(|loaded| loaded.manifest.clone()).collect();
-        for warning in config.check_names(&manifests)? {
-            tracing::warn!("{warning}");
-        }
+        let found = components(&runtime, plugins, config).await?;
         let orchestrator = Orchestrator::new(Parts {
             ledger: self.storage,
             lake: Arc::new(self.lake),
@@ -67,21 +54,57 @@ impl Wiring {
             limits: config.limits.clone(),
             policies: policies(config),
             severities: config.severities.clone(),
-            concurrency: Concurrency::for_cores(cores),
+            concurrency: Concurrency::for_cores(cores()),
             versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
             ended: self.metrics.map(|metrics| metrics.listener()),
         });
-        let installed = orchestrator.install(loaded.into_iter().map(found).collect()).await?;
+        let installed = orchestrator.install(found).await?;
         Ok((orchestrator, installed))
     }
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// A runtime that compiles components for this machine, and finds in the cache what was compiled before.
+pub(super) fn runtime(cache: PathBuf, cache_read_only: bool, config: &Config) -> Result<Arc<Runtime>, Failure> {
+    let runtime = Runtime::open(RuntimeConfig {
+        cache_dir: Some(cache),
+        cache_read_only,
+        limits: config.limits.clone(),
+        ..RuntimeConfig::for_cores(cores())
+    })?;
+    Ok(Arc::new(runtime))
+}
+
+/// Loads the components of a folder, and holds the configuration against what they offer.
+///
+/// # Errors
+///
+/// `bad_folder` if the folder cannot be read; `bad_config` if the configuration names what no plugin has.
+pub(super) async fn components(
+    runtime: &Arc<Runtime>,
+    plugins: PathBuf,
+    config: &Config,
+) -> Result<Vec<FoundPlugin>, Failure> {
+    let loading = Arc::clone(runtime);
+    let loaded = tokio::task::spawn_blocking(move || loading.load_folder(&plugins))
+        .await
+        .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))??;
+    let manifests: Vec<_> = loaded.iter().filter_map(|loaded| loaded.manifest.clone()).collect();
+    for warning in config.check_names(&manifests)? {
+        tracing::warn!("{warning}");
+    }
+    Ok(loaded.into_iter().map(found).collect())
+}
+
 fn found(loaded: Loaded) -> FoundPlugin {
-    let Loaded { file, digest, manifest, findings, .. } = loaded;
+    let Loaded { file, digest, manifest, findings, from_cache: _ } = loaded;
     FoundPlugin { file, digest, manifest, findings }
 }
 
-fn policies(config: &Config) -> BTreeMap<String, PluginPolicy> {
+pub(super) fn policies(config: &Config) -> BTreeMap<String, PluginPolicy> {
     let policy = |plugin: &crate::config::PluginConfig| PluginPolicy {
         limits: plugin.limits.clone(),
         folders: plugin.folders.clone(),

@@ -6,7 +6,8 @@ use std::io::{self, BufWriter, Stdout, Write};
 use model::Failure;
 use serde::Serialize;
 
-use super::{Format, Output, Rows, csv_line, ignore_closed_pipe, unwritable};
+use super::rows::csv_line;
+use super::{Cell, Format, Output, Rows, ignore_closed_pipe, unwritable};
 
 /// An answer of many rows, begun.
 #[derive(Debug)]
@@ -25,11 +26,15 @@ impl Listing {
         Self { output, out: BufWriter::new(io::stdout()), rows, is_begun: false, is_closed: false }
     }
 
-    /// Writes one row: `value` as JSON, `fields` for people and as CSV.
-    pub(crate) fn push(&mut self, value: &impl Serialize, fields: impl FnOnce() -> Vec<String>) -> Result<(), Failure> {
+    /// Writes one row: `value` as JSON, `cells` for people and as CSV.
+    pub(crate) fn push<Cells: IntoIterator<Item = Cell>>(
+        &mut self,
+        value: &impl Serialize,
+        cells: impl FnOnce() -> Cells,
+    ) -> Result<(), Failure> {
         match self.output.format {
             Format::Table => {
-                self.rows.rows.push(fields());
+                self.rows.push(cells());
                 Ok(())
             }
             Format::Json => {
@@ -40,7 +45,7 @@ impl Listing {
             }
             Format::Csv => {
                 self.csv_header()?;
-                let line = csv_line(&self.rows.numeric, &fields());
+                let line = csv_line(cells().into_iter().map(Cell::for_program));
                 self.write(&line)
             }
         }
@@ -54,7 +59,10 @@ impl Listing {
     /// Ends the answer; a table gets the footer.
     pub(crate) fn finish(mut self, footer: Option<String>) -> Result<(), Failure> {
         match self.output.format {
-            Format::Table => return self.output.rows(&Rows { footer, ..self.rows }),
+            Format::Table => {
+                self.rows.footer = footer;
+                return self.output.rows(&self.rows);
+            }
             Format::Json if self.is_begun => self.write("\n]\n")?,
             Format::Json => self.write("[]\n")?,
             Format::Csv => self.csv_header()?,
@@ -66,7 +74,7 @@ impl Listing {
         if self.is_begun {
             return Ok(());
         }
-        let header = csv_line(&[], &self.rows.header);
+        let header = self.rows.csv_header();
         self.write(&header)
     }
 

@@ -46,7 +46,7 @@ pub(super) fn too_many_rows(limits: &QueryLimits) -> Failure {
     let message =
         format!("the answer has more than {rows} rows: add a LIMIT or a filter, or read the table with DuckDB");
     Failure::new(FailureKind::Validation, "too_many_rows", message)
-        .detail("limit", "query.rows")
+        .detail("limit", "limits.query_rows")
         .detail("value", rows.to_string())
 }
 
@@ -54,7 +54,7 @@ pub(super) fn too_slow(limits: &QueryLimits) -> Failure {
     let millis = limits.wall_clock.as_millis();
     let message = format!("the query took longer than {millis} ms: filter on a partition column, or read less");
     Failure::new(FailureKind::Validation, "query_timeout", message)
-        .detail("limit", "query.wall_clock")
+        .detail("limit", "limits.query_wall_clock")
         .detail("value", format!("{millis} ms"))
 }
 

@@ -139,7 +139,10 @@ impl TableReader for CaptureReader {
 
     fn next(&mut self) -> Result<Option<Box<dyn TableBatch>>, DataError> {
         let batch = self.advance().map_err(|(path, why)| {
-            let message = format!("the capture `captures/{path}` cannot be read: {why}; run `spine-host doctor`");
+            let message = format!(
+                "the capture `captures/{path}` cannot be read: {why}; restore its file from a backup, nothing else has \
+                 its rows"
+            );
             DataError::new("storage", message)
         })?;
         Ok(batch.map(|batch| Box::new(ArrowBatch::new(batch)) as Box<dyn TableBatch>))

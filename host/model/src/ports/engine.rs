@@ -17,8 +17,8 @@ use crate::run::RunReport;
 /// it is in its report.
 #[async_trait::async_trait]
 pub trait Engine: Debug + Send + Sync {
-    /// Records a run, starts it and returns without waiting for its end. A dry run has no record to come back to, so
-    /// it is carried out to its end.
+    /// Records a run, starts it and returns without waiting for its end. A dry run has no record: [`Engine::wait`]
+    /// knows it until it has ended and for a while longer.
     ///
     /// # Errors
     ///

@@ -121,8 +121,6 @@ pub struct Answer {
     pub checks: Vec<crate::quality::CheckResult>,
     /// The new cursor of a source.
     pub cursor: Option<Vec<u8>>,
-    /// What a source found: none means that there is nothing new.
-    pub partitions: u64,
 }
 
 /// What an attempt used of the host.

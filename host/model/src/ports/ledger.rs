@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::ids::{CaptureId, Digest, RunId};
 use crate::manifest::Manifest;
 use crate::plugin::{PluginRecord, PluginRef};
-use crate::run::{Concluded, Conclusion, Conditions, LogLine, RunKind, RunReport};
+use crate::run::{Conclusion, Conditions, LogLine, RunKind, RunReport};
 use crate::time::Timestamp;
 
 /// Runs, captures and what is known of plugins, durable once a call returns.
@@ -46,7 +46,7 @@ pub trait Ledger: Debug + Send + Sync {
     /// # Errors
     ///
     /// `conflict` (retryable) if a partition's head is not the one the run saw; nothing was written then.
-    async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, Failure>;
+    async fn conclude(&self, conclusion: Conclusion) -> Result<RunReport, Failure>;
 
     async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure>;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::failure::{Failure, FailureKind};
 use model::ports::{Answer, Engine, GivenFile, RunRequest, Work};
 use model::quality::{CheckStatus, Severity};
-use model::run::{CaptureOutcome, RunStatus};
+use model::run::{CaptureOutcome, RunCaptureState, RunStatus};
 use serde_json::json;
 
 use crate::testing::{Bench, daily, digest, error_code, named, text};
@@ -202,11 +202,13 @@ async fn a_dry_run_tells_what_would_happen_and_writes_nothing() {
 
     let report = bench.orchestrator.submit(dry("rows_in 2\ncapture 1 1 a\ncapture 2 1 b")).await.unwrap();
     assert_eq!((report.status, report.rows_out), (RunStatus::Completed, 2));
-    let would: Vec<(bool, Option<u64>)> = report.captures.iter().map(|it| (it.unchanged, it.revision)).collect();
-    assert_eq!(would, [(true, Some(1)), (false, None)]);
+    let would: Vec<(RunCaptureState, Option<u64>)> = report.captures.iter().map(|it| (it.state, it.revision)).collect();
+    assert_eq!(would, [(RunCaptureState::Unchanged, Some(1)), (RunCaptureState::WouldPublish, None)]);
 
-    let blocked = bench.orchestrator.spawn(dry("rows_in 1\ncapture 1 1 x\ncheck trailer_count FAIL block")).await;
-    assert_eq!(error_code(&blocked.unwrap()), "quality_blocked");
+    let blocked = bench.orchestrator.submit(dry("rows_in 1\ncapture 1 1 x\ncheck trailer_count FAIL block")).await;
+    let blocked = blocked.unwrap();
+    assert_eq!(error_code(&blocked), "quality_blocked");
+    assert_eq!(blocked.captures[0].state, RunCaptureState::WouldQuarantine);
 
     assert_eq!(bench.ledger.state().runs.len(), 1, "no run is recorded");
     assert_eq!(bench.lake.written.lock().unwrap().len(), 1, "no capture is written");
@@ -266,7 +268,7 @@ async fn a_panic_in_the_host_is_a_failed_run() {
 async fn a_source_keeps_its_cursor_with_its_rows_and_hashes_what_it_read() {
     let bench = Bench::new().await;
     *bench.lake.ambient.lock().unwrap() = "rows_in 1\nfolder a.txt\ncapture 1 1 a".to_owned();
-    let page = |cursor: u8| Ok(Answer { cursor: Some(vec![cursor]), partitions: 1, ..Answer::default() });
+    let page = |cursor: u8| Ok(Answer { cursor: Some(vec![cursor]), ..Answer::default() });
     bench.invoker.answers.lock().unwrap().extend([page(1), page(2)]);
     let report = bench.orchestrator.submit(named("d.drop")).await.unwrap();
     assert_eq!((report.status, report.input_hash), (RunStatus::Completed, Some(digest(b"a.txt"))));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::ports::Engine;
+use model::ports::{Engine, RunRequest};
 use model::run::RunStatus;
 use model::{RunId, Timestamp};
 
@@ -39,6 +39,26 @@ async fn a_queued_run_is_cancelled_without_starting() {
     gate.add_permits(1);
     let report = bench.orchestrator.wait(first, LONG).await.unwrap().unwrap();
     assert_eq!(report.status, RunStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_dry_run_can_be_waited_for_and_cancelled_although_no_ledger_has_it() {
+    let bench = Bench::new().await;
+    let gate = bench.invoker.close_gate();
+    let dry = || RunRequest { dry_run: true, ..daily(SCRIPT) };
+    let first = bench.orchestrator.spawn(dry()).await.unwrap();
+    let second = bench.orchestrator.spawn(dry()).await.unwrap();
+    assert_eq!((first.status, second.status), (RunStatus::Queued, RunStatus::Queued), "nobody waits for the end");
+    bench.invoker.entered(2).await;
+    let report = bench.orchestrator.wait(first.run_id, Duration::from_millis(1)).await.unwrap().unwrap();
+    assert!(!report.status.is_terminal());
+    bench.orchestrator.cancel(first.run_id).await.unwrap().unwrap();
+    let report = bench.orchestrator.wait(first.run_id, LONG).await.unwrap().unwrap();
+    assert_eq!(report.status, RunStatus::Cancelled);
+    gate.add_permits(1);
+    bench.orchestrator.drain().await;
+    let report = bench.orchestrator.wait(second.run_id, LONG).await.unwrap().unwrap();
+    assert_eq!(report.status, RunStatus::Completed, "known after its end too");
 }
 
 #[tokio::test]

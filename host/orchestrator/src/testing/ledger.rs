@@ -8,7 +8,7 @@ use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
-use model::run::{CaptureOutcome, Concluded, Conclusion, LogLine, RunCapture, RunReport, RunStatus};
+use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
 use tokio::sync::watch;
 
@@ -125,7 +125,7 @@ impl Ledger for FakeLedger {
         Ok(())
     }
 
-    async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, Failure> {
+    async fn conclude(&self, conclusion: Conclusion) -> Result<RunReport, Failure> {
         let mut state = self.state();
         if let Some(failure) = state.conclude_fails.pop_front() {
             return Err(failure);
@@ -160,7 +160,7 @@ impl Ledger for FakeLedger {
         let report = run.clone();
         state.logs.entry(conclusion.run_id).or_default().extend(conclusion.logs.iter().cloned());
         state.conclusions.push(conclusion);
-        Ok(Concluded { records: Vec::new(), report })
+        Ok(report)
     }
 
     async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
@@ -224,30 +224,40 @@ impl Ledger for FakeLedger {
 
 impl State {
     fn carry_out(&mut self, outcome: &CaptureOutcome) -> RunCapture {
-        let (dataset, partition, capture_id, revision, rows, content_hash, unchanged) = match outcome {
+        let (dataset, partition, capture_id, revision, rows, content_hash, state) = match outcome {
             CaptureOutcome::Publish { staged, .. } => {
                 let heads = self.published.entry((staged.dataset.clone(), staged.partition.clone())).or_default();
                 let revision = heads.len() as u64 + 1;
                 let (capture_id, rows, content_hash) = (staged.capture_id, staged.rows, staged.content_hash);
                 heads.push(Head { capture_id, revision, rows, content_hash });
-                (&staged.dataset, &staged.partition, capture_id, Some(revision), rows, content_hash, false)
+                (
+                    &staged.dataset,
+                    &staged.partition,
+                    capture_id,
+                    Some(revision),
+                    rows,
+                    content_hash,
+                    RunCaptureState::Published,
+                )
             }
             CaptureOutcome::Quarantine { staged } => {
                 self.quarantined += 1;
                 let content = (staged.dataset.clone(), staged.partition.clone(), staged.content_hash);
                 self.held.insert(content, staged.capture_id);
                 let (capture_id, rows, content_hash) = (staged.capture_id, staged.rows, staged.content_hash);
-                (&staged.dataset, &staged.partition, capture_id, None, rows, content_hash, false)
+                (&staged.dataset, &staged.partition, capture_id, None, rows, content_hash, RunCaptureState::Quarantined)
             }
             CaptureOutcome::Held { dataset, partition, capture_id, rows, content_hash } => {
-                (dataset, partition, *capture_id, None, *rows, *content_hash, false)
+                (dataset, partition, *capture_id, None, *rows, *content_hash, RunCaptureState::Quarantined)
             }
             CaptureOutcome::Unchanged { dataset, partition, head } => {
-                (dataset, partition, head.capture_id, Some(head.revision), head.rows, head.content_hash, true)
+                let state = RunCaptureState::Unchanged;
+                (dataset, partition, head.capture_id, Some(head.revision), head.rows, head.content_hash, state)
             }
         };
         let (dataset, partition) = (dataset.clone(), partition.clone());
-        RunCapture { dataset, partition, capture_id, revision, rows, content_hash, unchanged }
+        let unchanged = state == RunCaptureState::Unchanged;
+        RunCapture { dataset, partition, capture_id, revision, rows, content_hash, unchanged, state }
     }
 }
 

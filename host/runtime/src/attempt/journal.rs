@@ -117,11 +117,11 @@ impl Journal {
         texts.for_each(|text| self.shared.secrets.hide_in(text));
         let message = cut(&message, LINE_BYTES_MAX);
         match severity {
-            Severity::Trace => tracing::trace!(target: "guest", origin, ?fields, "{message}"),
-            Severity::Debug => tracing::debug!(target: "guest", origin, ?fields, "{message}"),
-            Severity::Info => tracing::info!(target: "guest", origin, ?fields, "{message}"),
-            Severity::Warn => tracing::warn!(target: "guest", origin, ?fields, "{message}"),
-            Severity::Error => tracing::error!(target: "guest", origin, ?fields, "{message}"),
+            Severity::Trace => tracing::trace!(target: "guest", origin, fields = as_json(&fields), "{message}"),
+            Severity::Debug => tracing::debug!(target: "guest", origin, fields = as_json(&fields), "{message}"),
+            Severity::Info => tracing::info!(target: "guest", origin, fields = as_json(&fields), "{message}"),
+            Severity::Warn => tracing::warn!(target: "guest", origin, fields = as_json(&fields), "{message}"),
+            Severity::Error => tracing::error!(target: "guest", origin, fields = as_json(&fields), "{message}"),
         }
         let mut entries = self.lock();
         if origin == "stderr" {
@@ -210,6 +210,12 @@ impl Journal {
     }
 }
 
+/// What a guest named, as a JSON object: a field of a log line has one value, and what guests name is not known before.
+pub(crate) fn as_json(fields: &[(String, String)]) -> Option<String> {
+    let object = || fields.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    (!fields.is_empty()).then(|| serde_json::Value::Object(object()).to_string())
+}
+
 /// At most `bytes_max` bytes of `text`, cut between characters.
 pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
@@ -259,6 +265,13 @@ mod tests {
         let journal = Journal::new(Timestamp::from_micros(0), 2, sink);
         journal.line(Severity::Info, "guest", &"é".repeat(LINE_BYTES_MAX), Vec::new());
         assert_eq!(lines.lock().unwrap()[0].message.len(), LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn fields_of_a_guest_are_one_json_object() {
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(as_json(&[field("rows", "3"), field("q", "\"")]).as_deref(), Some(r#"{"q":"\"","rows":"3"}"#));
+        assert_eq!(as_json(&[]), None);
     }
 
     #[test]

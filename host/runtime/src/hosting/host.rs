@@ -5,7 +5,7 @@ use model::{Failure, FailureKind};
 use wasmtime::component::Resource;
 
 use super::{Blob, Reader, Writer, guest_error, kernel};
-use crate::attempt::{HostState, Severity, cut};
+use crate::attempt::{HostState, Severity, as_json, cut};
 use crate::bindings::host;
 
 /// Fields of one log line that are kept, and the bytes of each.
@@ -125,8 +125,8 @@ impl host::Host for HostState {
 
     fn metric(&mut self, name: String, value: f64, labels: Vec<(String, String)>) -> wasmtime::Result<()> {
         self.journal.called();
-        let labels = kept_fields(labels);
-        tracing::info!(target: "metric", name = cut(&name, FIELD_BYTES_MAX), value, ?labels);
+        let fields = as_json(&kept_fields(labels));
+        tracing::info!(target: "metric", name = cut(&name, FIELD_BYTES_MAX), value, fields);
         Ok(())
     }
 

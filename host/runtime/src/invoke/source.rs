@@ -23,11 +23,7 @@ pub(super) async fn run(guest: &mut Guest<'_>, name: &str, cursor: Option<&[u8]>
             guest.store.data_mut().workbench.begin_partition();
             let fetched = fetch(guest, &source, name, partition).await;
             guest.store.data_mut().workbench.end_partition();
-            match fetched? {
-                Fetched::New => answer.partitions += 1,
-                Fetched::Unchanged => {}
-                Fetched::NotReady => all_ready = false,
-            }
+            all_ready &= fetched?;
         }
         if !all_ready {
             return Ok(answer);
@@ -45,27 +41,20 @@ pub(super) async fn run(guest: &mut Guest<'_>, name: &str, cursor: Option<&[u8]>
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fetched {
-    New,
-    Unchanged,
-    NotReady,
-}
-
+/// Fetches a partition page by page; false if the publisher has not finished it yet.
 async fn fetch(
     guest: &mut Guest<'_>,
     source: &source::Guest,
     name: &str,
     partition: &source::Partition,
-) -> Result<Fetched, Failure> {
+) -> Result<bool, Failure> {
     let mut cursor: Option<Vec<u8>> = None;
     loop {
         let page = source.call_fetch(&mut *guest.store, name, partition, cursor.as_deref()).await;
         let page = guest.returned("fetch", page)?;
         match page.status.as_str() {
-            "done" => return Ok(Fetched::New),
-            "unchanged" => return Ok(Fetched::Unchanged),
-            "not-ready" => return Ok(Fetched::NotReady),
+            "done" | "unchanged" => return Ok(true),
+            "not-ready" => return Ok(false),
             "more" if page.cursor.is_some() && page.cursor != cursor => cursor = page.cursor,
             "more" => return Err(no_progress(guest, "fetch")),
             other => {

@@ -22,12 +22,12 @@ const HEADER_BYTES: usize = MAGIC.len() + 32;
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
-    /// Only read, where the folder lacks a component.
-    behind: Option<PathBuf>,
     /// Differs between engines whose machine code is not interchangeable.
     compatibility: u64,
     owner: Owner,
     written: AtomicU64,
+    /// Whether what is compiled may be kept here.
+    keeps: bool,
 }
 
 /// Machine code as this process made it, or read it from a file that this user wrote whole.
@@ -49,38 +49,39 @@ impl Cache {
     /// Opens the folder, makes it if absent, and clears it of what other engines and dead processes left. The error says
     /// why there can be no cache.
     pub(crate) fn open(folder: &Path, engine: &Engine) -> Result<Self, String> {
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        let compatibility = hasher.finish();
+        let compatibility = compatibility(engine);
         let owner = private_folder(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
-        let folder = folder.to_owned();
-        let cache = Self { folder, behind: None, compatibility, owner, written: AtomicU64::new(0) };
+        let cache = Self { folder: folder.to_owned(), compatibility, owner, written: AtomicU64::new(0), keeps: true };
         cache.clear_foreign();
         Ok(cache)
     }
 
-    /// The same cache in front of the folder of another, which is only read.
-    pub(crate) fn behind(self, folder: Option<PathBuf>) -> Self {
-        Self { behind: folder, ..self }
+    /// Opens the folder for a process that only looks: nothing in it is made, removed or kept. The error says why it
+    /// is not read.
+    pub(crate) fn open_read_only(folder: &Path, engine: &Engine) -> Result<Self, String> {
+        let owner = trusted_folder(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
+        let (compatibility, written) = (compatibility(engine), AtomicU64::new(0));
+        Ok(Self { folder: folder.to_owned(), compatibility, owner, written, keeps: false })
     }
 
     /// The machine code of a component, if a trustworthy file holds it.
     pub(super) fn get(&self, digest: &Digest) -> Option<TrustedCode> {
-        std::iter::once(&self.folder).chain(&self.behind).find_map(|folder| {
-            let path = self.path_in(folder, digest);
-            match self.read(&path, digest) {
-                Ok(code) => Some(TrustedCode(code)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => {
-                    tracing::warn!(file = %path.display(), %error, "a cached component is not used and will be rebuilt");
-                    None
-                }
+        let path = self.path(digest);
+        match self.read(&path, digest) {
+            Ok(code) => Some(TrustedCode(code)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "a cached component is not used and will be rebuilt");
+                None
             }
-        })
+        }
     }
 
     /// Keeps machine code for the next start.
     pub(super) fn put(&self, digest: &Digest, code: &TrustedCode) {
+        if !self.keeps {
+            return;
+        }
         let path = self.path(digest);
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         let partial = self.folder.join(format!("{}-{}-{number}.partial", digest.hex(), std::process::id()));
@@ -93,11 +94,7 @@ impl Cache {
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
-        self.path_in(&self.folder, digest)
-    }
-
-    fn path_in(&self, folder: &Path, digest: &Digest) -> PathBuf {
-        folder.join(format!("{}-{:016x}.cwasm", digest.hex(), self.compatibility))
+        self.folder.join(format!("{}-{:016x}.cwasm", digest.hex(), self.compatibility))
     }
 
     fn read(&self, path: &Path, digest: &Digest) -> io::Result<Vec<u8>> {
@@ -142,6 +139,12 @@ impl Cache {
             }
         }
     }
+}
+
+fn compatibility(engine: &Engine) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The user whose files are trusted.
@@ -201,6 +204,24 @@ fn private_folder(folder: &Path) -> io::Result<Owner> {
 fn private_folder(folder: &Path) -> io::Result<Owner> {
     fs::create_dir_all(folder)?;
     Ok(Owner {})
+}
+
+/// Finds out who we are without writing, and refuses a folder that others may write to.
+#[cfg(unix)]
+fn trusted_folder(folder: &Path) -> io::Result<Owner> {
+    use std::os::unix::fs::MetadataExt as _;
+    // Where the system does not tell, the folder is not read: a component more is compiled, that is all.
+    let user = fs::metadata("/proc/self")?.uid();
+    let metadata = fs::metadata(folder)?;
+    if metadata.uid() != user || metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may write to the folder"));
+    }
+    Ok(Owner { user })
+}
+
+#[cfg(not(unix))]
+fn trusted_folder(folder: &Path) -> io::Result<Owner> {
+    fs::metadata(folder).map(|_| Owner {})
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
@@ -274,22 +295,6 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_behind_is_read_and_left_as_it_is() {
-        let (folder, behind, path) = filled();
-        let front = Cache::open(&folder.path().join("front"), &Engine::default()).unwrap();
-        let front = front.behind(Some(behind.folder.clone()));
-        assert_eq!(code(&front).as_deref(), Some(&b"machine code"[..]));
-        let other = Digest::new([8; 32]);
-        front.put(&other, &TrustedCode::compiled(b"more".to_vec()));
-        assert!(front.get(&other).is_some());
-        let left: Vec<_> = fs::read_dir(&behind.folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert_eq!(left, [path]);
-        let absent = front.behind(Some(folder.path().join("absent")));
-        assert_eq!(code(&absent), None);
-        assert!(!folder.path().join("absent").exists());
-    }
-
-    #[test]
     fn opening_takes_the_folder_from_others_and_clears_what_is_of_no_use() {
         let (_folder, cache, path) = filled();
         let folder = cache.folder.clone();
@@ -302,5 +307,22 @@ mod tests {
         let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(left, [path]);
         assert!(code(&cache).is_some());
+    }
+
+    #[test]
+    fn who_only_looks_reads_and_changes_nothing() {
+        let (_folder, cache, path) = filled();
+        let folder = cache.folder.clone();
+        fs::write(folder.join("y-1-1.partial"), b"").unwrap();
+        let looking = Cache::open_read_only(&folder, &Engine::default()).unwrap();
+        assert!(code(&looking).is_some());
+        looking.put(&Digest::new([8; 32]), &TrustedCode::compiled(b"other".to_vec()));
+        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        left.sort();
+        assert_eq!(left, [path, folder.join("y-1-1.partial")]);
+
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(Cache::open_read_only(&folder, &Engine::default()).is_err(), "others may write to it");
+        assert!(Cache::open_read_only(&folder.join("absent"), &Engine::default()).is_err());
     }
 }

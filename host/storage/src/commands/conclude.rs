@@ -8,26 +8,26 @@ use std::collections::HashMap;
 use model::RunId;
 use model::failure::{Failure, FailureKind};
 use model::quality::CheckResult;
-use model::run::{Concluded, Conclusion, RunCapture, RunReport, RunStatus};
+use model::run::{Conclusion, RunCapture, RunReport, RunStatus};
 
 use super::{distinct, events, findings, illegal, unknown_run};
 use crate::failure::{corrupt, is_fatal};
 use crate::read::runs::{self, RunRow};
 use crate::writer::{Command, Scribe};
-use capture::Delivered;
 
 /// A run that may end, with what became of its captures.
 #[derive(Debug)]
 struct Ending<'a> {
     conclusion: &'a Conclusion,
     run: RunRow,
-    delivered: Delivered,
+    /// As the report shows them.
+    delivered: Vec<RunCapture>,
 }
 
 impl Command for Conclusion {
-    type Answer = Concluded;
+    type Answer = RunReport;
 
-    async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Concluded, Failure>>, Failure> {
+    async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<RunReport, Failure>>, Failure> {
         distinct(commands.iter().map(|conclusion| conclusion.run_id))?;
         let ids: Vec<RunId> = commands.iter().map(|conclusion| conclusion.run_id).collect();
         let rows = runs::rows(&mut *scribe.connection, &ids).await?;
@@ -76,7 +76,7 @@ fn may_conclude(conclusion: &Conclusion, run: Option<RunRow>) -> Result<RunRow, 
 /// tried alone then.
 async fn deliver<'a>(scribe: &mut Scribe<'_>, conclusion: &'a Conclusion, run: RunRow) -> Result<Ending<'a>, Failure> {
     let delivered = match conclusion.captures.is_empty() {
-        true => Delivered::default(),
+        true => Vec::new(),
         false => capture::deliver(scribe, conclusion, &run).await?,
     };
     Ok(Ending { conclusion, run, delivered })
@@ -90,12 +90,12 @@ fn may_end(from: RunStatus, to: RunStatus) -> bool {
 }
 
 /// The report of a run from what is known here already; the same as the one that is read back.
-fn concluded(ending: Ending<'_>) -> Result<Concluded, Failure> {
+fn concluded(ending: Ending<'_>) -> Result<RunReport, Failure> {
     let Ending { conclusion, run, delivered } = ending;
-    let unchanged = is_unchanged(conclusion, &delivered.captures);
+    let unchanged = is_unchanged(conclusion, &delivered);
     let quality: Vec<CheckResult> = conclusion.quality.clone();
-    let before = run.into_report(delivered.captures, quality)?;
-    let report = RunReport {
+    let before = run.into_report(delivered, quality)?;
+    Ok(RunReport {
         status: conclusion.status,
         unchanged,
         rows_in: conclusion.rows_in,
@@ -107,8 +107,7 @@ fn concluded(ending: Ending<'_>) -> Result<Concluded, Failure> {
         finished_at: Some(conclusion.finished_at),
         result: conclusion.result.clone(),
         ..before
-    };
-    Ok(Concluded { records: delivered.records, report })
+    })
 }
 
 fn is_unchanged(conclusion: &Conclusion, captures: &[RunCapture]) -> bool {

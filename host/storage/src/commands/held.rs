@@ -2,7 +2,8 @@
 
 use model::capture::{StagedCapture, StagedFile};
 use model::failure::Failure;
-use model::{CaptureId, CaptureRecord, CaptureState, Digest, RunId, Timestamp};
+use model::run::RunCapture;
+use model::{CaptureId, CaptureState, Digest, RunId, Timestamp};
 use serde::Serialize;
 
 use super::{int, json};
@@ -44,19 +45,18 @@ struct Row<'a> {
 }
 
 impl<'a> Held<'a> {
-    pub(crate) fn record(&self) -> CaptureRecord {
+    /// As the report of its run shows it.
+    pub(crate) fn of_run(&self) -> RunCapture {
         let StagedCapture { capture_id, dataset, partition, rows, content_hash, .. } = self.staged;
-        CaptureRecord {
+        RunCapture {
             dataset: dataset.clone(),
             partition: partition.clone(),
-            revision: self.published.map(|published| published.revision),
             capture_id: *capture_id,
-            captured_at: self.published.map(|published| published.captured_at),
+            revision: self.published.map(|published| published.revision),
             rows: *rows,
             content_hash: *content_hash,
-            run_id: self.run,
-            plugin_digest: self.plugin,
-            state: self.state(),
+            unchanged: false,
+            state: self.state().into(),
         }
     }
 

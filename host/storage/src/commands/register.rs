@@ -8,7 +8,7 @@ use model::manifest::DatasetSpec;
 use model::plugin::{PluginRecord, PluginState};
 use model::{Digest, Manifest};
 use serde::Serialize;
-use sqlx::FromRow;
+use sqlx::{FromRow, SqliteConnection};
 
 use super::json;
 use crate::failure::{corrupt, failed};
@@ -103,7 +103,7 @@ async fn record_plugins(
 
 /// A dataset as it is known so far.
 #[derive(FromRow)]
-struct Known {
+pub(crate) struct Known {
     name: String,
     spec: String,
     /// Whether files with its schema exist that are, or may still become, part of its table.
@@ -114,6 +114,21 @@ async fn record_datasets(
     scribe: &mut Scribe<'_>,
     found: &[(PluginRecord, Option<Arc<Manifest>>)],
 ) -> Result<(), Failure> {
+    let known = known_datasets(&mut *scribe.connection).await?;
+    for (plugin, manifest) in found {
+        let (PluginState::Active, Some(digest), Some(manifest)) = (plugin.state, plugin.digest, manifest) else {
+            continue;
+        };
+        check(plugin, manifest, &known)?;
+        for spec in &manifest.datasets {
+            record_dataset(scribe, digest, spec).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The datasets that are known so far, by name.
+pub(crate) async fn known_datasets(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Known>, Failure> {
     let known: Vec<Known> = sqlx::query_as(
         r#"
         SELECT
@@ -124,27 +139,28 @@ async fn record_datasets(
         FROM datasets
         "#,
     )
-    .fetch_all(&mut *scribe.connection)
+    .fetch_all(connection)
     .await
     .map_err(failed("read the datasets"))?;
-    let known: BTreeMap<String, Known> = known.into_iter().map(|known| (known.name.clone(), known)).collect();
-    for (plugin, manifest) in found {
-        let (PluginState::Active, Some(digest), Some(manifest)) = (plugin.state, plugin.digest, manifest) else {
-            continue;
-        };
-        for spec in &manifest.datasets {
-            if let Some(known) = known.get(&spec.name.to_string()).filter(|known| known.is_fixed) {
-                check(plugin, known, spec)?;
-            }
-            record_dataset(scribe, digest, spec).await?;
+    Ok(known.into_iter().map(|known| (known.name.clone(), known)).collect())
+}
+
+/// Column ids are Parquet field ids, and the host's own columns follow the dataset's: a column more would give them
+/// other ids than the files that are there have. So not even a nullable column may be added once files exist.
+pub(crate) fn check(
+    plugin: &PluginRecord,
+    manifest: &Manifest,
+    known: &BTreeMap<String, Known>,
+) -> Result<(), Failure> {
+    for spec in &manifest.datasets {
+        if let Some(known) = known.get(&spec.name.to_string()).filter(|known| known.is_fixed) {
+            check_dataset(plugin, known, spec)?;
         }
     }
     Ok(())
 }
 
-/// Column ids are Parquet field ids, and the host's own columns follow the dataset's: a column more would give them
-/// other ids than the files that are there have. So not even a nullable column may be added once files exist.
-fn check(plugin: &PluginRecord, known: &Known, new: &DatasetSpec) -> Result<(), Failure> {
+fn check_dataset(plugin: &PluginRecord, known: &Known, new: &DatasetSpec) -> Result<(), Failure> {
     let old: DatasetSpec = serde_json::from_str(&known.spec).map_err(|_| corrupt("a dataset", &known.spec))?;
     let differences = differences(&old, new);
     if differences.is_empty() {

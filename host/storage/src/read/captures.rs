@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use model::failure::Failure;
-use model::run::RunCapture;
+use model::run::{RunCapture, RunCaptureState};
 use model::{CaptureId, CaptureRecord, CaptureState, DatasetName, Partition, RunId, Timestamp};
 use sqlx::{FromRow, SqliteConnection};
 
@@ -100,8 +100,10 @@ pub(crate) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Res
     .await
     .map_err(failed("read the captures of a run"))?;
     let captures = rows.into_iter().map(|Row { capture, unchanged }| {
-        let CaptureRecord { dataset, partition, capture_id, revision, rows, content_hash, .. } = capture.record()?;
-        Ok(RunCapture { dataset, partition, capture_id, revision, rows, content_hash, unchanged })
+        let record = capture.record()?;
+        let state = if unchanged { RunCaptureState::Unchanged } else { record.state.into() };
+        let CaptureRecord { dataset, partition, capture_id, revision, rows, content_hash, .. } = record;
+        Ok(RunCapture { dataset, partition, capture_id, revision, rows, content_hash, unchanged, state })
     });
     captures.collect()
 }
@@ -131,13 +133,6 @@ impl Storage {
             }
         }
         Ok(captures)
-    }
-
-    /// One capture, whatever its state.
-    pub async fn capture(&self, capture: CaptureId) -> Result<Option<CaptureRecord>, Failure> {
-        let mut connection = self.reads.acquire().await.map_err(failed("read a capture"))?;
-        let row = row(&mut connection, capture).await?;
-        row.as_ref().map(CaptureRow::record).transpose()
     }
 
     /// The captures that wait for an operator, newest first.

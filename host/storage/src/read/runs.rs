@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use model::failure::Failure;
 use model::plugin::PluginRef;
 use model::quality::CheckResult;
-use model::run::{LogLine, RunCapture, RunEvent, RunKind, RunReport, RunStatus, RunSummary};
+use model::run::{LogLine, RunCapture, RunEvent, RunInput, RunKind, RunReport, RunStatus, RunSummary};
 use model::{RunId, Timestamp};
 use sqlx::{FromRow, SqliteConnection};
 
@@ -233,6 +233,22 @@ impl Storage {
         ended.iter().map(|run| run.parse().map_err(|_| corrupt("a run id", run))).collect()
     }
 
+    /// What `run` may name, as far as this ledger knows: what ran, and what the plugins that were found offer.
+    pub async fn run_names(&self) -> Result<Vec<String>, Failure> {
+        sqlx::query_scalar(
+            r#"
+            SELECT name FROM runs
+            UNION
+            -- `pipeline finra.regsho_daily`: the kind, then the name.
+            SELECT substr(value, instr(value, ' ') + 1) FROM plugins, json_each(plugins.exports)
+            ORDER BY 1
+            "#,
+        )
+        .fetch_all(&self.reads)
+        .await
+        .map_err(failed("list the names of runs"))
+    }
+
     /// What happened to a run, in order; empty for a run that does not exist.
     pub async fn events(&self, run: RunId) -> Result<Vec<RunEvent>, Failure> {
         let rows: Vec<(i64, i64, String, String)> =
@@ -246,6 +262,26 @@ impl Storage {
             Ok(RunEvent { seq: count(seq), at: Timestamp::from_micros(at), event, data })
         });
         events.collect()
+    }
+
+    /// The files that the last attempt of a run read, in order of parameter; empty for a run that read none.
+    pub async fn inputs(&self, run: RunId) -> Result<Vec<RunInput>, Failure> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            r#"
+            SELECT file_name, digest
+            FROM run_inputs
+            WHERE run_id = ?1 AND attempt = (SELECT MAX(attempt) FROM run_inputs WHERE run_id = ?1)
+            ORDER BY position
+            "#,
+        )
+        .bind(run.to_string())
+        .fetch_all(&self.reads)
+        .await
+        .map_err(failed("read the inputs of a run"))?;
+        let inputs = rows.into_iter().map(|(file_name, digest)| {
+            Ok(RunInput { digest: digest.parse().map_err(|_| corrupt("a digest", &digest))?, file_name })
+        });
+        inputs.collect()
     }
 
     /// The log of a run, in order, as far as it was written; while the run goes on that is up to a moment ago.

@@ -8,12 +8,21 @@ use model::capture::{ColumnStats, StagedCapture, StagedFile};
 use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{Entropy, Ledger, NewRun, Start, Submission};
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Concluded, Conclusion, Conditions, RunKind, RunStatus};
-use model::{CaptureId, Clock, DatasetName, Digest, Failure, FailureKind, Manifest, Partition, RunId, Timestamp};
+use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunReport, RunStatus};
+use model::{
+    CaptureId, CaptureRecord, Clock, DatasetName, Digest, Failure, FailureKind, Manifest, Partition, RunId, Timestamp,
+};
 
 use crate::Storage;
 
 pub(super) const START_US: i64 = 1_700_000_000_000_000;
+
+/// A run that has ended, and its captures as the ledger has them.
+#[derive(Debug)]
+pub(super) struct Concluded {
+    pub(super) records: Vec<CaptureRecord>,
+    pub(super) report: RunReport,
+}
 
 #[derive(Debug)]
 pub(super) struct HandClock(AtomicI64);
@@ -166,7 +175,8 @@ impl Bench {
             .map(|(staged, head)| CaptureOutcome::Publish { staged, expected_head: head.map(|head| head.capture_id) });
         let captures = outcomes.collect();
         let conclusion = Conclusion { captures, ..self.ended(run, RunStatus::Completed) };
-        self.storage.conclude(conclusion).await
+        let report = self.storage.conclude(conclusion).await?;
+        Ok(self.concluded(report).await)
     }
 
     /// Runs to the end and has a check keep the capture back. Its file exists.
@@ -179,7 +189,22 @@ impl Bench {
         let run = self.running().await;
         let captures = vec![CaptureOutcome::Quarantine { staged }];
         let conclusion = Conclusion { captures, ..self.ended(run, RunStatus::Failed) };
-        self.storage.conclude(conclusion).await.unwrap()
+        let report = self.storage.conclude(conclusion).await.unwrap();
+        self.concluded(report).await
+    }
+
+    async fn concluded(&self, report: RunReport) -> Concluded {
+        let mut records = Vec::new();
+        for capture in &report.captures {
+            records.push(self.capture(&capture.dataset, capture.capture_id).await);
+        }
+        Concluded { records, report }
+    }
+
+    /// A capture as the ledger has it.
+    pub(super) async fn capture(&self, dataset: &DatasetName, id: CaptureId) -> CaptureRecord {
+        let all = self.storage.captures(dataset, &Partition::default()).await.unwrap();
+        all.into_iter().find(|capture| capture.capture_id == id).unwrap()
     }
 
     pub(super) async fn event_names(&self, run: RunId) -> Vec<String> {

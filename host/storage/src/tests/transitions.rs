@@ -6,7 +6,7 @@ use model::Digest;
 use model::ports::Ledger;
 use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
 use model::reject::{Reject, RejectFile, Rejects};
-use model::run::{Conclusion, LogLine, RunStatus, SourceCursor};
+use model::run::{Conclusion, LogLine, RunInput, RunStatus, SourceCursor};
 
 use super::support::{Bench, digest, sales};
 use crate::{RejectingRun, RunFilter};
@@ -17,10 +17,10 @@ async fn a_run_is_created_queued_started_and_completed() {
     let run = bench.queued().await;
     assert_eq!(bench.storage.report(run).await.unwrap().unwrap().status, RunStatus::Queued);
     bench.storage.start(bench.start(run, 1)).await.unwrap();
-    let concluded = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap();
+    let report = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap();
     assert_eq!(bench.event_names(run).await, ["created", "queued", "started", "completed"]);
-    assert_eq!((concluded.report.status, concluded.report.attempt), (RunStatus::Completed, 1));
-    assert!(!concluded.report.unchanged, "a run without captures is not unchanged");
+    assert_eq!((report.status, report.attempt), (RunStatus::Completed, 1));
+    assert!(!report.unchanged, "a run without captures is not unchanged");
 }
 
 #[tokio::test]
@@ -61,9 +61,11 @@ async fn the_report_of_a_conclusion_is_the_one_that_is_read_back() {
         inputs: vec![("b.csv".to_owned(), digest(10))],
         ..bench.ended(run, RunStatus::Failed)
     };
-    let concluded = bench.storage.conclude(conclusion).await.unwrap();
-    assert_eq!(bench.storage.report(run).await.unwrap(), Some(concluded.report));
+    let report = bench.storage.conclude(conclusion).await.unwrap();
+    assert_eq!(bench.storage.report(run).await.unwrap(), Some(report));
     assert_eq!(bench.storage.logs(run).await.unwrap(), [line]);
+    let inputs = bench.storage.inputs(run).await.unwrap();
+    assert_eq!(inputs, [RunInput { file_name: "b.csv".to_owned(), digest: digest(10) }]);
     assert_eq!(bench.event_names(run).await, ["created", "queued", "started", "stage", "failed"]);
     let kept = Reject { line: Some(i64::MAX as u64), ..reject };
     assert_eq!(bench.storage.rejects(run).await.unwrap(), [kept]);
@@ -127,7 +129,7 @@ async fn a_running_run_may_begin_another_attempt() {
     let bench = Bench::new().await;
     let run = bench.running().await;
     bench.storage.start(bench.start(run, 2)).await.unwrap();
-    let report = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap().report;
+    let report = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap();
     assert_eq!(report.attempt, 2);
     assert_eq!(report.conditions, Some(bench.start(run, 2).conditions));
     let outcomes = bench.value("SELECT group_concat(outcome, ' ') FROM (SELECT outcome FROM attempts ORDER BY number)");
@@ -139,7 +141,7 @@ async fn a_queued_run_may_be_cancelled_and_one_that_cannot_start_may_fail() {
     let bench = Bench::new().await;
     for status in [RunStatus::Cancelled, RunStatus::TimedOut, RunStatus::Failed] {
         let run = bench.queued().await;
-        let report = bench.storage.conclude(bench.ended(run, status)).await.unwrap().report;
+        let report = bench.storage.conclude(bench.ended(run, status)).await.unwrap();
         assert_eq!((report.status, report.attempt, report.plugin), (status, 0, None));
     }
 }

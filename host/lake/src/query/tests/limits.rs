@@ -17,7 +17,7 @@ async fn more_rows_than_the_limit_are_an_error_and_not_cut_off() {
     let limits = QueryLimits { rows: 4, ..QueryLimits::standard() };
     assert_eq!(lake.ask_within("SELECT * FROM finra.regsho_daily", limits.clone()).await.unwrap().rows(), 4);
     let failure = lake.ask_within("SELECT * FROM finra.regsho_daily_history", limits).await.unwrap_err();
-    assert_eq!((failure.code.as_str(), limit(&failure)), ("too_many_rows", Some("query.rows")));
+    assert_eq!((failure.code.as_str(), limit(&failure)), ("too_many_rows", Some("limits.query_rows")));
     assert!(failure.message.contains("more than 4 rows"), "{failure}");
 }
 
@@ -39,7 +39,11 @@ async fn sorting_grouping_joining_and_collecting_are_limited_in_memory() {
         "SELECT value FROM generate_series(1, 9223372036854775807)",
     ] {
         let failure = TestLake::new().ask_within(sql, limits.clone()).await.expect_err(sql);
-        assert_eq!((failure.code.as_str(), limit(&failure)), ("query_memory", Some("query.memory_bytes")), "{sql}");
+        assert_eq!(
+            (failure.code.as_str(), limit(&failure)),
+            ("query_memory", Some("limits.query_memory_bytes")),
+            "{sql}"
+        );
     }
 }
 
@@ -48,7 +52,11 @@ async fn more_text_than_a_column_holds_is_too_much_memory_too() {
     let much = format!("replace('{}', 'x', '{}')", "x".repeat(300), "y".repeat(3_000));
     let sql = format!("SELECT length({much} || value) FROM generate_series(1, 8192)");
     let failure = TestLake::new().ask(&sql).await.unwrap_err();
-    assert_eq!((failure.code.as_str(), limit(&failure)), ("query_memory", Some("query.memory_bytes")), "{failure}");
+    assert_eq!(
+        (failure.code.as_str(), limit(&failure)),
+        ("query_memory", Some("limits.query_memory_bytes")),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
@@ -70,7 +78,11 @@ async fn a_query_that_takes_too_long_ends_at_its_deadline() {
     ] {
         let started = Instant::now();
         let failure = TestLake::new().ask_within(sql, limits.clone()).await.expect_err(sql);
-        assert_eq!((failure.code.as_str(), limit(&failure)), ("query_timeout", Some("query.wall_clock")), "{sql}");
+        assert_eq!(
+            (failure.code.as_str(), limit(&failure)),
+            ("query_timeout", Some("limits.query_wall_clock")),
+            "{sql}"
+        );
         assert!(started.elapsed() < Duration::from_secs(5), "{sql}: {:?}", started.elapsed());
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use model::failure::Failure;
-use model::run::{CaptureOutcome, Conclusion, RunCapture};
-use model::{CaptureId, CaptureRecord, DatasetName, Digest, Partition};
+use model::run::{CaptureOutcome, Conclusion, RunCapture, RunCaptureState};
+use model::{CaptureId, DatasetName, Digest, Partition};
 
 use crate::catalog::publish::{Commit, publish};
 use crate::catalog::tables::Tables;
@@ -14,16 +14,8 @@ use crate::read::heads::{self, PartitionHead};
 use crate::read::runs::RunRow;
 use crate::writer::Scribe;
 
-/// The captures of one run, in the order of its conclusion.
-#[derive(Debug, Default)]
-pub(super) struct Delivered {
-    /// Those that are new.
-    pub(super) records: Vec<CaptureRecord>,
-    /// As the report shows them.
-    pub(super) captures: Vec<RunCapture>,
-}
-
-/// Publishes, keeps back or recognises each capture. Those that are published share one snapshot.
+/// Publishes, keeps back or recognises each capture, and returns them in the order of the conclusion. Those that are
+/// published share one snapshot.
 ///
 /// # Errors
 ///
@@ -32,7 +24,7 @@ pub(super) async fn deliver(
     scribe: &mut Scribe<'_>,
     conclusion: &Conclusion,
     run: &RunRow,
-) -> Result<Delivered, Failure> {
+) -> Result<Vec<RunCapture>, Failure> {
     let plugin = plugin(run)?;
     let wanted: Vec<(DatasetName, Partition)> = conclusion.captures.iter().map(partition).collect();
     distinct(&wanted)?;
@@ -74,19 +66,10 @@ pub(super) async fn deliver(
     Ok(delivered(conclusion, &held))
 }
 
-fn delivered(conclusion: &Conclusion, held: &[Held<'_>]) -> Delivered {
-    let records: Vec<CaptureRecord> = held.iter().map(Held::record).collect();
-    let mut new = records.iter();
+fn delivered(conclusion: &Conclusion, held: &[Held<'_>]) -> Vec<RunCapture> {
+    let mut new = held.iter();
     let captures = conclusion.captures.iter().filter_map(|outcome| match outcome {
-        CaptureOutcome::Publish { .. } | CaptureOutcome::Quarantine { .. } => new.next().map(|record| RunCapture {
-            dataset: record.dataset.clone(),
-            partition: record.partition.clone(),
-            capture_id: record.capture_id,
-            revision: record.revision,
-            rows: record.rows,
-            content_hash: record.content_hash,
-            unchanged: false,
-        }),
+        CaptureOutcome::Publish { .. } | CaptureOutcome::Quarantine { .. } => new.next().map(Held::of_run),
         CaptureOutcome::Held { dataset, partition, capture_id, rows, content_hash } => Some(RunCapture {
             dataset: dataset.clone(),
             partition: partition.clone(),
@@ -95,6 +78,7 @@ fn delivered(conclusion: &Conclusion, held: &[Held<'_>]) -> Delivered {
             rows: *rows,
             content_hash: *content_hash,
             unchanged: false,
+            state: RunCaptureState::Quarantined,
         }),
         CaptureOutcome::Unchanged { dataset, partition, head } => Some(RunCapture {
             dataset: dataset.clone(),
@@ -104,10 +88,10 @@ fn delivered(conclusion: &Conclusion, held: &[Held<'_>]) -> Delivered {
             rows: head.rows,
             content_hash: head.content_hash,
             unchanged: true,
+            state: RunCaptureState::Unchanged,
         }),
     });
-    let captures = captures.collect();
-    Delivered { records, captures }
+    captures.collect()
 }
 
 fn partition(outcome: &CaptureOutcome) -> (DatasetName, Partition) {

@@ -44,7 +44,7 @@ pub(super) async fn record(scribe: &mut Scribe<'_>, endings: &[Ending<'_>]) -> R
     if endings.iter().any(|ending| ending.conclusion.input_hash.is_some()) {
         replace_inputs(scribe, &rows).await?;
     }
-    if endings.iter().any(|ending| !ending.delivered.captures.is_empty()) {
+    if endings.iter().any(|ending| !ending.delivered.is_empty()) {
         link_captures(scribe, &rows).await?;
     }
     if endings.iter().any(|ending| ending.conclusion.cursor.is_some()) {
@@ -62,7 +62,7 @@ fn row<'a>(ending: &'a Ending<'_>) -> Result<Row<'a>, Failure> {
         from: &run.status,
         attempt: run.attempt,
         status: conclusion.status.name(),
-        unchanged: is_unchanged(conclusion, &delivered.captures),
+        unchanged: is_unchanged(conclusion, delivered),
         rows_in: int(conclusion.rows_in),
         rows_out: int(conclusion.rows_out),
         rejected: int(conclusion.rejected),
@@ -70,11 +70,7 @@ fn row<'a>(ending: &'a Ending<'_>) -> Result<Row<'a>, Failure> {
         result: conclusion.result.as_ref().map(json).transpose()?,
         input_hash: conclusion.input_hash.map(|hash| hash.to_string()),
         inputs: conclusion.inputs.iter().map(|(name, digest)| (name.as_str(), digest.to_string())).collect(),
-        captures: delivered
-            .captures
-            .iter()
-            .map(|capture| (capture.capture_id.to_string(), capture.unchanged))
-            .collect(),
+        captures: delivered.iter().map(|capture| (capture.capture_id.to_string(), capture.unchanged)).collect(),
         source: cursor.map(|cursor| cursor.source.as_str()),
         cursor: cursor.map(|cursor| cursor.cursor.iter().map(|byte| format!("{byte:02x}")).collect()),
         finished_at_us: conclusion.finished_at.as_micros(),
@@ -199,8 +195,8 @@ pub(super) fn events(ending: &Ending<'_>) -> Vec<Event> {
     let Ending { conclusion, delivered, .. } = ending;
     let event = |event, data| Event { run: conclusion.run_id, at: conclusion.finished_at, event, data };
     let stages = conclusion.stages.iter().map(|(name, rows)| event("stage", value!({ "name": name, "rows": rows })));
-    let captures = delivered.captures.iter().map(|capture| event(fate(capture), value!(capture)));
-    let end = event(conclusion.status.name(), summary(conclusion, &delivered.captures));
+    let captures = delivered.iter().map(|capture| event(fate(capture), value!(capture)));
+    let end = event(conclusion.status.name(), summary(conclusion, delivered));
     stages.chain(captures).chain([end]).collect()
 }
 

@@ -1,0 +1,173 @@
+//! How a run is told: in short after `run`, with everything that is known in `runs show`, and as CSV in both.
+
+use model::Failure;
+use model::quality::{CheckResult, CheckStatus};
+use model::run::{Conditions, RunCapture, RunCaptureState, RunInput, RunReport};
+use serde::Serialize;
+
+use super::quality;
+use crate::output::{Format, Output, Rows, explained, grouped, row_count};
+
+/// Shows a run that has just been carried out. Its error is told on standard error, not here.
+pub(super) fn show(report: &RunReport, output: Output) -> Result<(), Failure> {
+    match output.format {
+        Format::Json => output.json(report),
+        Format::Table => output.line(&story(report)),
+        Format::Csv => output.rows(&rows(report)),
+    }
+}
+
+/// Shows a run of the ledger.
+pub(super) fn show_whole(report: &RunReport, inputs: &[RunInput], output: Output) -> Result<(), Failure> {
+    match output.format {
+        Format::Json => output.json(&Shown { report, inputs }),
+        Format::Table => output.line(&whole_story(report, inputs)),
+        Format::Csv => output.rows(&rows(report)),
+    }
+}
+
+/// What `runs show` answers: the keys of `run`, and the files that were read.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    report: &'a RunReport,
+    inputs: &'a [RunInput],
+}
+
+fn story(report: &RunReport) -> String {
+    let mut lines = head(report);
+    lines.extend(captures(&report.captures));
+    lines.extend(report.quality.iter().filter(|result| result.status != CheckStatus::Pass).map(check));
+    lines.extend(foot(report));
+    lines.join("\n")
+}
+
+fn whole_story(report: &RunReport, inputs: &[RunInput]) -> String {
+    let mut lines = head(report);
+    lines.push(format!("  attempts  {}", report.attempt));
+    for (word, at) in
+        [("created", Some(report.created_at)), ("started", report.started_at), ("finished", report.finished_at)]
+    {
+        lines.extend(at.map(|at| format!("  {word:8}  {at}")));
+    }
+    lines.push(format!("  params    {}", report.params));
+    lines.extend(inputs.iter().map(|input| format!("  input     {}  {}", input.file_name, input.digest)));
+    lines.extend(report.error.iter().map(error));
+    lines.extend(captures(&report.captures));
+    lines.extend(report.quality.iter().map(check));
+    lines.extend(foot(report));
+    lines.join("\n")
+}
+
+fn head(report: &RunReport) -> Vec<String> {
+    let RunReport { run_id, name, rows_in, rows_out, rejected, .. } = report;
+    let status = if report.unchanged { "completed, unchanged" } else { report.status.name() };
+    let duration = report.duration_ms.map(|ms| format!("  {} ms", grouped(ms))).unwrap_or_default();
+    let mut lines = vec![format!("{status}  {name}  {run_id}{duration}")];
+    let plugin = report.plugin.as_ref();
+    lines.extend(plugin.map(|it| format!("  plugin    {} {} ({})", it.name, it.version, it.digest.short())));
+    lines.extend(report.conditions.as_ref().map(host));
+    let (rows_in, rows_out, rejected) = (grouped(*rows_in), grouped(*rows_out), grouped(*rejected));
+    lines.push(format!("  rows      {rows_in} in, {rows_out} out, {rejected} rejected"));
+    lines
+}
+
+fn foot(report: &RunReport) -> impl Iterator<Item = String> {
+    let rejects = (report.rejected > 0).then(|| format!("  rejects   spine-host rejects --run {}", report.run_id));
+    let result = report.result.as_ref().map(|result| format!("  result    {result}"));
+    rejects.into_iter().chain(result)
+}
+
+fn host(conditions: &Conditions) -> String {
+    let Conditions { host_version, wasmtime_version, grants_hash } = conditions;
+    format!("  host      {host_version}, wasmtime {wasmtime_version}, grants {}", grants_hash.short())
+}
+
+/// A line for each, in columns.
+fn captures(captures: &[RunCapture]) -> impl Iterator<Item = String> {
+    let width = |of: fn(&RunCapture) -> String| captures.iter().map(|it| of(it).len()).max().unwrap_or(0);
+    let dataset_width = width(|capture| capture.dataset.to_string());
+    let partition_width = width(|capture| capture.partition.to_string());
+    captures.iter().map(move |capture| {
+        let (dataset, partition) = (capture.dataset.to_string(), capture.partition.to_string());
+        let (fate, rows, hash) = (fate(capture), row_count(capture.rows), capture.content_hash.short());
+        format!("  capture   {dataset:<dataset_width$}  {partition:<partition_width$}  {fate}  {rows}  {hash}")
+    })
+}
+
+fn fate(capture: &RunCapture) -> String {
+    let revision = capture.revision.map(|revision| format!("revision {revision}"));
+    match capture.state {
+        RunCaptureState::Published => revision.unwrap_or_else(|| "published".to_owned()),
+        RunCaptureState::Unchanged => format!("{}unchanged", revision.map(|it| it + ", ").unwrap_or_default()),
+        RunCaptureState::Quarantined => "quarantined".to_owned(),
+        RunCaptureState::Discarded => "discarded".to_owned(),
+        RunCaptureState::WouldPublish => "would be published".to_owned(),
+        RunCaptureState::WouldQuarantine => "would be quarantined".to_owned(),
+    }
+}
+
+fn check(result: &CheckResult) -> String {
+    let CheckResult { check, dataset, message, .. } = result;
+    format!("  {:8}  {check} ({dataset}): {message}", quality::status(result.status))
+}
+
+/// The error as `run` told it.
+fn error(failure: &Failure) -> String {
+    format!("  error     {}", explained(failure).replace('\n', "\n          "))
+}
+
+/// One row for each capture; one without a capture for a run that has none, so that its error is there.
+fn rows(report: &RunReport) -> Rows {
+    let names = [
+        "run_id",
+        "name",
+        "status",
+        "unchanged",
+        "attempt",
+        "rows_in",
+        "rows_out",
+        "rejected",
+        "duration_ms",
+        "dataset",
+        "partition",
+        "capture_id",
+        "revision",
+        "state",
+        "rows",
+        "content_hash",
+        "error_kind",
+        "error_code",
+        "error_message",
+    ];
+    let mut rows = Rows::new(names.map(crate::output::text), "");
+    let captures: Vec<Option<&RunCapture>> = match report.captures.as_slice() {
+        [] => vec![None],
+        captures => captures.iter().map(Some).collect(),
+    };
+    let error = report.error.as_ref();
+    for capture in captures {
+        rows.push([
+            report.run_id.to_string().into(),
+            report.name.clone().into(),
+            report.status.name().into(),
+            capture.map_or(report.unchanged, |capture| capture.unchanged).to_string().into(),
+            u64::from(report.attempt).into(),
+            report.rows_in.into(),
+            report.rows_out.into(),
+            report.rejected.into(),
+            report.duration_ms.into(),
+            capture.map(|capture| capture.dataset.to_string()).into(),
+            capture.map(|capture| &capture.partition).into(),
+            capture.map(|capture| capture.capture_id.to_string()).into(),
+            capture.and_then(|capture| capture.revision).into(),
+            capture.map(|capture| capture.state.name()).into(),
+            capture.map(|capture| capture.rows).into(),
+            capture.map(|capture| capture.content_hash).into(),
+            error.map(|error| error.kind.name()).into(),
+            error.map(|error| error.code.clone()).into(),
+            error.map(|error| error.message.clone()).into(),
+        ]);
+    }
+    rows
+}

@@ -1,0 +1,82 @@
+//! What is in the plugins folder, for somebody who only looks: no lock is taken, and nothing is written.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use model::failure::Failure;
+use model::plugin::{PluginRecord, PluginState};
+use model::ports::Ledger;
+use model::{Clock, Digest, Manifest};
+use storage::Storage;
+
+use super::wiring;
+use crate::args::Global;
+use crate::config::Config;
+use crate::output;
+use crate::owner::{self, OwnerSign};
+use crate::remote::{Presence, Remote};
+use crate::system::SystemClock;
+
+/// The plugins as the owner of the data folder loaded them, if it serves; else as an owner would load them now.
+pub(crate) async fn plugins(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
+    check_plugins_folder(&global.plugins)?;
+    if let OwnerSign::Listening(address) = owner::find(&global.data) {
+        let remote = Remote::new(address);
+        // After a crash the address is that of nobody, or of a stranger who refuses our token.
+        if remote.presence().await == Presence::Ready
+            && let Ok(plugins) = remote.plugins().await
+        {
+            return Ok(plugins);
+        }
+    }
+    load(global).await
+}
+
+/// The same failure whether or not somebody else owns the data folder.
+fn check_plugins_folder(path: &Path) -> Result<(), Failure> {
+    std::fs::read_dir(path).map(drop).map_err(|error| owner::unusable_folder(path, &error))
+}
+
+async fn load(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
+    let config = Config::load(global.config.as_deref())?;
+    let database = global.data.join("spine.db");
+    let ledger = if database.exists() { readable(&database).await } else { None };
+    let last_active = match &ledger {
+        Some(ledger) => ledger.active_plugins().await?.into_iter().collect(),
+        None => std::collections::BTreeMap::<String, Digest>::new(),
+    };
+    let runtime = wiring::runtime(global.data.join("cache"), true, &config)?;
+    let found = wiring::components(&runtime, global.plugins.clone(), &config).await?;
+    let decided = orchestrator::look(found, &last_active, &wiring::policies(&config), SystemClock.now());
+    let mut plugins = Vec::with_capacity(decided.len());
+    for (mut plugin, manifest) in decided {
+        if let Some(ledger) = &ledger {
+            refuse_what_does_not_fit(ledger, &mut plugin, manifest.as_deref()).await?;
+        }
+        plugins.push(plugin);
+    }
+    Ok(plugins)
+}
+
+/// The ledger, if it can be read: an owner that is starting may just be making it.
+async fn readable(database: &Path) -> Option<Storage> {
+    let opened = Storage::open_read_only(database, Arc::new(SystemClock)).await;
+    let tell = |failure: &Failure| output::note(&format!("what was active before is not known: {failure}"));
+    opened.inspect_err(tell).ok()
+}
+
+async fn refuse_what_does_not_fit(
+    ledger: &Storage,
+    plugin: &mut PluginRecord,
+    manifest: Option<&Manifest>,
+) -> Result<(), Failure> {
+    let (PluginState::Active, Some(manifest)) = (plugin.state, manifest) else { return Ok(()) };
+    match ledger.check_schema(plugin, manifest).await {
+        Err(failure) if failure.code == "schema_changed" => {
+            plugin.state = PluginState::Refused;
+            plugin.reasons.push(format!("schema_changed: {failure}"));
+            Ok(())
+        }
+        done => done,
+    }
+}
