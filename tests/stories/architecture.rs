@@ -54,6 +54,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("comfy-table", &["cli"]),
     ("indicatif", &["cli"]),
     ("mimalloc", &["cli"]),
+    ("tempfile", &["cli"]),
     ("toml", &["cli"]),
     ("tracing-subscriber", &["cli"]),
     // Randomness: the system's (cli), and what a guest is given from its seed (runtime).
