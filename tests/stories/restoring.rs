@@ -46,7 +46,9 @@ fn a_folder_that_holds_files_of_others_keeps_them() {
     for name in theirs {
         host.file(&format!("data/{name}"), "the only copy");
     }
-    let (_, log) = host.serve().stop();
+    let serving = host.serve();
+    let log = serving.before.clone();
+    assert_eq!(serving.stop().0, 0);
     assert!(log.contains("2 in captures/, 1 in inputs/"), "{log}");
     publish(&host, "20210128");
     for name in theirs {
@@ -68,7 +70,9 @@ fn an_older_database_costs_no_capture_and_the_newer_one_finds_them_all_again() {
     copy_database(&host.data(), newer.path());
 
     copy_database(older.path(), &host.data());
-    let (_, log) = host.serve().stop();
+    let serving = host.serve();
+    let log = serving.before.clone();
+    assert_eq!(serving.stop().0, 0);
     assert!(log.contains("2 in captures/") && log.contains("older copy"), "{log}");
     assert_eq!((captures(&host), host.query(days)), (all.clone(), json!([{"days": 1}])));
     // Work goes on, on another day.
