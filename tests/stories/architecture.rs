@@ -54,6 +54,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("comfy-table", &["cli"]),
     ("indicatif", &["cli"]),
     ("mimalloc", &["cli"]),
+    ("tempfile", &["cli"]),
     ("toml", &["cli"]),
     ("tracing-subscriber", &["cli"]),
     // Randomness: the system's (cli), and what a guest is given from its seed (runtime).
@@ -80,7 +81,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
 const HOST: &[&str] = &["model", "runtime", "storage", "lake", "orchestrator", "api", "cli"];
 
 /// What tests of any crate may use besides.
-const IN_TESTS: &[&str] = &["tempfile", "tower", "wat"];
+const IN_TESTS: &[&str] = &["proptest", "tempfile", "tower", "wat"];
 
 /// The files that turn a lint off, by how its name begins.
 const LINTS_OFF: &[(&str, &[&str])] = &[

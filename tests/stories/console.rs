@@ -116,6 +116,10 @@ fn csv_has_the_names_and_the_whole_values_of_json() {
                     assert!(name.starts_with("error_"), "{args:?}: JSON has no `{name}`");
                     continue;
                 };
+                // Without a host that serves, each look loads the plugins anew.
+                if name == "loaded_at" {
+                    continue;
+                }
                 let text = field.as_str().unwrap();
                 match value {
                     Value::Null => assert_eq!(text, "", "{args:?} {name}"),

@@ -95,7 +95,7 @@ fn what_was_read_before_a_crash_is_there_after_it() {
     assert_eq!(told.first(), Some(&json!("line 0")));
 
     // The next owner ends the run, and with it the waiting for more.
-    host.ask(&["plugins", "list"]).exits(0);
+    assert_eq!(host.serve().stop().0, 0);
     assert!(log.end().0);
     let shown = host.ask(&["runs", "show", &run]).json();
     assert_eq!((&shown["status"], &shown["error"]["code"]), (&json!("failed"), &json!("interrupted")));

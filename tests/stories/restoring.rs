@@ -46,8 +46,10 @@ fn a_folder_that_holds_files_of_others_keeps_them() {
     for name in theirs {
         host.file(&format!("data/{name}"), "the only copy");
     }
-    let listed = host.ask(&["plugins", "list"]).exits(0);
-    assert!(listed.stderr.contains("2 in captures/, 1 in inputs/"), "{}", listed.stderr);
+    let serving = host.serve();
+    let log = serving.before.clone();
+    assert_eq!(serving.stop().0, 0);
+    assert!(log.contains("2 in captures/, 1 in inputs/"), "{log}");
     publish(&host, "20210128");
     for name in theirs {
         assert_eq!(std::fs::read_to_string(host.data().join(name)).unwrap(), "the only copy", "{name}");
@@ -68,15 +70,17 @@ fn an_older_database_costs_no_capture_and_the_newer_one_finds_them_all_again() {
     copy_database(&host.data(), newer.path());
 
     copy_database(older.path(), &host.data());
-    let listed = host.ask(&["plugins", "list"]).exits(0);
-    assert!(listed.stderr.contains("2 in captures/") && listed.stderr.contains("older copy"), "{}", listed.stderr);
+    let serving = host.serve();
+    let log = serving.before.clone();
+    assert_eq!(serving.stop().0, 0);
+    assert!(log.contains("2 in captures/") && log.contains("older copy"), "{log}");
     assert_eq!((captures(&host), host.query(days)), (all.clone(), json!([{"days": 1}])));
     // Work goes on, on another day.
     publish(&host, "20210126");
     assert!(all.iter().all(|path| Path::new(path).exists()));
 
     copy_database(newer.path(), &host.data());
-    host.ask(&["plugins", "list"]).exits(0);
+    assert_eq!(host.serve().stop().0, 0);
     assert_eq!(host.query(days), json!([{"days": 3}]));
 }
 

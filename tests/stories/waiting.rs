@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tests::files::{THREE_ROWS, regsho};
-use tests::{Answer, TestHost};
+use tests::{Answer, TestHost, component};
 
 /// A process of the host; killed when dropped.
 struct Running {
@@ -154,11 +154,13 @@ fn long_run(host: &TestHost, day: &str, rows: u32, more: &[&str]) -> Command {
 
 #[test]
 fn a_second_ctrl_c_on_a_run_cancels_what_others_asked_of_its_process() {
-    let host = TestHost::new();
-    let (own, other) = (long_run(&host, "20210127", 2_000_000, &[]), long_run(&host, "20210128", 1_000_000, &[]));
-    let mut owner = Running::start(own);
+    let host = TestHost::without_plugins();
+    host.install(&component("echo"), "echo.wasm");
+    // It says a line and works on until it is cancelled.
+    let endless = || Running::start(host.command(&["run", "echo.talk", "-p", "lines=1", "-o", "json"]));
+    let mut owner = endless();
     until(|| host.data().join("spine.token").exists());
-    let other = Running::start(other);
+    let other = endless();
     let runs = || host.ask(&["runs", "list"]).json()["runs"].as_array().map_or(0, Vec::len);
     until(|| runs() == 2);
     owner.signal("INT");

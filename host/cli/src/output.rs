@@ -59,7 +59,7 @@ impl Output {
 
     /// Lets `write` write to standard output.
     pub(crate) fn write(self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut out = answers();
         write(&mut out).and_then(|()| out.flush()).or_else(ignore_closed_pipe)
     }
 
@@ -94,6 +94,11 @@ impl Output {
             rows.write_csv(out)
         })
     }
+}
+
+/// Standard output, for an answer of many pieces.
+fn answers() -> io::BufWriter<io::Stdout> {
+    io::BufWriter::new(io::stdout())
 }
 
 /// A reader that has seen enough (`| head`) is no failure.

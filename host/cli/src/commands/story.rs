@@ -109,7 +109,8 @@ fn fate(capture: &RunCapture) -> String {
 
 fn check(result: &CheckResult) -> String {
     let CheckResult { check, dataset, message, .. } = result;
-    format!("  {:8}  {check} ({dataset}): {message}", quality::status(result.status))
+    let message = if message.is_empty() { String::new() } else { format!(": {message}") };
+    format!("  {:8}  {check} ({dataset}){message}", quality::status(result.status))
 }
 
 /// The error as `run` told it.

@@ -20,6 +20,7 @@ use crate::system::SystemClock;
 /// The plugins as the owner of the data folder loaded them, if it serves; else as an owner would load them now.
 pub(crate) async fn plugins(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
     check_plugins_folder(&global.plugins)?;
+    check_data_folder(&global.data)?;
     if let OwnerSign::Listening(address) = owner::find(&global.data) {
         let remote = Remote::new(address);
         // After a crash the address is that of nobody, or of a stranger who refuses our token.
@@ -35,6 +36,11 @@ pub(crate) async fn plugins(global: &Global) -> Result<Vec<PluginRecord>, Failur
 /// The same failure whether or not somebody else owns the data folder.
 fn check_plugins_folder(path: &Path) -> Result<(), Failure> {
     std::fs::read_dir(path).map(drop).map_err(|error| owner::unusable_folder(path, &error))
+}
+
+/// There need be none, but one that is there must not be hidden from us.
+fn check_data_folder(path: &Path) -> Result<(), Failure> {
+    path.join("spine.db").try_exists().map(drop).map_err(|error| owner::unusable_folder(path, &error))
 }
 
 async fn load(global: &Global) -> Result<Vec<PluginRecord>, Failure> {

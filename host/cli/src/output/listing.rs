@@ -1,13 +1,13 @@
 //! Rows that are written as they come: an answer may be larger than memory. Only a table, which is for people and
 //! short, is collected first.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{BufWriter, Stdout, Write};
 
 use model::Failure;
 use serde::Serialize;
 
 use super::rows::csv_line;
-use super::{Cell, Format, Output, Rows, ignore_closed_pipe, unwritable};
+use super::{Cell, Format, Output, Rows, answers, ignore_closed_pipe, unwritable};
 
 /// An answer of many rows, begun.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Listing {
 impl Listing {
     /// Rows under this header, none of them written yet.
     pub(crate) fn new(output: Output, rows: Rows) -> Self {
-        Self { output, out: BufWriter::new(io::stdout()), rows, is_begun: false, is_closed: false }
+        Self { output, out: answers(), rows, is_begun: false, is_closed: false }
     }
 
     /// Writes one row: `value` as JSON, `cells` for people and as CSV.
