@@ -3,6 +3,7 @@
 mod listing;
 mod rows;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -53,6 +54,7 @@ impl Output {
 
     /// Writes one line to standard output.
     pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
+        let text = printable(text);
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).or_else(ignore_closed_pipe)
     }
@@ -112,12 +114,12 @@ fn unwritable(error: &io::Error) -> Failure {
 
 /// Says on standard error what went wrong.
 pub(crate) fn complain(message: &str) {
-    crate::progress::above(&format!("error: {message}"));
+    crate::progress::above(&printable(&format!("error: {message}")));
 }
 
 /// Says on standard error why a command failed.
 pub(crate) fn complain_about(failure: &Failure) {
-    crate::progress::above(&format!("error: {}", explained(failure)));
+    crate::progress::above(&printable(&format!("error: {}", explained(failure))));
 }
 
 /// Why something failed: the message, then each cause and detail that it leaves out, then kind and code, a line each.
@@ -137,7 +139,18 @@ pub(crate) fn explained(failure: &Failure) -> String {
 
 /// Says something on standard error that is neither an answer nor a failure.
 pub(crate) fn note(message: &str) {
-    crate::progress::above(message);
+    crate::progress::above(&printable(message));
+}
+
+/// The text as it may be shown to people: a publisher's file must not command their terminal. Line ends and tabs stay,
+/// other control characters are shown as `\u{1b}`.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let commands = |char: char| char.is_control() && char != '\n' && char != '\t';
+    if !text.contains(commands) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |char: char| if commands(char) { char.escape_unicode().to_string() } else { char.to_string() };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// `9311` as `9,311`.
@@ -162,6 +175,12 @@ pub(crate) fn row_count(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_of_a_file_commands_no_terminal() {
+        assert_eq!(printable("\u{1b}[31mB\r\u{7}\u{9b}2J"), r"\u{1b}[31mB\u{d}\u{7}\u{9b}2J");
+        assert!(matches!(printable("a\tb\né"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn numbers_are_grouped_by_thousands() {

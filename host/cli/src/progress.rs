@@ -54,9 +54,10 @@ impl Drop for Bar {
 }
 
 /// Prints a text above the bars, or just prints it.
-#[expect(clippy::print_stderr, reason = "everything that is not an answer goes to standard error through here")]
+///
+/// Everything that is not an answer goes to standard error through here. That nobody reads it changes no exit code.
 pub(crate) fn above(text: &str) {
-    bars().suspend(|| eprintln!("{text}"));
+    bars().suspend(|| drop(writeln!(io::stderr(), "{text}")));
 }
 
 /// Where log lines go: above the bars.

@@ -58,7 +58,8 @@ impl InputsRead {
 }
 
 /// Stands for all that was asked for: name, kind, parameters, and the content of each file. A file that could not be
-/// read is another request than any that could.
+/// read is another request than any that could. The parameters are those that are shown: a hash of a secret would be a
+/// hint at it for whoever reads the ledger.
 pub(crate) fn request_hash(name: &str, kind: RunKind, params: &Value, files: &BTreeMap<String, GivenFile>) -> Digest {
     let params: BTreeMap<&String, &Value> = params.as_object().into_iter().flatten().collect();
     let content = |file: &GivenFile| file.bytes.as_ref().ok().map(|bytes| digest(bytes));

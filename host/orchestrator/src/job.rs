@@ -61,7 +61,7 @@ impl Job {
     /// Reads every file, so it is only done where there is a key.
     pub(crate) async fn key(&self, text: String) -> Result<Key, Failure> {
         let (name, kind, params, files) =
-            (self.target.name.clone(), self.target.kind, self.params.real.clone(), self.files.clone());
+            (self.target.name.clone(), self.target.kind, self.params.shown.clone(), self.files.clone());
         let hash = move || Ok(identity::request_hash(&name, kind, &params, &files));
         Ok(Key { text, request_hash: blocking("hash what a key stands for", hash).await? })
     }

@@ -3,10 +3,13 @@
 //! A column has the name of its key in JSON. In a table the name is in words, numbers are grouped, digests and times
 //! of no interest are cut or left out; CSV has every column, values whole, partitions and lists as JSON.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use model::{Digest, Partition, Timestamp};
 use serde::Serialize;
+
+use super::printable;
 
 /// Rows of an answer.
 #[derive(Debug, Default)]
@@ -168,9 +171,8 @@ impl Rows {
         shown.filter(|(_, (_, column))| column.numeric).map(|(place, _)| place).collect()
     }
 
-    pub(super) fn texts(&self) -> Vec<Vec<&str>> {
-        let rows = self.rows.iter();
-        rows.map(|row| self.shown().map(|(at, _)| row.get(at).map_or("", Cell::for_people)).collect()).collect()
+    pub(super) fn texts(&self) -> Vec<Vec<Cow<'_, str>>> {
+        self.rows.iter().map(|row| self.shown().map(|(at, _)| printable(shown_text(row, at))).collect()).collect()
     }
 
     pub(super) fn csv_header(&self) -> String {
@@ -181,6 +183,10 @@ impl Rows {
         let mut lines = self.rows.iter().map(|row| csv_line(row.iter().map(|cell| cell.program.as_str())));
         lines.try_for_each(|line| out.write_all(line.as_bytes()))
     }
+}
+
+fn shown_text(row: &[Cell], at: usize) -> &str {
+    row.get(at).map_or("", Cell::for_people)
 }
 
 /// With its line end.

@@ -4,6 +4,7 @@
 //! is counted and told in one line at the end. A journal is shared, so that it survives a guest that is stuck in a host
 //! call; once it has ended nothing of such a guest is handed on any more.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -109,10 +110,15 @@ impl Journal {
         }
     }
 
+    /// The text without the secrets of the attempt.
+    pub(crate) fn hidden<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.shared.secrets.hide(text)
+    }
+
     /// Records a line of `origin` (`guest`, `stdout`, `stderr`, `host`).
     pub(crate) fn line(&self, severity: Severity, origin: &str, message: &str, mut fields: Vec<(String, String)>) {
         // Before it is cut, so that no part of a secret is left.
-        let message = self.shared.secrets.hide(message);
+        let message = self.hidden(message);
         let texts = fields.iter_mut().flat_map(|(name, value)| [name, value]);
         texts.for_each(|text| self.shared.secrets.hide_in(text));
         let message = cut(&message, LINE_BYTES_MAX);

@@ -5,12 +5,12 @@ use model::{Failure, FailureKind};
 use wasmtime::component::Resource;
 
 use super::{Blob, Reader, Writer, guest_error, kernel};
-use crate::attempt::{HostState, Severity, as_json, cut};
+use crate::attempt::{HostState, Journal, Severity, as_json, cut};
 use crate::bindings::host;
 
 /// Fields of one log line that are kept, and the bytes of each.
 const FIELDS_MAX: usize = 32;
-const FIELD_BYTES_MAX: usize = 1_024;
+pub(super) const FIELD_BYTES_MAX: usize = 1_024;
 
 type Called<T> = wasmtime::Result<Result<T, host::Error>>;
 
@@ -89,7 +89,7 @@ impl host::Host for HostState {
 
     fn report(&mut self, found: host::Anomaly) -> Called<()> {
         self.journal.called();
-        let mut fields = kept_fields(found.details);
+        let mut fields = kept_fields(&self.journal, found.details);
         fields.push(("severity".to_owned(), cut(&found.severity, FIELD_BYTES_MAX).to_owned()));
         fields.push(("category".to_owned(), cut(&found.category, FIELD_BYTES_MAX).to_owned()));
         self.journal.line(Severity::from_word(&found.severity), "guest", &found.message, fields);
@@ -104,7 +104,12 @@ impl host::Host for HostState {
             return Ok(Err(guest_error(Failure::new(FailureKind::Pipeline, "stage_limit", message))));
         }
         if !details.is_empty() {
-            self.journal.line(Severity::Debug, "host", &format!("stage {name}: {rows} rows"), kept_fields(details));
+            self.journal.line(
+                Severity::Debug,
+                "host",
+                &format!("stage {name}: {rows} rows"),
+                kept_fields(&self.journal, details),
+            );
         }
         Ok(Ok(()))
     }
@@ -119,13 +124,13 @@ impl host::Host for HostState {
 
     fn log(&mut self, level: String, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
         self.journal.called();
-        self.journal.line(Severity::from_word(&level), "guest", &message, kept_fields(fields));
+        self.journal.line(Severity::from_word(&level), "guest", &message, kept_fields(&self.journal, fields));
         Ok(())
     }
 
     fn metric(&mut self, name: String, value: f64, labels: Vec<(String, String)>) -> wasmtime::Result<()> {
         self.journal.called();
-        let fields = as_json(&kept_fields(labels));
+        let fields = as_json(&kept_fields(&self.journal, labels));
         tracing::info!(target: "metric", name = cut(&name, FIELD_BYTES_MAX), value, fields);
         Ok(())
     }
@@ -141,7 +146,8 @@ impl host::Host for HostState {
     }
 }
 
-fn kept_fields(fields: Vec<(String, String)>) -> Vec<(String, String)> {
-    let short = |text: &str| cut(text, FIELD_BYTES_MAX).to_owned();
+/// Secrets are hidden before anything is cut, so that no part of one is left.
+fn kept_fields(journal: &Journal, fields: Vec<(String, String)>) -> Vec<(String, String)> {
+    let short = |text: &str| cut(&journal.hidden(text), FIELD_BYTES_MAX).to_owned();
     fields.iter().take(FIELDS_MAX).map(|(name, value)| (short(name), short(value))).collect()
 }

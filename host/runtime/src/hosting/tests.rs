@@ -8,11 +8,14 @@ use super::{Batch, Reader};
 use crate::attempt::{Facts, HostState, Journal};
 use crate::bindings::host::Host as _;
 use crate::bindings::tables::{self, HostBatch as _, HostWriter as _};
-use crate::testing::Bench;
+use crate::testing::{Bench, collector};
 
 fn state(limits: Limits) -> HostState {
+    state_telling(limits, Journal::new(Timestamp::from_micros(0), 10, model::ports::LogSink::none()))
+}
+
+fn state_telling(limits: Limits, journal: Journal) -> HostState {
     let facts = Facts { plugin: "p".to_owned(), run_id: "run_1".to_owned(), attempt: 1, params: "{}".to_owned() };
-    let journal = Journal::new(Timestamp::from_micros(0), 10, model::ports::LogSink::none());
     let bench = Bench { batches: 3, ..Bench::default() };
     HostState::new(facts, limits, 0, [0; 32], journal, Box::new(bench), None)
 }
@@ -143,4 +146,15 @@ fn errors_of_the_workbench_reach_the_guest_with_kind_and_code() {
     assert_eq!((error.kind.as_str(), error.code.as_str()), ("auth", "not_granted"));
     assert_eq!(state.files("drop".to_owned()).unwrap().unwrap()[0].details[0].1, "5");
     assert_eq!(state.journal.host_calls(), 3);
+}
+
+#[test]
+fn a_field_that_is_cut_within_a_secret_holds_no_part_of_it() {
+    let (sink, lines) = collector();
+    let secrets = model::secret::Secrets::new([&serde_json::json!("hunter2")]);
+    let mut state = state_telling(Limits::standard(), Journal::hiding(secrets, Timestamp::from_micros(0), 10, sink));
+    let long = format!("{}hunter2", "x".repeat(super::host::FIELD_BYTES_MAX - 3));
+    state.log("info".to_owned(), "done".to_owned(), vec![("key".to_owned(), long)]).unwrap();
+    let told = format!("{:?}", lines.lock().unwrap());
+    assert!(told.contains("xxx") && !told.contains("hun"), "{told}");
 }
