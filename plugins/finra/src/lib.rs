@@ -8,6 +8,7 @@ mod evidence;
 mod not_empty;
 pub mod otc;
 pub mod regsho;
+mod row_count;
 
 use spine_sdk::prelude::*;
 
@@ -31,7 +32,7 @@ spine_sdk::plugin! {
         regsho::SessionDate,
         regsho::ShortLeTotal,
         regsho::ExemptLeShort,
-        regsho::RowCountBand,
+        row_count::RowCountBand,
         regsho::FacilityAssumed,
         otc::TierMatches,
         otc::TotalsReconcile,

@@ -5,6 +5,7 @@
 
 mod checks;
 mod pipeline;
+mod row_count;
 mod rows;
 mod tables;
 mod tier;
@@ -14,5 +15,6 @@ mod week;
 pub use checks::{PublicationDay, TierMatches, TotalsReconcile};
 pub use pipeline::WeeklyPipeline;
 pub(crate) use pipeline::empty_files;
+pub(crate) use row_count::deliveries;
 pub use tables::{OtcSymbolSummary, OtcVenueShare, OtcVenueVolume, WeeklyFile};
 pub use tier::Tier;

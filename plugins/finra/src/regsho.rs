@@ -11,7 +11,8 @@ mod land;
 mod pipeline;
 mod tables;
 
-pub use checks::{DateMatchesFile, ExemptLeShort, FacilityAssumed, RowCountBand, SessionDate, ShortLeTotal};
+pub(crate) use checks::deliveries;
+pub use checks::{DateMatchesFile, ExemptLeShort, FacilityAssumed, SessionDate, ShortLeTotal};
 pub use drop::Drop;
 pub use facility::Facility;
 pub(crate) use land::empty_files;

@@ -7,5 +7,5 @@ mod volumes;
 
 pub use dates::{DateMatchesFile, SessionDate};
 pub use facility::FacilityAssumed;
-pub use row_count::RowCountBand;
+pub(crate) use row_count::deliveries;
 pub use volumes::{ExemptLeShort, ShortLeTotal};

@@ -49,6 +49,7 @@ fn weekly_volume_is_held_to_every_check_of_its_contract() {
         ("last_line_complete", "block", "host"),
         ("not_empty", "block", "plugin"),
         ("publication_day", "warn", "plugin"),
+        ("row_count_band", "warn", "plugin"),
         ("tier_matches", "block", "plugin"),
         ("totals_reconcile", "block", "plugin"),
         ("unique_key", "block", "host"),

@@ -9,6 +9,7 @@ use crate::otc::{
     OtcSymbolSummary, OtcVenueShare, OtcVenueVolume, PublicationDay, TierMatches, TotalsReconcile, WeeklyFile,
     WeeklyPipeline,
 };
+use crate::row_count::RowCountBand;
 
 const HEADER: &str = "tierDescription|issueSymbolIdentifier|issueName|marketParticipantName|MPID|\
                       totalWeeklyShareQuantity|totalWeeklyTradeCount|lastUpdateDate";
@@ -261,4 +262,24 @@ fn cases_56_to_60_the_formulas_on_tier_1_extracts() {
     let share = host.written::<OtcVenueShare>();
     assert_eq!(share.mpid.get(0), "INCR");
     close(share.share.get(0), 0.222_205_651_532_296_32);
+}
+
+#[test]
+fn a_week_with_far_fewer_rows_than_what_was_published_is_a_warning() {
+    let file = |rows: usize| {
+        let rows: Vec<String> =
+            (0..rows).map(|row| format!("OTC|S{row}|A Corp|X VENUE|XXXX|100|1|2025-12-15")).collect();
+        weekly("finra_otc_weekly_otc_20251215.csv", &rows.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let full = file(20);
+    full.run(&WeeklyPipeline).unwrap();
+    assert_eq!(full.check(&RowCountBand, OtcVenueVolume::NAME).unwrap(), [], "there was nothing before");
+    let published = full.written::<OtcVenueVolume>();
+    let warns = |rows: usize| {
+        let host = file(rows).published(published.clone());
+        host.run(&WeeklyPipeline).unwrap();
+        !host.check(&RowCountBand, OtcVenueVolume::NAME).unwrap().is_empty()
+    };
+    assert!(!warns(18) && !warns(22), "ten percent is inside");
+    assert!(warns(17) && warns(4));
 }

@@ -7,8 +7,9 @@ use super::real;
 use crate::not_empty::NotEmpty;
 use crate::regsho::{
     DailyPipeline, DateMatchesFile, ExemptLeShort, FacilityAssumed, FiveColumns, RegshoDaily, RegshoFacilityDaily,
-    RowCountBand, SessionDate, ShortLeTotal, SixColumns,
+    SessionDate, ShortLeTotal, SixColumns,
 };
+use crate::row_count::RowCountBand;
 
 const SIX: &str = "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market";
 const FIVE: &str = "DATE|SYMBOL|SHORT VOLUME|TOTAL VOLUME|MARKET";
