@@ -10,7 +10,7 @@ pub(crate) const WINDOW: usize = 20;
 
 /// The number of rows is near that of the deliveries before.
 #[derive(Debug)]
-pub struct RowCountBand;
+pub(crate) struct RowCountBand;
 
 impl Check for RowCountBand {
     const NAME: &'static str = "row_count_band";
