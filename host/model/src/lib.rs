@@ -19,6 +19,7 @@ pub mod run;
 pub mod secret;
 mod text;
 pub mod time;
+pub mod work;
 
 pub use capture::{CaptureRecord, CaptureState};
 pub use dataset::{DatasetName, Partition};

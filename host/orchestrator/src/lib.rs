@@ -19,6 +19,7 @@ mod params;
 mod parts;
 mod plugins;
 mod publish;
+pub mod queue;
 mod report;
 mod verdict;
 

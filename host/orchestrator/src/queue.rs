@@ -1,0 +1,237 @@
+//! The queue in memory: which of the runs that wait goes next, and why another has to wait.
+//!
+//! The ledger holds the runs; this holds their order. Each lane has places of its own, so work of one never waits for
+//! that of another. In a lane the higher priority goes first, and of one priority the older. A run that waits for a
+//! time, or for its plugin's other runs to end, does not hold up those behind it. Places are derived from the runs that
+//! hold them, never counted apart, so none can leak. Pure: whoever asks brings the time.
+
+use std::collections::BTreeMap;
+
+use model::work::{Lane, Priority};
+use model::{RunId, Timestamp};
+
+/// A run that waits for its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    pub run: RunId,
+    pub lane: Lane,
+    pub priority: Priority,
+    /// Whose bulkhead it counts against.
+    pub plugin: String,
+    /// It does not begin earlier.
+    pub not_before: Option<Timestamp>,
+}
+
+/// How many runs may be carried out at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    lanes: BTreeMap<Lane, usize>,
+    /// By plugin; one that is not named here has as many as its lanes.
+    plugins: BTreeMap<String, usize>,
+}
+
+impl Places {
+    /// `default` runs in the default lane, half as many of backfills, one slow one; each at least one.
+    pub fn new(default: usize) -> Self {
+        let places = |lane: &Lane| match lane {
+            Lane::Default => default.max(1),
+            Lane::Backfill => (default / 2).max(1),
+            Lane::Slow => 1,
+        };
+        Self { lanes: Lane::ALL.iter().map(|lane| (*lane, places(lane))).collect(), plugins: BTreeMap::new() }
+    }
+
+    #[must_use]
+    pub fn lane(mut self, lane: Lane, places: usize) -> Self {
+        self.lanes.insert(lane, places.max(1));
+        self
+    }
+
+    /// The bulkhead of a plugin: it never has more runs than that, however many places are free.
+    #[must_use]
+    pub fn plugin(mut self, plugin: &str, places: usize) -> Self {
+        self.plugins.insert(plugin.to_owned(), places.max(1));
+        self
+    }
+
+    pub fn of_lane(&self, lane: Lane) -> usize {
+        self.lanes.get(&lane).copied().unwrap_or(1)
+    }
+
+    fn of_plugin(&self, plugin: &str) -> usize {
+        self.plugins.get(plugin).copied().unwrap_or(usize::MAX)
+    }
+}
+
+/// Why a run waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// For a time: a retry, or work that was asked for later.
+    Until(Timestamp),
+    /// All places of its lane are taken, and `ahead` others go before it.
+    Lane { lane: Lane, places: usize, ahead: usize },
+    /// The plugin has as many runs as it may.
+    Plugin { plugin: String, places: usize },
+    /// For nothing: it goes as soon as somebody looks.
+    Ready,
+}
+
+/// Where a ticket stands in its lane: by priority, then by age.
+type Rank = (Priority, u64);
+
+/// The runs of one plugin that wait in one lane for a place, in the order in which they go.
+type Line = BTreeMap<Rank, Ticket>;
+
+#[derive(Debug)]
+pub struct Queue {
+    places: Places,
+    /// Runs that wait for a place.
+    lines: BTreeMap<(Lane, String), Line>,
+    /// Runs that wait for a time, with the rank they will have then.
+    later: BTreeMap<(Timestamp, RunId), (Rank, Ticket)>,
+    /// Where each waiting run is.
+    spots: BTreeMap<RunId, Spot>,
+    /// The runs that hold a place.
+    running: BTreeMap<RunId, (Lane, String)>,
+    /// Counts tickets, so that the older goes first.
+    drawn: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Spot {
+    InLine(Lane, String, Rank),
+    Later(Timestamp),
+}
+
+impl Queue {
+    pub fn new(places: Places) -> Self {
+        Self {
+            places,
+            lines: BTreeMap::new(),
+            later: BTreeMap::new(),
+            spots: BTreeMap::new(),
+            running: BTreeMap::new(),
+            drawn: 0,
+        }
+    }
+
+    /// Takes a run in. One that holds a place gives it up; one that waits already waits anew.
+    pub fn push(&mut self, ticket: Ticket) {
+        self.leave(ticket.run);
+        self.drawn += 1;
+        let rank = (ticket.priority, self.drawn);
+        match ticket.not_before {
+            Some(at) => {
+                self.spots.insert(ticket.run, Spot::Later(at));
+                self.later.insert((at, ticket.run), (rank, ticket));
+            }
+            None => self.stand_in_line(rank, ticket),
+        }
+    }
+
+    /// Gives the runs that may begin now a place each, the first to go first.
+    pub fn take(&mut self, now: Timestamp) -> Vec<RunId> {
+        self.bring_in(now);
+        let mut taken = Vec::new();
+        for lane in Lane::ALL {
+            while self.running_in(*lane) < self.places.of_lane(*lane) {
+                let Some(ticket) = self.next_of(*lane) else { break };
+                self.withdraw(ticket.run);
+                taken.push(ticket.run);
+                self.running.insert(ticket.run, (ticket.lane, ticket.plugin));
+            }
+        }
+        taken
+    }
+
+    /// Frees the place of a run, or forgets that it waits. Returns whether it was here.
+    pub fn leave(&mut self, run: RunId) -> bool {
+        self.running.remove(&run).is_some() || self.withdraw(run).is_some()
+    }
+
+    /// Takes a run out if it still waits.
+    pub fn withdraw(&mut self, run: RunId) -> Option<Ticket> {
+        match self.spots.remove(&run)? {
+            Spot::Later(at) => self.later.remove(&(at, run)).map(|(_, ticket)| ticket),
+            Spot::InLine(lane, plugin, rank) => {
+                let line = self.lines.get_mut(&(lane, plugin.clone()))?;
+                let ticket = line.remove(&rank);
+                if line.is_empty() {
+                    self.lines.remove(&(lane, plugin));
+                }
+                ticket
+            }
+        }
+    }
+
+    /// The earliest time for which a run waits.
+    pub fn next_time(&self) -> Option<Timestamp> {
+        self.later.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Why a run waits; none if it does not.
+    pub fn why(&self, run: RunId, now: Timestamp) -> Option<Waiting> {
+        let (lane, plugin, rank) = match self.spots.get(&run)? {
+            Spot::Later(at) if *at > now => return Some(Waiting::Until(*at)),
+            Spot::Later(_) => return Some(Waiting::Ready),
+            Spot::InLine(lane, plugin, rank) => (*lane, plugin, *rank),
+        };
+        let places = self.places.of_lane(lane);
+        if self.running_in(lane) >= places {
+            let ahead = self.lines_of(lane).map(|(_, line)| line.range(..rank).count()).sum();
+            return Some(Waiting::Lane { lane, places, ahead });
+        }
+        let places = self.places.of_plugin(plugin);
+        if self.running_of(plugin) >= places {
+            return Some(Waiting::Plugin { plugin: plugin.clone(), places });
+        }
+        Some(Waiting::Ready)
+    }
+
+    /// Runs that wait, of each lane, whether for a time or for a place.
+    pub fn depth(&self) -> BTreeMap<Lane, usize> {
+        let later = |lane| self.later.values().filter(|(_, ticket)| ticket.lane == lane).count();
+        let in_line = |lane| self.lines_of(lane).map(|(_, line)| line.len()).sum::<usize>();
+        Lane::ALL.iter().map(|lane| (*lane, later(*lane) + in_line(*lane))).collect()
+    }
+
+    /// Those who waited for a time that has come stand in line, with the rank that their age gives them.
+    fn bring_in(&mut self, now: Timestamp) {
+        while let Some(entry) = self.later.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let (rank, ticket) = entry.remove();
+            self.stand_in_line(rank, ticket);
+        }
+    }
+
+    fn stand_in_line(&mut self, rank: Rank, ticket: Ticket) {
+        let (lane, plugin) = (ticket.lane, ticket.plugin.clone());
+        self.spots.insert(ticket.run, Spot::InLine(lane, plugin.clone(), rank));
+        self.lines.entry((lane, plugin)).or_default().insert(rank, ticket);
+    }
+
+    /// The first in line whose plugin may have one run more.
+    fn next_of(&self, lane: Lane) -> Option<Ticket> {
+        let open = self.lines_of(lane).filter(|(plugin, _)| self.running_of(plugin) < self.places.of_plugin(plugin));
+        let first = open.filter_map(|(_, line)| line.first_key_value()).min_by_key(|(rank, _)| **rank);
+        first.map(|(_, ticket)| ticket.clone())
+    }
+
+    fn lines_of(&self, lane: Lane) -> impl Iterator<Item = (&str, &Line)> {
+        let of_lane = self.lines.range((lane, String::new())..).take_while(move |((its, _), _)| *its == lane);
+        of_lane.map(|((_, plugin), line)| (plugin.as_str(), line))
+    }
+
+    fn running_in(&self, lane: Lane) -> usize {
+        self.running.values().filter(|(its, _)| *its == lane).count()
+    }
+
+    fn running_of(&self, plugin: &str) -> usize {
+        self.running.values().filter(|(_, its)| its == plugin).count()
+    }
+}
+
+#[cfg(test)]
+mod tests;
