@@ -1,3 +1,5 @@
+//! What is written, what it comes to over other layers, and what is said of what is wrong.
+
 use serde_json::{from_value, json};
 
 use super::*;
