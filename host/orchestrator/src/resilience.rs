@@ -6,7 +6,9 @@
 //!
 //! - [`retry`]: whether a failed call is made again, and when.
 //! - [`breaker`]: leaving a target alone that keeps failing.
+//! - [`rate_limit`]: so many calls in so much time, fairly.
 
 pub mod breaker;
 mod micros;
+pub mod rate_limit;
 pub mod retry;
