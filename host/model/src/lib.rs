@@ -12,6 +12,7 @@ pub mod limits;
 pub mod manifest;
 mod nearest;
 pub mod plugin;
+pub mod policy;
 pub mod ports;
 pub mod quality;
 pub mod reject;

@@ -4,8 +4,11 @@
 //! carries it out: keep the inputs, prepare a workbench, invoke the guest, finish, judge, and have the ledger publish
 //! or quarantine what was delivered. Once a run is recorded, every way it can go ends in its report.
 //!
-//! Limits: one process; retries only where two runs raced for one partition. Policies, leases and schedules are not
-//! here yet.
+//! [`resilience`] holds the rules of retries, circuit breakers, rate limits and bulkheads, as data and functions that
+//! know neither clock nor database.
+//!
+//! Limits: one process; retries only where two runs raced for one partition. Runs do not ask [`resilience`] yet; leases
+//! and schedules are not here yet.
 
 mod attempt;
 mod blocking;
@@ -21,6 +24,7 @@ mod plugins;
 mod publish;
 pub mod queue;
 mod report;
+pub mod resilience;
 mod verdict;
 
 #[cfg(test)]
