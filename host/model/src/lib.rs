@@ -29,4 +29,4 @@ pub use ids::{CaptureId, Digest, RunId};
 pub use manifest::Manifest;
 pub use nearest::{nearest, suggestion};
 pub use spine_primitives::{DataType, WeekEnding, date, decimal, plain_word};
-pub use time::{Clock, Timestamp};
+pub use time::{Clock, Timer, Timestamp};

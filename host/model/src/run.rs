@@ -9,6 +9,7 @@ use crate::ids::{CaptureId, Digest, RunId};
 use crate::plugin::PluginRef;
 use crate::quality::CheckResult;
 use crate::time::Timestamp;
+use crate::work::{Lineage, Routing};
 
 /// Where a run is in its life.
 ///
@@ -196,6 +197,16 @@ pub struct RunReport {
     pub duration_ms: Option<u64>,
     pub error: Option<Failure>,
     pub params: serde_json::Value,
+    #[serde(flatten)]
+    pub routing: Routing,
+    #[serde(flatten)]
+    pub lineage: Lineage,
+    /// Calls in all that its policy allows.
+    #[serde(default)]
+    pub attempts_max: u32,
+    /// It waits for this time before it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,

@@ -1,6 +1,7 @@
 //! Instants, and the clock as a parameter.
 
 use std::fmt;
+use std::pin::Pin;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,12 @@ impl<'de> Deserialize<'de> for Timestamp {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a time")))
     }
+}
+
+/// Waits for a time. Production sleeps in `cli`; tests move the hands of their clock.
+pub trait Timer: Send + Sync + fmt::Debug {
+    /// Ends when the clock shows `at`, at once if it does already.
+    fn until(&self, at: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// Where the time comes from. Production reads the system clock in `cli`; tests set it by hand.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::ids::{Digest, RunId};
 use crate::nearest::suggestion;
+use crate::policy::RetryPolicy;
 use crate::run::RunKind;
 use crate::time::Timestamp;
 
@@ -114,8 +115,25 @@ pub struct WorkSpec {
     pub routing: Routing,
     pub lineage: Lineage,
     pub idempotency_key: Option<String>,
-    /// Calls of the body in all; at least 1.
-    pub attempts_max: u32,
+    /// How often it is tried, as it was decided when the work was asked for.
+    pub retry: RetryPolicy,
+}
+
+impl WorkSpec {
+    /// Work without parameters, inputs or wishes.
+    pub fn new(name: &str, kind: RunKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            params: serde_json::Value::Object(serde_json::Map::new()),
+            inputs: BTreeMap::new(),
+            force: false,
+            routing: Routing::default(),
+            lineage: Lineage::default(),
+            idempotency_key: None,
+            retry: RetryPolicy::default(),
+        }
+    }
 }
 
 /// A file that work reads.
@@ -128,24 +146,39 @@ pub enum WorkInput {
     Unreadable { file_name: String, failure: Failure },
 }
 
+impl WorkInput {
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Kept { digest, .. } => Some(*digest),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}
+
 /// Where work waits, and for how long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Routing {
     pub priority: Priority,
     pub lane: Lane,
     /// Work that has not ended by then is `timed_out`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
 }
 
 /// Where work comes from, and what it belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Lineage {
     pub trigger: Trigger,
     /// Shared by everything that one cause led to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
     /// The run that asked for this one.
-    pub parent: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_run_id: Option<RunId>,
     /// The run that this one repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<RunId>,
 }
 
@@ -167,6 +200,6 @@ mod tests {
     fn realtime_goes_before_everything_else() {
         assert!(Priority::ALL.is_sorted());
         assert_eq!(Priority::ALL.first(), Some(&Priority::Realtime));
-        assert_eq!((Priority::default(), Lane::default(), Trigger::default()), (Priority::Normal, Lane::Default, Trigger::Cli));
+        assert_eq!((Priority::default(), Lane::default()), (Priority::Normal, Lane::Default));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::catalog::CatalogView;
 use model::failure::{Failure, FailureKind};
@@ -33,10 +34,10 @@ struct Delivered {
     stages: Vec<(String, u64)>,
 }
 
-type Inputs = BTreeMap<String, KeptInput>;
+type Read = BTreeMap<String, KeptInput>;
 
 impl Job {
-    pub(crate) async fn attempt(&self, course: &mut Course, inputs: &Result<Inputs, Failure>) -> Attempted {
+    pub(crate) async fn attempt(&self, course: &mut Course) -> Attempted {
         let ledger = &self.shared.parts.ledger;
         let started_at = self.shared.parts.clock.now();
         course.started_at.get_or_insert(started_at);
@@ -56,7 +57,7 @@ impl Job {
                 return Attempted::Decided(self.failed(failure));
             }
         }
-        let (inputs, catalog) = match (inputs, catalog) {
+        let (inputs, catalog) = match (&self.inputs, catalog) {
             (Ok(inputs), Ok(catalog)) => (inputs, catalog),
             (Err(failure), _) => return Attempted::Decided(self.failed(failure.clone())),
             (_, Err(failure)) => return Attempted::Decided(self.failed(failure)),
@@ -73,7 +74,7 @@ impl Job {
     async fn work(
         &self,
         course: &mut Course,
-        inputs: &Inputs,
+        inputs: &Read,
         catalog: &Arc<CatalogView>,
         started_at: Timestamp,
     ) -> Delivered {
@@ -113,7 +114,7 @@ impl Job {
         }
     }
 
-    async fn decide(&self, inputs: &Inputs, catalog: &CatalogView, delivered: Delivered) -> Attempted {
+    async fn decide(&self, inputs: &Read, catalog: &CatalogView, delivered: Delivered) -> Attempted {
         let Delivered { answer, finished, stages } = delivered;
         let Finished { captures, mut checks, rejects, rejected, rows_in, folder_inputs } =
             finished.unwrap_or_else(nothing_finished);
@@ -177,7 +178,7 @@ impl Job {
         Conclusion { status: RunStatus::Completed, error: None, captures, ..nothing }
     }
 
-    fn order(&self, inputs: &Inputs, catalog: &Arc<CatalogView>) -> WorkOrder {
+    fn order(&self, inputs: &Read, catalog: &Arc<CatalogView>) -> WorkOrder {
         let pipeline = self.target.manifest.pipeline(&self.target.name);
         let formats = pipeline.map(|it| it.inputs.iter().map(|input| (input.name.clone(), input.formats.clone())));
         let (limits, folders) = self.policy();
@@ -229,15 +230,23 @@ impl Job {
         Conditions { host_version: host, wasmtime_version: wasmtime, grants_hash }
     }
 
-    /// The limits of this plugin, and the folders it both asks for and is granted.
+    /// The limits of this plugin, within the time that the run has left, and the folders it both asks for and is
+    /// granted.
     fn policy(&self) -> (Limits, Vec<Granted>) {
         let parts = &self.shared.parts;
         let Some(policy) = parts.policies.get(&self.target.plugin.name) else {
-            return (parts.limits.clone(), Vec::new());
+            return (self.in_time(parts.limits.clone()), Vec::new());
         };
         let asked = &self.target.manifest.capabilities;
         let folders = policy.folders.iter().filter(|granted| asked.iter().any(|asked| asked.name == granted.name));
-        (policy.limits.clone(), folders.cloned().collect())
+        (self.in_time(policy.limits.clone()), folders.cloned().collect())
+    }
+
+    fn in_time(&self, limits: Limits) -> Limits {
+        let Some(deadline) = self.spec.routing.deadline else { return limits };
+        let left = deadline.as_micros().saturating_sub(self.shared.parts.clock.now().as_micros());
+        let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
+        Limits { wall_clock: limits.wall_clock.min(left), ..limits }
     }
 }
 

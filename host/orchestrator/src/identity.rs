@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use model::ports::{Entropy, GivenFile, Granted, KeptInput};
-use model::run::RunKind;
+use model::ports::{Entropy, Granted, KeptInput};
+use model::work::WorkSpec;
 use model::{CaptureId, Clock, Digest, RunId};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -60,11 +60,18 @@ impl InputsRead {
 /// Stands for all that was asked for: name, kind, parameters, and the content of each file. A file that could not be
 /// read is another request than any that could. The parameters are those that are shown: a hash of a secret would be a
 /// hint at it for whoever reads the ledger.
-pub(crate) fn request_hash(name: &str, kind: RunKind, params: &Value, files: &BTreeMap<String, GivenFile>) -> Digest {
-    let params: BTreeMap<&String, &Value> = params.as_object().into_iter().flatten().collect();
-    let content = |file: &GivenFile| file.bytes.as_ref().ok().map(|bytes| digest(bytes));
-    let files: BTreeMap<&String, Option<Digest>> = files.iter().map(|(name, file)| (name, content(file))).collect();
-    digest(json!([name, kind, params, files]).to_string().as_bytes())
+pub(crate) fn request_hash(spec: &WorkSpec) -> Digest {
+    let params: BTreeMap<&String, &Value> = spec.params.as_object().into_iter().flatten().collect();
+    let inputs: BTreeMap<&String, Option<Digest>> =
+        spec.inputs.iter().map(|(name, input)| (name, input.digest())).collect();
+    digest(json!([spec.name, spec.kind, params, inputs]).to_string().as_bytes())
+}
+
+/// A random number from 0 to 1.
+pub(crate) fn unit(entropy: &dyn Entropy) -> f64 {
+    let mut bytes = [0; 4];
+    entropy.fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 /// Stands for what a plugin was granted: the folders by name and path, in any order. Nothing granted has a hash too.
@@ -85,6 +92,8 @@ mod tests {
     use std::sync::Arc;
 
     use model::Timestamp;
+    use model::run::RunKind;
+    use model::work::WorkInput;
 
     use super::*;
 
@@ -107,14 +116,14 @@ mod tests {
 
     #[test]
     fn a_request_is_its_name_its_parameters_and_the_content_of_its_files() {
-        let given = |content: &[u8]| GivenFile { file_name: "a".to_owned(), bytes: Ok(Arc::new(content.to_vec())) };
-        let gone = GivenFile {
+        let given = |content: &[u8]| WorkInput::Kept { file_name: "a".to_owned(), digest: digest(content) };
+        let gone = WorkInput::Unreadable {
             file_name: "a".to_owned(),
-            bytes: Err(model::Failure::new(model::FailureKind::Source, "not_found", "gone")),
+            failure: model::Failure::new(model::FailureKind::Source, "not_found", "gone"),
         };
-        let hash = |name: &str, params: Value, file: &GivenFile| {
-            let files = BTreeMap::from([("file".to_owned(), file.clone())]);
-            request_hash(name, RunKind::Pipeline, &params, &files)
+        let hash = |name: &str, params: Value, file: &WorkInput| {
+            let inputs = BTreeMap::from([("file".to_owned(), file.clone())]);
+            request_hash(&WorkSpec { params, inputs, ..WorkSpec::new(name, RunKind::Pipeline) })
         };
         let first = hash("d.p", json!({"n": 1, "file": "a"}), &given(b"x"));
         assert_eq!(hash("d.p", json!({"file": "a", "n": 1}), &given(b"x")), first);

@@ -1,29 +1,33 @@
-//! One run from the queue to its end: its turn, its inputs, its attempts, and the ledger's last word.
+//! One run from its turn to what becomes of it: its attempts, whether another follows, and the ledger's last word.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use model::failure::{Failure, FailureKind};
-use model::ports::{Cancel, GivenFile, InputBytes, KeptInput, NewRun, Progress};
+use model::ports::{Cancel, NewRun, Progress, Requeue};
 use model::reject::Rejects;
 use model::run::{Conclusion, LogLine, RunReport, RunStatus};
-use model::{Digest, RunId, Timestamp};
-use tokio::sync::SemaphorePermit;
+use model::work::WorkSpec;
+use model::{RunId, Timestamp};
 use tracing::{error, info, warn};
 
 use crate::attempt::Attempted;
-use crate::blocking::{blocking, panicked};
+use crate::blocking::panicked;
 use crate::identity::{self, InputsRead};
+use crate::inputs::Inputs;
 use crate::log::RunLog;
 use crate::orchestrator::Shared;
 use crate::params::Params;
 use crate::plugins::Target;
+use crate::publish;
+use crate::queue::Ticket;
 use crate::report;
+use crate::resilience::retry::{self, Decision};
 
-/// Calls of one run in all. Only a race for a partition is tried again.
-const ATTEMPTS_MAX: u32 = 3;
+/// Races for a partition that one run may lose before it fails. They are not calls that its policy counts.
+const RACES_MAX: u32 = 2;
 
 /// A run that was asked for: validated, and pinned to a plugin version.
 #[derive(Debug)]
@@ -31,52 +35,42 @@ pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) target: Target,
     pub(crate) run_id: RunId,
+    pub(crate) spec: WorkSpec,
     pub(crate) params: Params,
-    pub(crate) files: BTreeMap<String, GivenFile>,
-    pub(crate) force: bool,
+    pub(crate) inputs: Inputs,
     pub(crate) dry_run: bool,
     pub(crate) progress: Option<Progress>,
     pub(crate) cancel: Cancel,
     pub(crate) created_at: Timestamp,
 }
 
-/// An idempotency key, and what it stands for.
-#[derive(Clone, Debug)]
-pub(crate) struct Key {
-    pub(crate) text: String,
-    pub(crate) request_hash: Digest,
-}
-
 /// What has happened to a run so far.
 #[derive(Debug)]
 pub(crate) struct Course {
+    /// Calls so far.
     pub(crate) attempt: u32,
+    /// Races lost.
+    races: u32,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) read: InputsRead,
-    /// Of all attempts.
+    /// What the ledger has not been told yet.
     pub(crate) log: RunLog,
 }
 
-impl Job {
-    /// Reads every file, so it is only done where there is a key.
-    pub(crate) async fn key(&self, text: String) -> Result<Key, Failure> {
-        let (name, kind, params, files) =
-            (self.target.name.clone(), self.target.kind, self.params.shown.clone(), self.files.clone());
-        let hash = move || Ok(identity::request_hash(&name, kind, &params, &files));
-        Ok(Key { text, request_hash: blocking("hash what a key stands for", hash).await? })
-    }
+/// What a turn of a run came to.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    Ended(Box<RunReport>),
+    /// The attempt failed, and the ledger has it that another follows.
+    Again {
+        not_before: Timestamp,
+    },
+}
 
-    pub(crate) fn new_run(&self, key: Option<&Key>, rebind: Option<RunId>) -> NewRun {
-        NewRun {
-            run_id: self.run_id,
-            name: self.target.name.clone(),
-            kind: self.target.kind,
-            params: self.params.shown.clone(),
-            idempotency_key: key.map(|key| key.text.clone()),
-            request_hash: key.map(|key| key.request_hash),
-            rebind,
-            created_at: self.created_at,
-        }
+impl Job {
+    pub(crate) fn new_run(&self, rebind: Option<RunId>) -> NewRun {
+        let request_hash = self.spec.idempotency_key.is_some().then(|| identity::request_hash(&self.spec));
+        NewRun { run_id: self.run_id, spec: self.spec.clone(), request_hash, rebind, created_at: self.created_at }
     }
 
     /// What every log line about the run is joined to. Of the highest level, so that a filter which lets an error
@@ -92,103 +86,174 @@ impl Job {
         )
     }
 
+    pub(crate) fn ticket(&self, not_before: Option<Timestamp>) -> Ticket {
+        let (lane, priority) = (self.spec.routing.lane, self.spec.routing.priority);
+        Ticket { run: self.run_id, lane, priority, plugin: self.target.plugin.name.clone(), not_before }
+    }
+
     pub(crate) fn writers(&self) -> usize {
         self.shared.parts.concurrency.writers.max(1)
     }
 
-    /// Carries the run out. It always ends, and always with a report.
-    pub(crate) async fn carry_out(&self) -> RunReport {
-        let report = match AssertUnwindSafe(self.to_its_end()).catch_unwind().await {
-            Ok(report) => report,
-            Err(_) => self.end(&self.course(), self.failed(panicked("carry the run out"))).await,
-        };
-        log_end(&report);
-        if let Some(listener) = self.shared.parts.ended.as_ref().filter(|_| !self.dry_run) {
-            (listener.0)(&report);
-        }
-        report
+    /// A course that begins, or goes on after so many calls.
+    pub(crate) fn course(&self, attempt: u32, started_at: Option<Timestamp>) -> Course {
+        let read = self.inputs.as_ref().map(|inputs| InputsRead::new(inputs, &[])).unwrap_or_default();
+        Course { attempt, races: 0, started_at, read, log: self.log() }
     }
 
-    fn course(&self) -> Course {
+    fn log(&self) -> RunLog {
         let ledger = (!self.dry_run).then(|| Arc::clone(&self.shared.parts.ledger));
-        Course { attempt: 0, started_at: None, read: InputsRead::default(), log: RunLog::new(self.run_id, ledger) }
+        RunLog::new(self.run_id, ledger)
     }
 
-    async fn to_its_end(&self) -> RunReport {
-        let mut course = self.course();
-        let Some(_slot) = self.slot().await else {
-            return self.end(&course, self.failed(cancelled())).await;
-        };
-        info!(dry_run = self.dry_run, "the run begins");
-        let inputs = self.keep_inputs().await;
-        if let Ok(inputs) = &inputs {
-            course.read = InputsRead::new(inputs, &[]);
+    /// Tries once, and once more after each race that it loses.
+    pub(crate) async fn turn(&self, course: &mut Course) -> Turn {
+        match AssertUnwindSafe(self.calls(course)).catch_unwind().await {
+            Ok(turn) => turn,
+            Err(_) => self.ended(course, self.failed(panicked("carry the run out"))).await,
         }
+    }
+
+    async fn calls(&self, course: &mut Course) -> Turn {
+        if let Some(failure) = self.too_late() {
+            return self.ended(course, self.failed(failure)).await;
+        }
+        info!(dry_run = self.dry_run, attempt = course.attempt + 1, "the run begins");
         loop {
             course.attempt += 1;
-            let last = course.attempt >= ATTEMPTS_MAX;
+            let last = course.races >= RACES_MAX;
             // Runs that lost a race try again one after the other, or they would only race each other once more.
-            let _turn = if course.attempt == 1 { None } else { Some(self.shared.turn.lock().await) };
-            match self.attempt(&mut course, &inputs).await {
-                Attempted::Raced(conclusion) if last => return self.end(&course, conclusion).await,
+            let _turn = if course.races == 0 { None } else { Some(self.shared.turn.lock().await) };
+            match self.attempt(course).await {
+                Attempted::Raced(conclusion) if last => return self.ended(course, conclusion).await,
                 Attempted::Raced(_) => {}
-                Attempted::Decided(conclusion) if self.dry_run => return report::concluded(self, &course, conclusion),
-                Attempted::Decided(conclusion) => match self.shared.parts.ledger.conclude(conclusion.clone()).await {
-                    Ok(report) => return report,
-                    Err(failure) if failure.code == "conflict" && !last => {}
-                    Err(failure) => return self.end(&course, instead(conclusion, failure)).await,
+                Attempted::Decided(conclusion) if self.dry_run => {
+                    return Turn::Ended(Box::new(report::concluded(self, course, conclusion)));
+                }
+                Attempted::Decided(conclusion) => match self.settled(course, conclusion, last).await {
+                    Settled::As(turn) => return turn,
+                    Settled::Raced => {}
                 },
             }
+            course.races += 1;
             let note = format!("attempt {} lost a race for a partition, trying again", course.attempt);
             warn!("{note}");
             course.log.push(self.host_line("warn", note));
         }
     }
 
-    /// Waits for a free place; none if the run is cancelled before it has one.
-    async fn slot(&self) -> Option<SemaphorePermit<'_>> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => None,
-            slot = self.shared.slots.acquire() => slot.ok(),
+    /// Has the ledger record what an attempt came to: the end of the run, or that another follows.
+    async fn settled(&self, course: &mut Course, conclusion: Conclusion, last: bool) -> Settled {
+        let retry = self.retry(course, &conclusion);
+        if let Some((after, failure)) = retry
+            && let Some(not_before) = self.requeued(course, &conclusion, after, failure).await
+        {
+            return Settled::As(Turn::Again { not_before });
+        }
+        match self.shared.parts.ledger.conclude(conclusion.clone()).await {
+            Ok(report) => Settled::As(Turn::Ended(Box::new(report))),
+            Err(failure) if failure.code == "conflict" && !last => {
+                publish::discard(self, conclusion.captures).await;
+                Settled::Raced
+            }
+            Err(failure) => Settled::As(Turn::Ended(Box::new(self.unpublished(course, conclusion, failure).await))),
         }
     }
 
-    async fn keep_inputs(&self) -> Result<BTreeMap<String, KeptInput>, Failure> {
-        let mut kept = BTreeMap::new();
-        for (name, file) in &self.files {
-            let bytes = file.bytes.clone()?;
-            let input = InputBytes { file_name: file.file_name.clone(), bytes };
-            let lake = Arc::clone(&self.shared.parts.lake);
-            let dry_run = self.dry_run;
-            let one = blocking("keep an input", move || match dry_run {
-                true => {
-                    let digest = identity::digest(&input.bytes);
-                    Ok(KeptInput { file_name: input.file_name, digest, bytes: input.bytes })
-                }
-                false => lake.keep_input(input),
-            });
-            kept.insert(name.clone(), one.await?);
+    /// How long to wait before the next call, if this end calls for one.
+    fn retry<'a>(&self, course: &Course, conclusion: &'a Conclusion) -> Option<(Duration, &'a Failure)> {
+        if conclusion.status != RunStatus::Failed {
+            return None;
         }
-        Ok(kept)
+        let failure = conclusion.error.as_ref()?;
+        let parts = &self.shared.parts;
+        let (calls, unit) = (course.attempt - course.races, identity::unit(&*parts.entropy));
+        match retry::decide(&self.spec.retry, failure, calls, unit, parts.clock.now(), self.spec.routing.deadline) {
+            Decision::Retry { after } => Some((after, failure)),
+            Decision::GiveUp { .. } => None,
+        }
+    }
+
+    /// None if the ledger does not take it: the run then ends with its failure.
+    async fn requeued(
+        &self,
+        course: &mut Course,
+        conclusion: &Conclusion,
+        after: Duration,
+        failure: &Failure,
+    ) -> Option<Timestamp> {
+        let at = self.shared.parts.clock.now();
+        let not_before = at.plus_micros(i64::try_from(after.as_micros()).unwrap_or(i64::MAX));
+        let note = format!("attempt {} failed, the next begins at {not_before}: {failure}", course.attempt);
+        warn!(code = %failure.code, "{note}");
+        let line = self.host_line("warn", note);
+        let logs = conclusion.logs.iter().cloned().chain([line]).collect();
+        let (run_id, attempt, error) = (self.run_id, course.attempt, failure.clone());
+        match self.shared.parts.ledger.requeue(Requeue { run_id, attempt, error, not_before, logs, at }).await {
+            Ok(_) => {
+                // All that was said is in the ledger.
+                course.log = self.log();
+                Some(not_before)
+            }
+            Err(unqueued) => {
+                warn!(code = %unqueued.code, "the ledger does not let the run be tried again: {unqueued}");
+                None
+            }
+        }
+    }
+
+    /// Why the run does not even begin: somebody stopped it while it waited, or its time is up.
+    fn too_late(&self) -> Option<Failure> {
+        if self.cancel.is_cancelled() {
+            return Some(cancelled());
+        }
+        let deadline = self.spec.routing.deadline?;
+        (self.shared.parts.clock.now() >= deadline).then(|| past_deadline(deadline))
+    }
+
+    async fn ended(&self, course: &Course, conclusion: Conclusion) -> Turn {
+        Turn::Ended(Box::new(self.end(course, conclusion).await))
+    }
+
+    /// Tells those who want to hear of every end.
+    pub(crate) fn told(&self, report: &RunReport) {
+        log_end(report);
+        if let Some(listener) = self.shared.parts.ended.as_ref().filter(|_| !self.dry_run) {
+            (listener.0)(report);
+        }
+    }
+
+    /// Ends a run whose captures the ledger did not take. Whether a commit that failed was made is known once the run
+    /// has ended in another way, since it ends once: then, and only then, nothing names the files, and they go.
+    async fn unpublished(&self, course: &Course, mut conclusion: Conclusion, failure: Failure) -> RunReport {
+        let captures = std::mem::take(&mut conclusion.captures);
+        match self.recorded(course, instead(conclusion, failure)).await {
+            Ok(report) => {
+                publish::discard(self, captures).await;
+                report
+            }
+            Err(unrecorded) => *unrecorded,
+        }
     }
 
     /// Has the ledger record an end without captures. If even that fails the caller is told all the same; the ledger
     /// finds the run interrupted at the next start.
     async fn end(&self, course: &Course, conclusion: Conclusion) -> RunReport {
+        self.recorded(course, conclusion).await.unwrap_or_else(|unrecorded| *unrecorded)
+    }
+
+    /// As [`Job::end`]; the error is the report of an end that the ledger could not record.
+    async fn recorded(&self, course: &Course, conclusion: Conclusion) -> Result<RunReport, Box<RunReport>> {
         if self.dry_run {
-            return report::concluded(self, course, conclusion);
+            return Ok(report::concluded(self, course, conclusion));
         }
-        match self.shared.parts.ledger.conclude(conclusion.clone()).await {
-            Ok(report) => report,
-            Err(failure) => {
-                error!(code = %failure.code, "the ledger could not record the end of the run: {failure}");
-                let mut report = report::concluded(self, course, conclusion);
-                let error = report.error.get_or_insert_with(|| failure.clone());
-                error.causes.push(format!("the ledger could not record the end of the run: {failure}"));
-                report
-            }
-        }
+        self.shared.parts.ledger.conclude(conclusion.clone()).await.map_err(|failure| {
+            error!(code = %failure.code, "the ledger could not record the end of the run: {failure}");
+            let mut report = report::concluded(self, course, conclusion);
+            let error = report.error.get_or_insert_with(|| failure.clone());
+            error.causes.push(format!("the ledger could not record the end of the run: {failure}"));
+            Box::new(report)
+        })
     }
 
     /// The end of a run that comes to nothing.
@@ -231,6 +296,18 @@ fn instead(conclusion: Conclusion, failure: Failure) -> Conclusion {
         cursor: None,
         ..conclusion
     }
+}
+
+/// What became of the end of an attempt.
+enum Settled {
+    As(Turn),
+    /// Another run has published in between.
+    Raced,
+}
+
+fn past_deadline(deadline: Timestamp) -> Failure {
+    let message = format!("the run had not ended by its deadline, {deadline}; nothing was published");
+    Failure::new(FailureKind::Orchestration, "deadline", message)
 }
 
 pub(crate) fn cancelled() -> Failure {

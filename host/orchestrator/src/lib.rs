@@ -13,7 +13,9 @@
 mod attempt;
 mod blocking;
 mod conceal;
+mod dispatcher;
 mod identity;
+mod inputs;
 mod job;
 mod live;
 mod log;

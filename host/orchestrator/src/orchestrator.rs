@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Engine, RunRequest, Submission};
+use model::ports::{Cancel, Engine, QueuedRun, RunRequest, Submission};
 use model::run::{RunReport, RunStatus};
+use model::work::WorkSpec;
 use model::{Manifest, RunId};
-use tokio::sync::{Mutex, Semaphore};
-use tracing::{Instrument, Span};
+use tokio::sync::Mutex;
+use tracing::Instrument;
 
-use crate::identity;
+use crate::dispatcher::{Dispatcher, Traveller};
 use crate::job::Job;
 use crate::live::{End, Live, LiveRuns, Seat, ended};
-use crate::params;
 use crate::parts::Parts;
 use crate::plugins::{FoundPlugin, PluginSet, decide};
-use crate::report;
+use crate::queue::{Places, Waiting};
+use crate::{identity, inputs, params, report};
 
 /// Carries out runs. Cheap to clone; the clones are one orchestrator.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) parts: Parts,
     plugins: RwLock<Arc<PluginSet>>,
     live: Arc<LiveRuns>,
-    pub(crate) slots: Semaphore,
+    dispatcher: Arc<Dispatcher>,
     /// Held by the one run that tries again after a race.
     pub(crate) turn: Mutex<()>,
 }
@@ -49,9 +50,10 @@ enum Begun {
 impl Orchestrator {
     /// An orchestrator without plugins.
     pub fn new(parts: Parts) -> Self {
-        let slots = Semaphore::new(parts.concurrency.runs.clamp(1, Semaphore::MAX_PERMITS));
+        let places = Places::new(parts.concurrency.runs);
+        let dispatcher = Dispatcher::new(places, Arc::clone(&parts.clock), Arc::clone(&parts.timer));
         let plugins = RwLock::default();
-        Self { shared: Arc::new(Shared { parts, plugins, live: LiveRuns::new(), slots, turn: Mutex::new(()) }) }
+        Self { shared: Arc::new(Shared { parts, plugins, live: LiveRuns::new(), dispatcher, turn: Mutex::new(()) }) }
     }
 
     /// Decides which of the components that were found are active, records all of them and uses the active ones for
@@ -124,9 +126,55 @@ impl Orchestrator {
         self.shared.live.count()
     }
 
-    /// Takes no new runs from now on, and returns when the live ones have ended.
+    /// Takes no new runs from now on, and returns when the live ones have ended. Those that wait for a time stay queued
+    /// in the ledger.
     pub async fn drain(&self) {
+        self.shared.dispatcher.close();
         self.shared.live.drain().await;
+    }
+
+    /// Why a run of this process waits; none if it does not.
+    pub fn why(&self, run: RunId) -> Option<Waiting> {
+        self.shared.dispatcher.why(run)
+    }
+
+    /// Takes up what an earlier owner of the ledger left queued. Returns the runs; one whose plugin is not there stays
+    /// queued.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger.
+    pub async fn resume(&self) -> Result<Vec<RunId>, Failure> {
+        let mut resumed = Vec::new();
+        for queued in self.shared.parts.ledger.queued().await? {
+            let run = queued.run_id;
+            match self.take_up(queued).await {
+                Ok(()) => resumed.push(run),
+                Err(failure) => {
+                    tracing::warn!(run.id = %run, code = %failure.code, "the run stays queued: {failure}");
+                }
+            }
+        }
+        Ok(resumed)
+    }
+
+    async fn take_up(&self, queued: QueuedRun) -> Result<(), Failure> {
+        let QueuedRun { run_id, spec, attempt, not_before, created_at, started_at } = queued;
+        if self.shared.live.find(run_id).is_some() {
+            return Ok(());
+        }
+        let target = self.plugin_set().find(&spec.name)?;
+        let params = params::recorded(target.params(), &spec.params)?;
+        let inputs = inputs::read_again(&self.shared.parts.lake, &spec.inputs).await;
+        let cancel = Cancel::default();
+        let shared = Arc::clone(&self.shared);
+        let (dry_run, progress) = (false, None);
+        let job = Job { shared, target, run_id, spec, params, inputs, dry_run, progress, cancel, created_at };
+        let span = job.span();
+        let seat = self.shared.live.enter(run_id, job.cancel.clone(), span.clone(), None)?;
+        let course = job.course(attempt, started_at);
+        self.shared.dispatcher.enqueue(Traveller { job, course, seat, span }, not_before);
+        Ok(())
     }
 
     /// Asks every live run to stop.
@@ -140,30 +188,18 @@ impl Orchestrator {
 
     /// Makes a run of the request, or finds the run that its key is bound to.
     async fn begin(&self, request: RunRequest, wait: bool) -> Result<Begun, Failure> {
-        let target = self.plugin_set().find(&request.name)?;
-        let params = params::validate(&target.name, target.params(), &request.params, &request.files)?;
-        let RunRequest { files, force, dry_run, progress, cancel, .. } = request;
-        let (clock, entropy) = (&*self.shared.parts.clock, &*self.shared.parts.entropy);
-        let key = request.key.filter(|_| !dry_run);
-        let (run_id, created_at) = (identity::run_id(clock, entropy), clock.now());
-        let shared = Arc::clone(&self.shared);
-        let job =
-            Job { shared, target, run_id, params, files, force, dry_run, progress, cancel: cancel.clone(), created_at };
-        let span = job.span();
-        let queued = dry_run.then(|| report::queued(&job));
-        let seat = self.shared.live.enter(run_id, cancel.clone(), span.clone(), queued)?;
-        if dry_run {
-            return Ok(start(job, seat, span));
+        let job = self.job(request).await?;
+        let (span, cancel) = (job.span(), job.cancel.clone());
+        let queued = job.dry_run.then(|| report::queued(&job));
+        let seat = self.shared.live.enter(job.run_id, cancel.clone(), span.clone(), queued)?;
+        if job.dry_run {
+            return Ok(self.begun(job, seat, span));
         }
-        let key = match key {
-            Some(text) => Some(job.key(text).await?),
-            None => None,
-        };
         let mut rebind = None;
         loop {
-            let submitted = self.shared.parts.ledger.submit(job.new_run(key.as_ref(), rebind));
+            let submitted = self.shared.parts.ledger.submit(job.new_run(rebind));
             let old = match submitted.instrument(span.clone()).await? {
-                Submission::New => return Ok(start(job, seat, span)),
+                Submission::New => return Ok(self.begun(job, seat, span)),
                 Submission::Existing(old) => old,
             };
             match self.existing(old, wait, &cancel).await? {
@@ -174,7 +210,38 @@ impl Orchestrator {
         }
     }
 
-    async fn existing(&self, run: RunId, wait: bool, cancel: &model::ports::Cancel) -> Result<Existing, Failure> {
+    /// The run that a request stands for, with its files kept.
+    async fn job(&self, request: RunRequest) -> Result<Job, Failure> {
+        let target = self.plugin_set().find(&request.name)?;
+        let params = params::validate(&target.name, target.params(), &request.params, &request.files)?;
+        let RunRequest { files, force, dry_run, routing, lineage, key, progress, cancel, .. } = request;
+        let parts = &self.shared.parts;
+        let (kept, inputs) = inputs::keep(&parts.lake, files, dry_run).await;
+        let spec = WorkSpec {
+            name: target.name.clone(),
+            kind: target.kind,
+            params: params.shown.clone(),
+            inputs: kept,
+            force,
+            routing,
+            lineage,
+            idempotency_key: key.filter(|_| !dry_run),
+            retry: parts.retry.clone(),
+        };
+        let run_id = identity::run_id(&*parts.clock, &*parts.entropy);
+        let (shared, created_at) = (Arc::clone(&self.shared), parts.clock.now());
+        Ok(Job { shared, target, run_id, spec, params, inputs, dry_run, progress, cancel, created_at })
+    }
+
+    /// Puts a new run in the queue.
+    fn begun(&self, job: Job, seat: Seat, span: tracing::Span) -> Begun {
+        let begun = Begun::Started { run: job.run_id, queued: report::queued(&job), end: seat.end() };
+        let course = job.course(0, None);
+        self.shared.dispatcher.enqueue(Traveller { job, course, seat, span }, None);
+        begun
+    }
+
+    async fn existing(&self, run: RunId, wait: bool, cancel: &Cancel) -> Result<Existing, Failure> {
         if let Some(Live { end, .. }) = self.shared.live.find(run) {
             if !wait {
                 return Ok(Existing::Joined(self.recorded(run).await?));
@@ -214,17 +281,6 @@ enum Existing {
     Ended(RunReport),
     /// It was at work when the request came.
     Joined(RunReport),
-}
-
-fn start(job: Job, seat: Seat, span: Span) -> Begun {
-    let begun = Begun::Started { run: job.run_id, queued: report::queued(&job), end: seat.end() };
-    // Not tied to the caller: a run goes on when the caller has gone away.
-    let work = async move {
-        let report = job.carry_out().await;
-        seat.leave(report);
-    };
-    tokio::spawn(work.instrument(span));
-    begun
 }
 
 #[async_trait::async_trait]

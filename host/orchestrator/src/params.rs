@@ -70,6 +70,24 @@ pub(crate) fn validate(
     Err(Failure { details: problems, ..failure })
 }
 
+/// The parameters of a run that the ledger kept.
+///
+/// # Errors
+///
+/// `secret_lost` if one was secret: secrets are kept nowhere, so nobody but who asked can ask again.
+pub(crate) fn recorded(specs: &[ParamSpec], shown: &Value) -> Result<Params, Failure> {
+    let secret = |spec: &&ParamSpec| spec.secret && shown.get(&spec.name).is_some();
+    if let Some(spec) = specs.iter().find(secret) {
+        let message = format!(
+            "the run had the secret parameter `{}`, which is kept nowhere, and the process that knew it is gone: cancel \
+             the run and ask for it again",
+            spec.name
+        );
+        return Err(Failure::new(FailureKind::Orchestration, "secret_lost", message));
+    }
+    Ok(Params { real: shown.clone(), shown: shown.clone(), secrets: Secrets::new(&[]) })
+}
+
 /// Takes what may be shown apart from what may not.
 fn apart(specs: &[ParamSpec], real: Map<String, Value>) -> Params {
     let mut shown = real.clone();

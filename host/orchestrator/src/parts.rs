@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::limits::Limits;
+use model::policy::RetryPolicy;
 use model::ports::{Entropy, Granted, Invoker, Lake, Ledger, RunListener};
 use model::quality::Severity;
-use model::{Clock, DatasetName};
+use model::{Clock, DatasetName, Timer};
 
 /// Everything [`crate::Orchestrator::new`] needs.
 #[derive(Clone, Debug)]
@@ -15,6 +16,7 @@ pub struct Parts {
     pub lake: Arc<dyn Lake>,
     pub invoker: Arc<dyn Invoker>,
     pub clock: Arc<dyn Clock>,
+    pub timer: Arc<dyn Timer>,
     pub entropy: Arc<dyn Entropy>,
     /// For plugins without a policy of their own.
     pub limits: Limits,
@@ -22,6 +24,8 @@ pub struct Parts {
     pub policies: BTreeMap<String, PluginPolicy>,
     /// `[quality."domain.dataset".CHECK]`: severities that the operator decided otherwise than the plugin.
     pub severities: BTreeMap<(DatasetName, String), Severity>,
+    /// How often a run is tried whose pipeline says nothing else.
+    pub retry: RetryPolicy,
     pub concurrency: Concurrency,
     /// Recorded with each attempt.
     pub versions: Versions,

@@ -164,6 +164,15 @@ impl Queue {
         }
     }
 
+    /// Takes out every run that waits for a time.
+    pub fn withdraw_later(&mut self) -> Vec<RunId> {
+        let runs: Vec<RunId> = std::mem::take(&mut self.later).into_keys().map(|(_, run)| run).collect();
+        for run in &runs {
+            self.spots.remove(run);
+        }
+        runs
+    }
+
     /// The earliest time for which a run waits.
     pub fn next_time(&self) -> Option<Timestamp> {
         self.later.keys().next().map(|(at, _)| *at)

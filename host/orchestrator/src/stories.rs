@@ -5,4 +5,5 @@ mod logs;
 mod outcomes;
 mod plugins;
 mod races;
+mod retries;
 mod stopping;

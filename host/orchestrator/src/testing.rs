@@ -7,13 +7,17 @@ mod ledger;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::limits::Limits;
+use model::policy::RetryPolicy;
 use model::ports::{Engine, Entropy, GivenFile, ParamValue, RunListener, RunRequest};
 use model::run::RunReport;
-use model::{Clock, Digest, Failure, Manifest, Timestamp};
+use model::{Clock, Digest, Failure, Manifest, Timer, Timestamp};
+use tokio::sync::watch;
 
 use crate::{Concurrency, FoundPlugin, Orchestrator, Parts, Versions, identity};
 
@@ -21,13 +25,45 @@ pub(crate) use invoker::FakeInvoker;
 pub(crate) use lake::FakeLake;
 pub(crate) use ledger::FakeLedger;
 
-/// One microsecond passes with each look at it.
-#[derive(Debug)]
-pub(crate) struct TickingClock(AtomicI64);
+/// One microsecond passes with each look at it; the rest is up to the test.
+#[derive(Clone, Debug)]
+pub(crate) struct HandClock(Arc<watch::Sender<i64>>);
 
-impl Clock for TickingClock {
+impl HandClock {
+    fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(1_700_000_000_000_000)))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).unwrap();
+        self.0.send_modify(|now| *now += micros);
+    }
+
+    pub(crate) fn set(&self, at: Timestamp) {
+        self.0.send_modify(|now| *now = at.as_micros());
+    }
+}
+
+impl Clock for HandClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.fetch_add(1, Ordering::SeqCst))
+        let mut shown = 0;
+        // Nobody is woken by a look.
+        self.0.send_if_modified(|now| {
+            shown = *now;
+            *now += 1;
+            false
+        });
+        Timestamp::from_micros(shown)
+    }
+}
+
+impl Timer for HandClock {
+    fn until(&self, at: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut hands = self.0.subscribe();
+        Box::pin(async move {
+            // The clock may be gone with the bench.
+            drop(hands.wait_for(|now| *now >= at.as_micros()).await);
+        })
     }
 }
 
@@ -50,6 +86,7 @@ pub(crate) struct Bench {
     pub(crate) lake: Arc<FakeLake>,
     pub(crate) invoker: Arc<FakeInvoker>,
     pub(crate) orchestrator: Orchestrator,
+    pub(crate) clock: HandClock,
     /// Status of each run that ended.
     pub(crate) ended: Arc<Mutex<Vec<&'static str>>>,
 }
@@ -69,17 +106,29 @@ impl Bench {
     pub(crate) fn empty(change: impl FnOnce(&mut Parts)) -> Self {
         let (ledger, lake, invoker) =
             (Arc::new(FakeLedger::default()), Arc::new(FakeLake::default()), Arc::new(FakeInvoker::default()));
+        Self::over(ledger, lake, invoker, HandClock::new(), change)
+    }
+
+    fn over(
+        ledger: Arc<FakeLedger>,
+        lake: Arc<FakeLake>,
+        invoker: Arc<FakeInvoker>,
+        clock: HandClock,
+        change: impl FnOnce(&mut Parts),
+    ) -> Self {
         let ended = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&ended);
         let mut parts = Parts {
             ledger: ledger.clone(),
             lake: lake.clone(),
             invoker: invoker.clone(),
-            clock: Arc::new(TickingClock(AtomicI64::new(1_700_000_000_000_000))),
+            clock: Arc::new(clock.clone()),
+            timer: Arc::new(clock.clone()),
             entropy: Arc::new(Counting::default()),
             limits: Limits::standard(),
             policies: BTreeMap::new(),
             severities: BTreeMap::new(),
+            retry: RetryPolicy::default(),
             concurrency: Concurrency { runs: 16, writers: 2 },
             versions: Versions { host: "1.2.3".to_owned(), wasmtime: "48.0.0".to_owned() },
             ended: Some(RunListener(Arc::new(move |report: &RunReport| {
@@ -87,7 +136,15 @@ impl Bench {
             }))),
         };
         change(&mut parts);
-        Self { ledger, lake, invoker, orchestrator: Orchestrator::new(parts), ended }
+        Self { ledger, lake, invoker, orchestrator: Orchestrator::new(parts), clock, ended }
+    }
+
+    /// Another host on the same ledger, lake and clock.
+    pub(crate) async fn again(&self) -> Orchestrator {
+        let (ledger, lake, invoker) = (self.ledger.clone(), self.lake.clone(), self.invoker.clone());
+        let next = Self::over(ledger, lake, invoker, self.clock.clone(), |_| {}).orchestrator;
+        next.install(vec![found("d.wasm", b"d1", MANIFEST)]).await.unwrap();
+        next
     }
 
     /// Runs `d.daily` on a script.

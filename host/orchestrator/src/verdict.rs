@@ -106,7 +106,7 @@ fn findings(results: &[&CheckResult]) -> String {
 pub(crate) fn status(failure: &Failure, cancel_asked: bool) -> RunStatus {
     match failure.code.as_str() {
         "cancelled" if cancel_asked => RunStatus::Cancelled,
-        "wall_clock_limit" => RunStatus::TimedOut,
+        "wall_clock_limit" | "deadline" => RunStatus::TimedOut,
         _ => RunStatus::Failed,
     }
 }

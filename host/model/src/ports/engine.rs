@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::ids::{CaptureId, RunId};
 use crate::plugin::PluginRecord;
 use crate::run::RunReport;
+use crate::work::{Lineage, Routing};
 
 /// Carries out runs. An error means that no run was made: usage, or refused. Once there is a run, whatever happens to
 /// it is in its report.
@@ -81,6 +82,8 @@ pub struct RunRequest {
     pub force: bool,
     /// Reads and checks; writes nothing.
     pub dry_run: bool,
+    pub routing: Routing,
+    pub lineage: Lineage,
     /// The idempotency key: the body of one key succeeds at most once. A dry run has none.
     pub key: Option<String>,
     pub progress: Option<Progress>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::tables::Workbench;
-use crate::capture::StagedFile;
+use crate::capture::{StagedCapture, StagedFile};
 use crate::catalog::CatalogView;
 use crate::dataset::{DatasetName, Partition};
 use crate::failure::Failure;
@@ -21,9 +21,18 @@ use crate::secret::Secrets;
 pub trait Lake: Debug + Send + Sync {
     /// Keeps the bytes of an input under `inputs/` by their digest. The same bytes are kept once.
     fn keep_input(&self, input: InputBytes) -> Result<KeptInput, Failure>;
+    /// An input that was kept before.
+    ///
+    /// # Errors
+    ///
+    /// `input_missing` if it is not there any more or is not what its digest says.
+    fn kept_input(&self, file_name: &str, digest: Digest) -> Result<KeptInput, Failure>;
     /// Prepares what one attempt reads and writes. Fails, with the publisher's file at fault, if an input fits none of
     /// its declared formats: `empty_file`, `not_text`, `header_mismatch`, `bad_document`, `too_large`.
     fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure>;
+    /// Removes the files of captures that the ledger does not know and never will. What cannot be removed now is
+    /// removed at the next start.
+    fn discard(&self, captures: &[StagedCapture]);
 }
 
 /// Bytes that somebody who may read them has read.

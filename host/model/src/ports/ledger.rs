@@ -10,8 +10,9 @@ use crate::failure::Failure;
 use crate::ids::{CaptureId, Digest, RunId};
 use crate::manifest::Manifest;
 use crate::plugin::{PluginRecord, PluginRef};
-use crate::run::{Conclusion, Conditions, LogLine, RunKind, RunReport};
+use crate::run::{Conclusion, Conditions, LogLine, RunReport};
 use crate::time::Timestamp;
+use crate::work::WorkSpec;
 
 /// Runs, captures and what is known of plugins, durable once a call returns.
 #[async_trait::async_trait]
@@ -27,6 +28,16 @@ pub trait Ledger: Debug + Send + Sync {
 
     /// Queued to running, or the next attempt of a running run.
     async fn start(&self, start: Start) -> Result<(), Failure>;
+
+    /// Running to queued: the attempt failed, and another follows at its time.
+    ///
+    /// # Errors
+    ///
+    /// `illegal_transition` if the attempt is not at work, or is not the latest of the run; nothing was written then.
+    async fn requeue(&self, requeue: Requeue) -> Result<RunReport, Failure>;
+
+    /// Every queued run, the oldest first: what a host that begins takes up.
+    async fn queued(&self) -> Result<Vec<QueuedRun>, Failure>;
 
     /// The latest published capture of each partition, in the order asked.
     async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure>;
@@ -45,7 +56,8 @@ pub trait Ledger: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `conflict` (retryable) if a partition's head is not the one the run saw; nothing was written then.
+    /// `conflict` (retryable) if a partition's head is not the one the run saw; nothing was written then. After another
+    /// failure it is not known whether anything was, unless a later call ends the run: a run ends once.
     async fn conclude(&self, conclusion: Conclusion) -> Result<RunReport, Failure>;
 
     async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure>;
@@ -79,11 +91,7 @@ pub trait Ledger: Debug + Send + Sync {
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRun {
     pub run_id: RunId,
-    pub name: String,
-    pub kind: RunKind,
-    /// Validated; files by their names, secrets by a placeholder.
-    pub params: serde_json::Value,
-    pub idempotency_key: Option<String>,
+    pub spec: WorkSpec,
     /// Stands for all that was asked for, the content of files included; there with a key.
     pub request_hash: Option<Digest>,
     /// The ended run that the key leaves for this one. Only if the key is still bound to it: of two submitters that
@@ -114,6 +122,33 @@ pub struct Start {
     /// The snapshot of the datasets it may read.
     pub snapshot: u64,
     pub started_at: Timestamp,
+}
+
+/// An attempt that failed and will be followed by another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requeue {
+    pub run_id: RunId,
+    pub attempt: u32,
+    /// Why it failed.
+    pub error: Failure,
+    /// When the next may begin.
+    pub not_before: Timestamp,
+    /// The end of its log: what [`Ledger::append_log`] has not written yet.
+    pub logs: Vec<LogLine>,
+    pub at: Timestamp,
+}
+
+/// A run that waits, whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueuedRun {
+    pub run_id: RunId,
+    pub spec: WorkSpec,
+    /// Calls so far.
+    pub attempt: u32,
+    pub not_before: Option<Timestamp>,
+    pub created_at: Timestamp,
+    /// Of the first attempt.
+    pub started_at: Option<Timestamp>,
 }
 
 /// Which state of the lake a reader wants.

@@ -7,13 +7,15 @@
 //! check NAME FAIL block  a result of a host check
 //! misfit                 the file fits no format
 //! full                   the disk is full when captures are written
+//! full DAY               the disk is full when the capture of this day is written
 //! spill                  the disk is full when rows are staged
 //! folder TEXT            a file of a granted folder was read
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use model::capture::StagedFile;
+use model::capture::{StagedCapture, StagedFile};
 use model::failure::{Failure, FailureKind};
 use model::ports::{
     Blob, FileEntry, Finished, InputBytes, KeptInput, Lake, Prepared, PreparedData, RejectedRow, TableReader,
@@ -21,13 +23,16 @@ use model::ports::{
 };
 use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
 use model::reject::{Reject, Rejects};
-use model::{CaptureId, DatasetName, RunId};
+use model::{CaptureId, DatasetName, Digest, RunId};
 
 use super::digest;
 
 #[derive(Debug, Default)]
 pub(crate) struct FakeLake {
     pub(crate) kept: Mutex<Vec<String>>,
+    /// The bytes of what was kept.
+    pub(crate) inputs: Mutex<BTreeMap<Digest, Arc<Vec<u8>>>>,
+    /// Captures whose files are there.
     pub(crate) written: Arc<Mutex<Vec<CaptureId>>>,
     /// The script of sources and tasks, which have no input file.
     pub(crate) ambient: Mutex<String>,
@@ -37,7 +42,15 @@ pub(crate) struct FakeLake {
 impl Lake for FakeLake {
     fn keep_input(&self, input: InputBytes) -> Result<KeptInput, Failure> {
         self.kept.lock().unwrap().push(input.file_name.clone());
-        Ok(KeptInput { file_name: input.file_name, digest: digest(&input.bytes), bytes: input.bytes })
+        let digest = digest(&input.bytes);
+        self.inputs.lock().unwrap().insert(digest, Arc::clone(&input.bytes));
+        Ok(KeptInput { file_name: input.file_name, digest, bytes: input.bytes })
+    }
+
+    fn kept_input(&self, file_name: &str, digest: Digest) -> Result<KeptInput, Failure> {
+        let kept = self.inputs.lock().unwrap().get(&digest).cloned();
+        let missing = || Failure::new(FailureKind::Storage, "not_found", "the input is gone");
+        Ok(KeptInput { file_name: file_name.to_owned(), digest, bytes: kept.ok_or_else(missing)? })
     }
 
     fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure> {
@@ -50,6 +63,11 @@ impl Lake for FakeLake {
             return Err(Failure::new(FailureKind::Parse, "header_mismatch", "another header"));
         }
         Ok(Box::new(Scripted { script, written: Arc::clone(&self.written) }))
+    }
+
+    fn discard(&self, captures: &[StagedCapture]) {
+        let is_discarded = |id: &CaptureId| captures.iter().any(|staged| staged.capture_id == *id);
+        self.written.lock().unwrap().retain(|id| !is_discarded(id));
     }
 }
 
@@ -74,13 +92,17 @@ impl Scripted {
         lines.filter(|words| words[0] == word).collect()
     }
 
+    fn is_full(&self, day: &str) -> bool {
+        self.lines("full").iter().any(|words| words.get(1).is_none_or(|full| full == day))
+    }
+
     fn capture(&self, words: &[String]) -> Prepared {
         Prepared {
             dataset: dataset(),
             partition: [("day", words[1].as_str())].into_iter().collect(),
             rows: words[2].parse().unwrap(),
             content_hash: digest(words[3].as_bytes()),
-            data: Box::new(Rows { full: self.script.contains("full"), written: Arc::clone(&self.written) }),
+            data: Box::new(Rows { full: self.is_full(&words[1]), written: Arc::clone(&self.written) }),
         }
     }
 }

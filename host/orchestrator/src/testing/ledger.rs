@@ -7,8 +7,9 @@ use model::capture::Head;
 use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
+use model::ports::{AsOf, Ledger, NewRun, QueuedRun, Requeue, Start, Submission};
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
+use model::work::WorkSpec;
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
 use tokio::sync::watch;
 
@@ -19,6 +20,8 @@ pub(crate) struct FakeLedger {
     pub(crate) state: Mutex<State>,
     /// How many lines were appended to logs.
     appended: watch::Sender<usize>,
+    /// How many attempts were followed by another.
+    requeued: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub(crate) struct State {
     pub(crate) runs: BTreeMap<RunId, RunReport>,
     pub(crate) conclusions: Vec<Conclusion>,
     pub(crate) starts: Vec<Start>,
+    pub(crate) requeues: Vec<Requeue>,
+    pub(crate) specs: BTreeMap<RunId, WorkSpec>,
     /// Every published capture, oldest first.
     pub(crate) published: BTreeMap<Place, Vec<Head>>,
     pub(crate) quarantined: usize,
@@ -55,6 +60,11 @@ impl FakeLedger {
         self.appended.subscribe().wait_for(|&count| count >= lines).await.unwrap();
     }
 
+    /// Waits until this many attempts are to be followed by another.
+    pub(crate) async fn requeued(&self, attempts: usize) {
+        self.requeued.subscribe().wait_for(|&count| count >= attempts).await.unwrap();
+    }
+
     pub(crate) fn messages(&self, run: RunId) -> Vec<String> {
         let state = self.state();
         state.logs.get(&run).into_iter().flatten().map(|line| line.message.clone()).collect()
@@ -71,9 +81,9 @@ impl FakeLedger {
 impl Ledger for FakeLedger {
     async fn submit(&self, run: NewRun) -> Result<Submission, Failure> {
         let mut state = self.state();
-        if let Some(key) = &run.idempotency_key {
+        if let Some(key) = &run.spec.idempotency_key {
             if let Some(bound) = state.keys.get(key) {
-                if (&bound.name, &bound.params) != (&run.name, &run.params) {
+                if (&bound.spec.name, &bound.spec.params) != (&run.spec.name, &run.spec.params) {
                     return Err(Failure::new(FailureKind::Orchestration, "key_reused", "other parameters"));
                 }
                 let status = state.runs[&bound.run_id].status;
@@ -87,6 +97,7 @@ impl Ledger for FakeLedger {
             }
             state.keys.insert(key.clone(), run.clone());
         }
+        state.specs.insert(run.run_id, run.spec.clone());
         state.runs.insert(run.run_id, report(&run));
         Ok(Submission::New)
     }
@@ -102,6 +113,33 @@ impl Ledger for FakeLedger {
         run.conditions = Some(start.conditions.clone());
         state.starts.push(start);
         Ok(())
+    }
+
+    async fn requeue(&self, requeue: Requeue) -> Result<RunReport, Failure> {
+        let mut state = self.state();
+        let run = state.runs.get_mut(&requeue.run_id).unwrap();
+        assert_eq!((run.status, run.attempt), (RunStatus::Running, requeue.attempt));
+        run.status = RunStatus::Queued;
+        run.not_before = Some(requeue.not_before);
+        let report = run.clone();
+        state.logs.entry(requeue.run_id).or_default().extend(requeue.logs.iter().cloned());
+        state.requeues.push(requeue);
+        self.requeued.send_modify(|count| *count += 1);
+        Ok(report)
+    }
+
+    async fn queued(&self) -> Result<Vec<QueuedRun>, Failure> {
+        let state = self.state();
+        let queued = state.runs.values().filter(|run| run.status == RunStatus::Queued);
+        let whole = queued.map(|run| QueuedRun {
+            run_id: run.run_id,
+            spec: state.specs[&run.run_id].clone(),
+            attempt: run.attempt,
+            not_before: run.not_before,
+            created_at: run.created_at,
+            started_at: run.started_at,
+        });
+        Ok(whole.collect())
     }
 
     async fn heads(&self, wanted: Vec<Place>) -> Result<Vec<Option<Head>>, Failure> {
@@ -264,8 +302,8 @@ impl State {
 fn report(run: &NewRun) -> RunReport {
     RunReport {
         run_id: run.run_id,
-        name: run.name.clone(),
-        kind: run.kind,
+        name: run.spec.name.clone(),
+        kind: run.spec.kind,
         status: RunStatus::Queued,
         unchanged: false,
         attempt: 0,
@@ -279,7 +317,11 @@ fn report(run: &NewRun) -> RunReport {
         input_hash: None,
         duration_ms: None,
         error: None,
-        params: run.params.clone(),
+        params: run.spec.params.clone(),
+        routing: run.spec.routing,
+        lineage: run.spec.lineage.clone(),
+        attempts_max: run.spec.retry.calls_max(),
+        not_before: None,
         created_at: run.created_at,
         started_at: None,
         finished_at: None,

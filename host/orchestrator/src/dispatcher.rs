@@ -1,0 +1,193 @@
+//! Gives the runs that wait their turns.
+//!
+//! What waits here is in the ledger too, as queued, so nothing is lost with the process. A run holds its place for one
+//! turn; one that is to be tried again waits for its time without a place. Nobody polls: a place that becomes free, a
+//! time that has come, a stop that was asked for and a deadline that has passed each wake who it concerns.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use model::{Clock, RunId, Timer, Timestamp};
+use tokio::sync::{Notify, oneshot};
+use tracing::{Instrument, Span};
+
+use crate::job::{Course, Job, Turn};
+use crate::live::Seat;
+use crate::queue::{Places, Queue, Waiting};
+
+/// A run and all that belongs to it between two turns.
+#[derive(Debug)]
+pub(crate) struct Traveller {
+    pub(crate) job: Job,
+    pub(crate) course: Course,
+    pub(crate) seat: Seat,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    inner: Mutex<Inner>,
+    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
+    /// Told when a run waits for a time.
+    later: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    queue: Queue,
+    parked: HashMap<RunId, Parked>,
+    /// Whether somebody looks after those who wait for a time.
+    is_watched: bool,
+    is_closing: bool,
+}
+
+#[derive(Debug)]
+struct Parked {
+    traveller: Traveller,
+    /// Dropped when the run's turn comes: whoever listens for a stop may go.
+    _watched: oneshot::Sender<()>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(places: Places, clock: Arc<dyn Clock>, timer: Arc<dyn Timer>) -> Arc<Self> {
+        let queue = Queue::new(places);
+        let inner = Inner { queue, parked: HashMap::new(), is_watched: false, is_closing: false };
+        Arc::new(Self { inner: Mutex::new(inner), clock, timer, later: Arc::default() })
+    }
+
+    /// Takes a run in: its turn comes when there is a place, and not before the time if there is one.
+    pub(crate) fn enqueue(self: &Arc<Self>, traveller: Traveller, not_before: Option<Timestamp>) {
+        let run = traveller.job.run_id;
+        let ticket = traveller.job.ticket(not_before);
+        let (watched, begun) = oneshot::channel();
+        let (cancel, deadline) = (traveller.job.cancel.clone(), traveller.job.spec.routing.deadline);
+        {
+            let mut inner = self.inner();
+            if inner.is_closing && not_before.is_some() {
+                // The ledger has it; the next owner takes it up.
+                inner.queue.leave(run);
+                return;
+            }
+            inner.queue.push(ticket);
+            inner.parked.insert(run, Parked { traveller, _watched: watched });
+            if not_before.is_some() && !inner.is_watched {
+                inner.is_watched = true;
+                tokio::spawn(watch_times(Arc::downgrade(self), Arc::clone(&self.later), Arc::clone(&self.timer)));
+            }
+        }
+        self.later.notify_one();
+        self.pump();
+        if !self.inner().parked.contains_key(&run) {
+            return;
+        }
+        let (this, timer) = (Arc::clone(self), Arc::clone(&self.timer));
+        tokio::spawn(async move {
+            let past_deadline = async {
+                match deadline {
+                    Some(at) => timer.until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                // The sender is dropped, never used.
+                _ = begun => {}
+                () = cancel.cancelled() => this.give_up(run),
+                () = past_deadline => this.give_up(run),
+            }
+        });
+    }
+
+    /// Why a run waits; none if it does not wait here.
+    pub(crate) fn why(&self, run: RunId) -> Option<Waiting> {
+        self.inner().queue.why(run, self.clock.now())
+    }
+
+    /// Lets go of the runs that wait for a time: they stay queued in the ledger. Those that wait for a place have their
+    /// turns still.
+    pub(crate) fn close(&self) {
+        let let_go = {
+            let mut inner = self.inner();
+            inner.is_closing = true;
+            inner.queue.withdraw_later()
+        };
+        let mut inner = self.inner();
+        let gone: Vec<Option<Parked>> = let_go.into_iter().map(|run| inner.parked.remove(&run)).collect();
+        drop(inner);
+        // Their seats lock what this must not hold.
+        drop(gone);
+    }
+
+    /// Begins every turn that may begin.
+    fn pump(self: &Arc<Self>) {
+        let now = self.clock.now();
+        let mut inner = self.inner();
+        let due = inner.queue.take(now);
+        let begun: Vec<Traveller> =
+            due.into_iter().filter_map(|run| inner.parked.remove(&run)).map(|parked| parked.traveller).collect();
+        drop(inner);
+        for traveller in begun {
+            self.begin(traveller);
+        }
+    }
+
+    /// A run that is stopped while it waits needs no place to end.
+    fn give_up(self: &Arc<Self>, run: RunId) {
+        let mut inner = self.inner();
+        let parked = inner.queue.withdraw(run).and_then(|_| inner.parked.remove(&run));
+        drop(inner);
+        if let Some(parked) = parked {
+            self.begin(parked.traveller);
+        }
+    }
+
+    fn begin(self: &Arc<Self>, mut traveller: Traveller) {
+        let this = Arc::clone(self);
+        let span = traveller.span.clone();
+        // Not tied to the caller: a run goes on when the caller has gone away.
+        let turn = async move {
+            let run = traveller.job.run_id;
+            match traveller.job.turn(&mut traveller.course).await {
+                Turn::Again { not_before } => this.enqueue(traveller, Some(not_before)),
+                Turn::Ended(report) => {
+                    traveller.job.told(&report);
+                    this.inner().queue.leave(run);
+                    traveller.seat.leave(*report);
+                }
+            }
+            this.pump();
+        };
+        tokio::spawn(turn.instrument(span));
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        // Whoever looks after the times finds nobody and ends.
+        self.later.notify_one();
+    }
+}
+
+/// Wakes the dispatcher at each time that a run waits for. Ends with it.
+async fn watch_times(dispatcher: Weak<Dispatcher>, later: Arc<Notify>, timer: Arc<dyn Timer>) {
+    loop {
+        let Some(this) = dispatcher.upgrade() else { return };
+        let next = this.inner().queue.next_time();
+        drop(this);
+        match next {
+            None => later.notified().await,
+            Some(at) => tokio::select! {
+                () = later.notified() => continue,
+                () = timer.until(at) => {}
+            },
+        }
+        if let Some(this) = dispatcher.upgrade() {
+            this.pump();
+        }
+    }
+}
