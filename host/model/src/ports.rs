@@ -10,7 +10,7 @@ mod tables;
 pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest};
 pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Usage, Work};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
-pub use ledger::{AsOf, Ledger, NewRun, QueuedRun, Requeue, Start, Submission};
+pub use ledger::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
 pub use tables::{
     Blob, Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers, TableBatch, TableReader, TableWriter,
     Workbench,

@@ -14,8 +14,9 @@ use crate::work::{Lineage, Routing};
 /// Where a run is in its life.
 ///
 /// ```text
-///  pending ──▶ queued ──▶ running ──▶ completed | failed | cancelled | timed_out
-///     └──────────┴─────▶ cancelled
+///  pending ──▶ queued ◀──▶ running ──▶ completed | cancelled | timed_out | failed ──▶ dead_lettered
+///     │           ├──▶ cancelled | timed_out
+///     └──▶ cancelled
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,6 +64,14 @@ impl RunStatus {
         match self {
             Self::Completed | Self::Failed | Self::Cancelled | Self::TimedOut | Self::DeadLettered => true,
             Self::Pending | Self::Queued | Self::Running => false,
+        }
+    }
+
+    /// Whether the work of a run that ended so may be done again by another run.
+    pub const fn may_be_repeated(self) -> bool {
+        match self {
+            Self::Failed | Self::Cancelled | Self::TimedOut => true,
+            Self::Pending | Self::Queued | Self::Running | Self::Completed | Self::DeadLettered => false,
         }
     }
 

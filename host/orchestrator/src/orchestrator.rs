@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Cancel, Engine, QueuedRun, RunRequest, Submission};
+use model::ports::{Cancel, Engine, RecordedRun, RunRequest, Submission};
 use model::run::{RunReport, RunStatus};
-use model::work::WorkSpec;
-use model::{Manifest, RunId};
+use model::work::{Lineage, Routing, Trigger, WorkSpec};
+use model::{Manifest, RunId, Timestamp};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
@@ -158,18 +158,12 @@ impl Orchestrator {
         Ok(resumed)
     }
 
-    async fn take_up(&self, queued: QueuedRun) -> Result<(), Failure> {
-        let QueuedRun { run_id, spec, attempt, not_before, created_at, started_at } = queued;
+    async fn take_up(&self, queued: RecordedRun) -> Result<(), Failure> {
+        let RecordedRun { run_id, spec, status: _, attempt, not_before, created_at, started_at } = queued;
         if self.shared.live.find(run_id).is_some() {
             return Ok(());
         }
-        let target = self.plugin_set().find(&spec.name)?;
-        let params = params::recorded(target.params(), &spec.params)?;
-        let inputs = inputs::read_again(&self.shared.parts.lake, &spec.inputs).await;
-        let cancel = Cancel::default();
-        let shared = Arc::clone(&self.shared);
-        let (dry_run, progress) = (false, None);
-        let job = Job { shared, target, run_id, spec, params, inputs, dry_run, progress, cancel, created_at };
+        let job = self.recorded_job(run_id, spec, created_at).await?;
         let span = job.span();
         let seat = self.shared.live.enter(run_id, job.cancel.clone(), span.clone(), None)?;
         let course = job.course(attempt, started_at);
@@ -231,6 +225,33 @@ impl Orchestrator {
         let run_id = identity::run_id(&*parts.clock, &*parts.entropy);
         let (shared, created_at) = (Arc::clone(&self.shared), parts.clock.now());
         Ok(Job { shared, target, run_id, spec, params, inputs, dry_run, progress, cancel, created_at })
+    }
+
+    /// A run of work that the ledger has.
+    async fn recorded_job(&self, run_id: RunId, spec: WorkSpec, created_at: Timestamp) -> Result<Job, Failure> {
+        let target = self.plugin_set().find(&spec.name)?;
+        let params = params::recorded(target.params(), &spec.params)?;
+        let inputs = inputs::read_again(&self.shared.parts.lake, &spec.inputs).await;
+        let (shared, cancel) = (Arc::clone(&self.shared), Cancel::default());
+        Ok(Job { shared, target, run_id, spec, params, inputs, dry_run: false, progress: None, cancel, created_at })
+    }
+
+    /// The same work once more, as a new run.
+    async fn repetition(&self, run: RunId) -> Result<Job, Failure> {
+        let parts = &self.shared.parts;
+        let Some(RecordedRun { spec, status, .. }) = parts.ledger.recorded(run).await? else {
+            let message = format!("no run `{run}` in this data folder");
+            return Err(Failure::new(FailureKind::Validation, "bad_id", message));
+        };
+        if !status.may_be_repeated() {
+            return Err(not_repeatable(run, status));
+        }
+        let correlation_id = spec.lineage.correlation_id.clone().or_else(|| Some(run.to_string()));
+        let lineage = Lineage { trigger: Trigger::Retry, retry_of: Some(run), correlation_id, ..spec.lineage };
+        // Its deadline was another day's.
+        let routing = Routing { deadline: None, ..spec.routing };
+        let run_id = identity::run_id(&*parts.clock, &*parts.entropy);
+        self.recorded_job(run_id, WorkSpec { lineage, routing, ..spec }, parts.clock.now()).await
     }
 
     /// Puts a new run in the queue.
@@ -315,6 +336,19 @@ impl Engine for Orchestrator {
         self.report(run).await
     }
 
+    async fn retry(&self, run: RunId) -> Result<RunReport, Failure> {
+        let job = self.repetition(run).await?;
+        let span = job.span();
+        let seat = self.shared.live.enter(job.run_id, job.cancel.clone(), span.clone(), None)?;
+        match self.shared.parts.ledger.submit(job.new_run(Some(run))).instrument(span.clone()).await? {
+            Submission::New => match self.begun(job, seat, span) {
+                Begun::Started { queued, .. } | Begun::Existing(queued) => Ok(queued),
+            },
+            // Its key has moved on to a later run.
+            Submission::Existing(later) => self.recorded(later).await,
+        }
+    }
+
     fn file_params(&self, name: &str) -> Result<Vec<String>, Failure> {
         Self::file_params(self, name)
     }
@@ -324,8 +358,18 @@ impl Engine for Orchestrator {
     }
 }
 
+fn not_repeatable(run: RunId, status: RunStatus) -> Failure {
+    let message = format!(
+        "run `{run}` is {}: only one that failed, timed out or was cancelled can be run again as it was",
+        status.name()
+    );
+    Failure::new(FailureKind::Orchestration, "not_repeatable", message)
+}
+
 fn nobody_runs(run: RunId) -> Failure {
-    let message = format!("{run} has not ended but nobody carries it out; restart the host that owns the data folder");
+    let message = format!(
+        "{run} has not ended, and this host has let it go: the next host of the data folder takes it up where it is queued"
+    );
     Failure::new(FailureKind::Orchestration, "interrupted", message).retryable(true)
 }
 

@@ -40,6 +40,15 @@ pub trait Engine: Debug + Send + Sync {
     /// such run.
     async fn cancel(&self, run: RunId) -> Result<Option<RunReport>, Failure>;
 
+    /// Makes a new run of the work of one that failed, timed out or was cancelled, and returns without waiting for its
+    /// end. It takes the idempotency key over.
+    ///
+    /// # Errors
+    ///
+    /// `bad_id` if there is no such run, `not_repeatable` if it did not end badly, `retries_used_up` if it was repeated as
+    /// often as it may be, `secret_lost` if it had a secret parameter; those of [`Engine::spawn`].
+    async fn retry(&self, run: RunId) -> Result<RunReport, Failure>;
+
     /// The parameters of type `file` of a pipeline, source or task: those whose bytes a caller has to bring.
     ///
     /// # Errors

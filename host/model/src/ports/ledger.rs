@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::ids::{CaptureId, Digest, RunId};
 use crate::manifest::Manifest;
 use crate::plugin::{PluginRecord, PluginRef};
-use crate::run::{Conclusion, Conditions, LogLine, RunReport};
+use crate::run::{Conclusion, Conditions, LogLine, RunReport, RunStatus};
 use crate::time::Timestamp;
 use crate::work::WorkSpec;
 
@@ -18,11 +18,12 @@ use crate::work::WorkSpec;
 #[async_trait::async_trait]
 pub trait Ledger: Debug + Send + Sync {
     /// Records a run: created, then queued. A key that is already bound gives the run it is bound to, unless
-    /// [`NewRun::rebind`] names that run.
+    /// [`NewRun::rebind`] names that run. A run that repeats another counts against the other's dead letter.
     ///
     /// # Errors
     ///
-    /// `key_reused` if the key is bound to another request. Of a run that ended badly only name and parameters are
+    /// `not_repeatable` if the run that is to be repeated did not fail; `retries_used_up` if it was repeated as often as
+    /// its dead letter allows, or somebody resolved that. `key_reused` if the key is bound to another request. Of a run that ended badly only name and parameters are
     /// compared: the corrected file may follow under its key.
     async fn submit(&self, run: NewRun) -> Result<Submission, Failure>;
 
@@ -37,7 +38,10 @@ pub trait Ledger: Debug + Send + Sync {
     async fn requeue(&self, requeue: Requeue) -> Result<RunReport, Failure>;
 
     /// Every queued run, the oldest first: what a host that begins takes up.
-    async fn queued(&self) -> Result<Vec<QueuedRun>, Failure>;
+    async fn queued(&self) -> Result<Vec<RecordedRun>, Failure>;
+
+    /// A run with the work it carries out; none if there is no such run.
+    async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure>;
 
     /// The latest published capture of each partition, in the order asked.
     async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure>;
@@ -138,11 +142,12 @@ pub struct Requeue {
     pub at: Timestamp,
 }
 
-/// A run that waits, whole.
+/// A run, whole: with it another process can carry it out, or repeat it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct QueuedRun {
+pub struct RecordedRun {
     pub run_id: RunId,
     pub spec: WorkSpec,
+    pub status: RunStatus,
     /// Calls so far.
     pub attempt: u32,
     pub not_before: Option<Timestamp>,

@@ -6,11 +6,11 @@ use model::failure::{Failure, FailureKind};
 use model::policy::RetryPolicy;
 use model::ports::{Engine, RunRequest};
 use model::run::{RunReport, RunStatus};
-use model::work::{Lane, Priority, Routing};
+use model::work::{Lane, Priority, Routing, Trigger};
 use model::{RunId, Timestamp};
 
 use crate::queue::Waiting;
-use crate::testing::{Bench, daily, error_code};
+use crate::testing::{Bench, daily, error_code, keyed};
 use crate::{Concurrency, Orchestrator};
 
 const SCRIPT: &str = "rows_in 1\ncapture 1 1 a";
@@ -173,4 +173,30 @@ async fn the_more_urgent_of_two_that_wait_goes_first_and_a_backfill_has_its_own_
         days.filter(|day| !day.contains('4')).collect()
     };
     assert!(ended[0].contains('1') && ended[1].contains('3') && ended[2].contains('2'), "{ended:?}");
+}
+
+#[tokio::test]
+async fn case_p4_a_failed_run_is_repeated_as_a_new_one_that_names_it() {
+    let bench = Bench::new().await;
+    bench.invoker.fails_next(Failure::new(FailureKind::Pipeline, "trap", "unreachable"));
+    let failed = bench.orchestrator.submit(keyed("k", SCRIPT)).await.unwrap();
+    let repeated = bench.orchestrator.retry(failed.run_id).await.unwrap();
+    assert_ne!(repeated.run_id, failed.run_id);
+    assert_eq!((repeated.lineage.retry_of, repeated.lineage.trigger), (Some(failed.run_id), Trigger::Retry));
+    let report = end(&bench.orchestrator, repeated.run_id).await;
+    assert_eq!(report.status, RunStatus::Completed);
+    assert_eq!(bench.orchestrator.wait(failed.run_id, LONG).await.unwrap().unwrap().status, RunStatus::Failed);
+    // The key has gone over to it.
+    assert_eq!(bench.orchestrator.submit(keyed("k", SCRIPT)).await.unwrap().run_id, repeated.run_id);
+    assert_eq!(bench.invoker.calls(), 2);
+}
+
+#[tokio::test]
+async fn only_what_ended_badly_is_repeated() {
+    let bench = Bench::new().await;
+    let done = bench.run(SCRIPT).await;
+    let refused = bench.orchestrator.retry(done.run_id).await.unwrap_err();
+    assert_eq!((refused.code.as_str(), refused.exit_code()), ("not_repeatable", 3));
+    let nobody = RunId::new(Timestamp::from_micros(0), [1; 10]);
+    assert_eq!(bench.orchestrator.retry(nobody).await.unwrap_err().code, "bad_id");
 }

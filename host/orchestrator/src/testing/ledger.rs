@@ -7,7 +7,7 @@ use model::capture::Head;
 use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{AsOf, Ledger, NewRun, QueuedRun, Requeue, Start, Submission};
+use model::ports::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
 use model::work::WorkSpec;
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
@@ -128,18 +128,15 @@ impl Ledger for FakeLedger {
         Ok(report)
     }
 
-    async fn queued(&self) -> Result<Vec<QueuedRun>, Failure> {
+    async fn queued(&self) -> Result<Vec<RecordedRun>, Failure> {
         let state = self.state();
         let queued = state.runs.values().filter(|run| run.status == RunStatus::Queued);
-        let whole = queued.map(|run| QueuedRun {
-            run_id: run.run_id,
-            spec: state.specs[&run.run_id].clone(),
-            attempt: run.attempt,
-            not_before: run.not_before,
-            created_at: run.created_at,
-            started_at: run.started_at,
-        });
-        Ok(whole.collect())
+        Ok(queued.map(|run| state.whole(run)).collect())
+    }
+
+    async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure> {
+        let state = self.state();
+        Ok(state.runs.get(&run).map(|run| state.whole(run)))
     }
 
     async fn heads(&self, wanted: Vec<Place>) -> Result<Vec<Option<Head>>, Failure> {
@@ -261,6 +258,18 @@ impl Ledger for FakeLedger {
 }
 
 impl State {
+    fn whole(&self, run: &RunReport) -> RecordedRun {
+        RecordedRun {
+            run_id: run.run_id,
+            spec: self.specs[&run.run_id].clone(),
+            status: run.status,
+            attempt: run.attempt,
+            not_before: run.not_before,
+            created_at: run.created_at,
+            started_at: run.started_at,
+        }
+    }
+
     fn carry_out(&mut self, outcome: &CaptureOutcome) -> RunCapture {
         let (dataset, partition, capture_id, revision, rows, content_hash, state) = match outcome {
             CaptureOutcome::Publish { staged, .. } => {
