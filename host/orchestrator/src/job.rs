@@ -20,6 +20,7 @@ use crate::log::RunLog;
 use crate::orchestrator::Shared;
 use crate::params::Params;
 use crate::plugins::Target;
+use crate::publish;
 use crate::report;
 
 /// Calls of one run in all. Only a race for a partition is tried again.
@@ -135,8 +136,10 @@ impl Job {
                 Attempted::Decided(conclusion) if self.dry_run => return report::concluded(self, &course, conclusion),
                 Attempted::Decided(conclusion) => match self.shared.parts.ledger.conclude(conclusion.clone()).await {
                     Ok(report) => return report,
-                    Err(failure) if failure.code == "conflict" && !last => {}
-                    Err(failure) => return self.end(&course, instead(conclusion, failure)).await,
+                    Err(failure) if failure.code == "conflict" && !last => {
+                        publish::discard(self, conclusion.captures).await;
+                    }
+                    Err(failure) => return self.unpublished(&course, conclusion, failure).await,
                 },
             }
             let note = format!("attempt {} lost a race for a partition, trying again", course.attempt);
@@ -173,22 +176,37 @@ impl Job {
         Ok(kept)
     }
 
+    /// Ends a run whose captures the ledger did not take. Whether a commit that failed was made is known once the run
+    /// has ended in another way, since it ends once: then, and only then, nothing names the files, and they go.
+    async fn unpublished(&self, course: &Course, mut conclusion: Conclusion, failure: Failure) -> RunReport {
+        let captures = std::mem::take(&mut conclusion.captures);
+        match self.recorded(course, instead(conclusion, failure)).await {
+            Ok(report) => {
+                publish::discard(self, captures).await;
+                report
+            }
+            Err(unrecorded) => *unrecorded,
+        }
+    }
+
     /// Has the ledger record an end without captures. If even that fails the caller is told all the same; the ledger
     /// finds the run interrupted at the next start.
     async fn end(&self, course: &Course, conclusion: Conclusion) -> RunReport {
+        self.recorded(course, conclusion).await.unwrap_or_else(|unrecorded| *unrecorded)
+    }
+
+    /// As [`Job::end`]; the error is the report of an end that the ledger could not record.
+    async fn recorded(&self, course: &Course, conclusion: Conclusion) -> Result<RunReport, Box<RunReport>> {
         if self.dry_run {
-            return report::concluded(self, course, conclusion);
+            return Ok(report::concluded(self, course, conclusion));
         }
-        match self.shared.parts.ledger.conclude(conclusion.clone()).await {
-            Ok(report) => report,
-            Err(failure) => {
-                error!(code = %failure.code, "the ledger could not record the end of the run: {failure}");
-                let mut report = report::concluded(self, course, conclusion);
-                let error = report.error.get_or_insert_with(|| failure.clone());
-                error.causes.push(format!("the ledger could not record the end of the run: {failure}"));
-                report
-            }
-        }
+        self.shared.parts.ledger.conclude(conclusion.clone()).await.map_err(|failure| {
+            error!(code = %failure.code, "the ledger could not record the end of the run: {failure}");
+            let mut report = report::concluded(self, course, conclusion);
+            let error = report.error.get_or_insert_with(|| failure.clone());
+            error.causes.push(format!("the ledger could not record the end of the run: {failure}"));
+            Box::new(report)
+        })
     }
 
     /// The end of a run that comes to nothing.

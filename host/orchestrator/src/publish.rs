@@ -1,6 +1,11 @@
-//! From prepared captures to what the ledger is asked to do with each: compare with the heads, write the new ones.
+//! From prepared captures to what the ledger is asked to do with each: compare with the heads, write the new ones. And
+//! back: what the ledger did not take is removed.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use model::capture::{Head, StagedCapture};
 use model::catalog::CatalogView;
 use model::failure::{Failure, FailureKind};
@@ -34,19 +39,20 @@ pub(crate) async fn outcomes(
         }
         judged.push((capture, head));
     }
-    let writes = judged.into_iter().map(|(capture, head)| async move {
-        match head {
-            Some(head) if head.content_hash == capture.content_hash && !job.force => {
-                let Prepared { dataset, partition, .. } = capture;
-                Ok(CaptureOutcome::Unchanged { dataset, partition, head })
-            }
-            head => {
-                let expected_head = head.map(|head: Head| head.capture_id);
-                Ok(CaptureOutcome::Publish { staged: stage(job, capture).await?, expected_head })
-            }
+    all(job, judged.into_iter().map(|(capture, head)| publish(job, capture, head).boxed()).collect()).await
+}
+
+async fn publish(job: &Job, capture: Prepared, head: Option<Head>) -> Result<CaptureOutcome, Failure> {
+    match head {
+        Some(head) if head.content_hash == capture.content_hash && !job.force => {
+            let Prepared { dataset, partition, .. } = capture;
+            Ok(CaptureOutcome::Unchanged { dataset, partition, head })
         }
-    });
-    stream::iter(writes).buffered(job.writers()).try_collect().await
+        head => {
+            let expected_head = head.map(|head| head.capture_id);
+            Ok(CaptureOutcome::Publish { staged: stage(job, capture).await?, expected_head })
+        }
+    }
 }
 
 /// Writes captures that a check keeps from being published. One whose content already waits in quarantine is named
@@ -54,17 +60,65 @@ pub(crate) async fn outcomes(
 pub(crate) async fn quarantined(job: &Job, captures: Vec<Prepared>) -> Result<Vec<CaptureOutcome>, Failure> {
     let wanted = captures.iter().map(|it| (it.dataset.clone(), it.partition.clone(), it.content_hash)).collect();
     let held = job.shared.parts.ledger.held(wanted).await?;
-    let writes = captures.into_iter().enumerate().map(|(at, capture)| {
-        let held = held.get(at).copied().flatten();
-        async move {
-            let Some(capture_id) = held else {
-                return Ok(CaptureOutcome::Quarantine { staged: stage(job, capture).await? });
-            };
-            let Prepared { dataset, partition, rows, content_hash, .. } = capture;
-            Ok(CaptureOutcome::Held { dataset, partition, capture_id, rows, content_hash })
+    let held = held.into_iter().chain(std::iter::repeat(None));
+    let writes = captures.into_iter().zip(held).map(|(capture, held)| quarantine(job, capture, held).boxed());
+    all(job, writes.collect()).await
+}
+
+async fn quarantine(job: &Job, capture: Prepared, held: Option<CaptureId>) -> Result<CaptureOutcome, Failure> {
+    let Some(capture_id) = held else {
+        return Ok(CaptureOutcome::Quarantine { staged: stage(job, capture).await? });
+    };
+    let Prepared { dataset, partition, rows, content_hash, .. } = capture;
+    Ok(CaptureOutcome::Held { dataset, partition, capture_id, rows, content_hash })
+}
+
+type Write<'a> = BoxFuture<'a, Result<CaptureOutcome, Failure>>;
+
+/// Carries out some writes at a time. If one fails no other is begun, and the files that were written go again.
+async fn all(job: &Job, writes: Vec<Write<'_>>) -> Result<Vec<CaptureOutcome>, Failure> {
+    let failed = AtomicBool::new(false);
+    let mut waiting = writes.into_iter();
+    let begun = std::iter::from_fn(|| if failed.load(Ordering::Relaxed) { None } else { waiting.next() });
+    let mut writing = stream::iter(begun).buffered(job.writers());
+    let (mut outcomes, mut failure) = (Vec::new(), None);
+    // To the end, also after a failure: a write that has begun makes its file whether anybody waits for it or not.
+    while let Some(written) = writing.next().await {
+        match written {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) => {
+                failed.store(true, Ordering::Relaxed);
+                failure.get_or_insert(error);
+            }
         }
+    }
+    match failure {
+        None => Ok(outcomes),
+        Some(failure) => {
+            discard(job, outcomes).await;
+            Err(failure)
+        }
+    }
+}
+
+/// Removes the files that were written for these outcomes. Only for those that the ledger did not take and never will.
+pub(crate) async fn discard(job: &Job, outcomes: Vec<CaptureOutcome>) {
+    let staged = outcomes.into_iter().filter_map(|outcome| match outcome {
+        CaptureOutcome::Publish { staged, .. } | CaptureOutcome::Quarantine { staged } => Some(staged),
+        CaptureOutcome::Held { .. } | CaptureOutcome::Unchanged { .. } => None,
     });
-    stream::iter(writes).buffered(job.writers()).try_collect().await
+    let staged: Vec<StagedCapture> = staged.filter(|staged| staged.file.is_some()).collect();
+    if staged.is_empty() {
+        return;
+    }
+    let lake = Arc::clone(&job.shared.parts.lake);
+    let removed = blocking("remove what was not published", move || {
+        lake.discard(&staged);
+        Ok(())
+    });
+    if let Err(failure) = removed.await {
+        tracing::warn!(code = %failure.code, "files that were not published are left to the next start: {failure}");
+    }
 }
 
 /// Writes the file of one capture; a dry run only names it.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::tables::Workbench;
-use crate::capture::StagedFile;
+use crate::capture::{StagedCapture, StagedFile};
 use crate::catalog::CatalogView;
 use crate::dataset::{DatasetName, Partition};
 use crate::failure::Failure;
@@ -24,6 +24,9 @@ pub trait Lake: Debug + Send + Sync {
     /// Prepares what one attempt reads and writes. Fails, with the publisher's file at fault, if an input fits none of
     /// its declared formats: `empty_file`, `not_text`, `header_mismatch`, `bad_document`, `too_large`.
     fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure>;
+    /// Removes the files of captures that the ledger does not know and never will. What cannot be removed now is
+    /// removed at the next start.
+    fn discard(&self, captures: &[StagedCapture]);
 }
 
 /// Bytes that somebody who may read them has read.

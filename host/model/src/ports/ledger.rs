@@ -45,7 +45,8 @@ pub trait Ledger: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `conflict` (retryable) if a partition's head is not the one the run saw; nothing was written then.
+    /// `conflict` (retryable) if a partition's head is not the one the run saw; nothing was written then. After another
+    /// failure it is not known whether anything was, unless a later call ends the run: a run ends once.
     async fn conclude(&self, conclusion: Conclusion) -> Result<RunReport, Failure>;
 
     async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure>;

@@ -244,6 +244,18 @@ async fn a_commit_that_fails_is_a_failed_run_with_its_rejects() {
     let report = bench.run(GOOD).await;
     assert_eq!((report.status, error_code(&report), report.rejected), (RunStatus::Failed, "no_space", 1));
     assert_eq!((report.rows_out, report.captures.len()), (0, 0));
+    assert_eq!(*bench.lake.written.lock().unwrap(), [], "the run ended without its captures, so their files are gone");
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_for_one_capture_leaves_no_file_of_the_others() {
+    let bench = Bench::new().await;
+    let captures = "rows_in 5\ncapture 1 1 a\ncapture 2 1 b\ncapture 3 1 c\ncapture 4 1 d\ncapture 5 1 e\nfull 3";
+    for script in [captures.to_owned(), format!("{captures}\ncheck trailer_count FAIL block")] {
+        let report = bench.run(&script).await;
+        assert_eq!((report.status, error_code(&report)), (RunStatus::Failed, "no_space"));
+        assert_eq!(*bench.lake.written.lock().unwrap(), []);
+    }
 }
 
 #[tokio::test]
@@ -254,6 +266,7 @@ async fn even_a_ledger_that_is_gone_leaves_the_caller_a_report() {
     let report = bench.run(GOOD).await;
     assert_eq!((report.status, error_code(&report)), (RunStatus::Failed, "io"));
     assert!(report.error.unwrap().causes[0].contains("could not record"));
+    assert_eq!(bench.lake.written.lock().unwrap().len(), 1, "the commit may have been made: its file stays");
 }
 
 #[tokio::test]

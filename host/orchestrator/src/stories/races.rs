@@ -24,6 +24,7 @@ async fn of_two_runs_that_race_for_a_partition_one_tries_again() {
     let mut expected = vec![digest(b"a"), digest(b"b")];
     expected.sort_unstable();
     assert_eq!(revisions, expected);
+    assert_eq!(bench.lake.written.lock().unwrap().len(), 2, "a file for each revision");
 }
 
 #[tokio::test]
@@ -37,6 +38,7 @@ async fn the_loser_of_a_race_with_the_same_content_is_unchanged() {
     });
     assert_ne!(first.unchanged, second.unchanged);
     assert_eq!(bench.ledger.revisions("1").len(), 1);
+    assert_eq!(bench.lake.written.lock().unwrap().len(), 1, "what was written in vain is gone");
 }
 
 #[tokio::test]
@@ -75,11 +77,13 @@ async fn a_conflict_in_the_commit_is_tried_three_times_in_all() {
     assert_eq!((report.status, report.attempt), (RunStatus::Completed, 3));
     let notes = bench.ledger.state().conclusions[0].logs.iter().filter(|line| line.origin == "host").count();
     assert_eq!(notes, 2, "each lost race is in the log");
+    assert_eq!(bench.lake.written.lock().unwrap().len(), 1, "what lost a race leaves no file");
 
     bench.ledger.state().conclude_fails.extend([conflict.clone(), conflict.clone(), conflict]);
     let report = bench.run("rows_in 1\ncapture 1 1 b").await;
     assert_eq!((report.status, error_code(&report), report.attempt), (RunStatus::Failed, "conflict", 3));
     assert!(report.error.unwrap().retryable);
+    assert_eq!(bench.lake.written.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -7,13 +7,14 @@
 //! check NAME FAIL block  a result of a host check
 //! misfit                 the file fits no format
 //! full                   the disk is full when captures are written
+//! full DAY               the disk is full when the capture of this day is written
 //! spill                  the disk is full when rows are staged
 //! folder TEXT            a file of a granted folder was read
 //! ```
 
 use std::sync::{Arc, Mutex};
 
-use model::capture::StagedFile;
+use model::capture::{StagedCapture, StagedFile};
 use model::failure::{Failure, FailureKind};
 use model::ports::{
     Blob, FileEntry, Finished, InputBytes, KeptInput, Lake, Prepared, PreparedData, RejectedRow, TableReader,
@@ -28,6 +29,7 @@ use super::digest;
 #[derive(Debug, Default)]
 pub(crate) struct FakeLake {
     pub(crate) kept: Mutex<Vec<String>>,
+    /// Captures whose files are there.
     pub(crate) written: Arc<Mutex<Vec<CaptureId>>>,
     /// The script of sources and tasks, which have no input file.
     pub(crate) ambient: Mutex<String>,
@@ -50,6 +52,11 @@ impl Lake for FakeLake {
             return Err(Failure::new(FailureKind::Parse, "header_mismatch", "another header"));
         }
         Ok(Box::new(Scripted { script, written: Arc::clone(&self.written) }))
+    }
+
+    fn discard(&self, captures: &[StagedCapture]) {
+        let is_discarded = |id: &CaptureId| captures.iter().any(|staged| staged.capture_id == *id);
+        self.written.lock().unwrap().retain(|id| !is_discarded(id));
     }
 }
 
@@ -74,13 +81,17 @@ impl Scripted {
         lines.filter(|words| words[0] == word).collect()
     }
 
+    fn is_full(&self, day: &str) -> bool {
+        self.lines("full").iter().any(|words| words.get(1).is_none_or(|full| full == day))
+    }
+
     fn capture(&self, words: &[String]) -> Prepared {
         Prepared {
             dataset: dataset(),
             partition: [("day", words[1].as_str())].into_iter().collect(),
             rows: words[2].parse().unwrap(),
             content_hash: digest(words[3].as_bytes()),
-            data: Box::new(Rows { full: self.script.contains("full"), written: Arc::clone(&self.written) }),
+            data: Box::new(Rows { full: self.is_full(&words[1]), written: Arc::clone(&self.written) }),
         }
     }
 }

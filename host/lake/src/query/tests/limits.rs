@@ -109,6 +109,21 @@ async fn sql_as_long_and_as_deep_as_it_may_be_ends_in_an_answer_or_an_error() {
 }
 
 #[tokio::test]
+async fn a_sum_of_as_many_terms_as_there_may_be_is_answered() {
+    let lake = short_volumes();
+    let from = "FROM finra.regsho_daily WHERE symbol = 'GME' AND trade_date = '2021-01-27'";
+    for (sum, expected) in [
+        (format!("{}1", "1+".repeat(990)), "991"),
+        (format!("{}1", "_revision+".repeat(990)), "1981"),
+        (format!("{}_revision", "2*_revision-".repeat(330)), "-1314"),
+    ] {
+        let started = Instant::now();
+        assert_eq!(lake.csv(&format!("SELECT {sum} AS v {from}")).await, ["v", expected]);
+        println!("{:.20}...: {:?}", sum, started.elapsed());
+    }
+}
+
+#[tokio::test]
 async fn functions_that_make_bytes_from_a_number_are_not_there() {
     let lake = TestLake::new();
     for call in [
