@@ -25,6 +25,10 @@ pub(super) const SQL_BYTES_MAX: usize = 64 * 1024;
 /// making cannot be stopped; this many take some seconds.
 pub(super) const OPERATORS_MAX: usize = 1_000;
 
+/// Most of them that compute: `+`, `-`, `*`, `/`, `%`, `||`. A sum of columns makes the deepest expressions, and the
+/// engine looks at all below each term several times; this many take some seconds.
+pub(super) const ARITHMETIC_MAX: usize = 400;
+
 /// How many tables an error lists.
 const TABLES_SHOWN: usize = 12;
 
@@ -101,6 +105,13 @@ fn parse(sql: &str, limits: &QueryLimits) -> Result<Statement, Failure> {
         let message = format!("the SQL has {operators} operators, joins and unions; the most is {OPERATORS_MAX}");
         return Err(bad_sql(message).detail("limit", "sql_operators"));
     }
+    let arithmetic = tokens.iter().filter(|token| computes(&token.token)).count();
+    if arithmetic > ARITHMETIC_MAX {
+        let message = format!(
+            "the SQL has {arithmetic} of the operators + - * / % ||; the most is {ARITHMETIC_MAX}; DuckDB takes more"
+        );
+        return Err(bad_sql(message).detail("limit", "sql_arithmetic"));
+    }
     let parsed = DFParserBuilder::new(literals::read(tokens)?).build().and_then(|mut parser| parser.parse_statements());
     let mut statements = parsed.map_err(|error| errors::failure(&error, limits))?;
     match (statements.pop_front(), statements.len()) {
@@ -108,6 +119,10 @@ fn parse(sql: &str, limits: &QueryLimits) -> Result<Statement, Failure> {
         (None, _) => Err(bad_sql("the SQL is empty: write one SELECT")),
         (Some(_), more) => Err(bad_sql(format!("the SQL has {} statements: write one SELECT", more + 1))),
     }
+}
+
+fn computes(token: &Token) -> bool {
+    matches!(token, Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat)
 }
 
 /// Whether a token makes the plan deeper. Items of a list do not.
