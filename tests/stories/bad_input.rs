@@ -186,7 +186,7 @@ fn a_last_line_cut_just_before_its_last_field() {
     let file = host.file("NQBXshvol20210128.txt", "DATE|SYMBOL|SHORT VOLUME|TOTAL VOLUME|MARKET\n20210128|AAA|1|25|");
     let report = fails(host.run(PIPELINE, &file, &[]), 3, "validation", "quality_blocked");
     assert_eq!(failed_checks(&report), ["last_line_complete"]);
-    let text = otc_weekly(&["OTC|A|A Co|X ATS|XXXX|5|12|2025-12-15"]);
+    let text = otc_weekly(&["OTC|A|A Co|ALPHA CROSSING ATS|ALFA|5|12|2025-12-15"]);
     let cut = text.trim_end().trim_end_matches("2025-12-15");
     let file = host.file("finra_otc_weekly_otc_20251215.csv", cut);
     let report = fails(host.run("finra.otc_weekly", &file, &[]), 3, "validation", "quality_blocked");
@@ -344,7 +344,8 @@ fn wrong_parameters_are_all_named_at_once() {
     for word in ["`fiel`", "`file`", "`trailer`"] {
         assert!(answer.stderr.contains(word), "{word} is not in {}", answer.stderr);
     }
-    let file = host.file("finra_otc_weekly_otc_20251215.csv", otc_weekly(&["OTC|A|A Co|X ATS|XXXX|1|1|2025-12-15"]));
+    let file = host
+        .file("finra_otc_weekly_otc_20251215.csv", otc_weekly(&["OTC|A|A Co|ALPHA CROSSING ATS|ALFA|1|1|2025-12-15"]));
     let saturday = host.run("finra.otc_weekly", &file, &["-p", "week_ending=2025-11-15"]);
     assert_eq!(saturday.code, 2, "{}", saturday.stderr);
     assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]), "no run is made");

@@ -96,6 +96,24 @@ fn a_file_replaces_the_months_it_has_and_no_others() {
 }
 
 #[test]
+fn a_cut_file_that_shrinks_a_published_month_is_a_warning_and_a_small_month_alone_is_none() {
+    let host = TestHost::new();
+    let deliver = |name: &str, rows: usize| {
+        let rows: String = (0..rows).map(|row| format!("T{row},2024-10-01,2024-09-30,1,2,1,100\n")).collect();
+        let file = host.file(name, format!("{RUSSELL}Z,2025-02-03,2024-12-31,1,2,1,100\n{rows}"));
+        let report = host.run(PIPELINE, &file, &[]).exits(0).json();
+        let results = report["quality"].as_array().unwrap().iter();
+        let found: Vec<Value> = results.filter(|result| result["check"] == "row_count_band").cloned().collect();
+        assert_eq!((found.len(), &found[0]["category"]), (1, &json!("COMPLETENESS")));
+        found[0].clone()
+    };
+    assert_eq!(deliver("whole.csv", 120)["status"], "PASS");
+    let cut = deliver("cut.csv", 4);
+    let expected = "the month 2024-10 of `cut.csv` (russell3000) has 4 rows, but the capture before has 120";
+    assert_eq!((&cut["status"], &cut["message"]), (&json!("WARN"), &json!(expected)));
+}
+
+#[test]
 fn the_real_russell_file_agrees_with_its_own_percent() {
     let Some(file) = real_file("earnings/Russell3000EarningsAnnouncements.csv") else { return };
     let host = TestHost::new();

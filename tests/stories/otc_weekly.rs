@@ -108,6 +108,25 @@ fn without_a_date_the_week_must_be_given_and_until_then_no_run_is_made() {
 }
 
 #[test]
+fn a_name_that_does_not_tell_one_possible_publication_ends_as_a_mistake_of_usage() {
+    let host = TestHost::new();
+    let file = host.file("otc_20251215_20251222.csv", otc_weekly(&ROWS));
+    let answer = host.run(PIPELINE, &file, &[]).exits(2);
+    assert_eq!(answer.error_code(), "bad_params");
+    assert!(answer.stderr.contains("holds several dates (2025-12-15, 2025-12-22)"), "{}", answer.stderr);
+    assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]), "no run is made");
+    let report = host.run(PIPELINE, &file, &["-p", "week_ending=2025-11-14"]).exits(0).json();
+    assert_eq!(partition_of(&report)["week_ending"], "2025-11-14");
+    // Only the plugin knows since when there are such files, and what day it is.
+    for (name, why) in [("otc_19000101.csv", "since 2014"), ("otc_99991231.csv", "today is 20")] {
+        let report = host.run(PIPELINE, &host.file(name, otc_weekly(&ROWS)), &[]).exits(2).json();
+        assert_eq!((&report["status"], &report["error"]["code"]), (&json!("failed"), &json!("bad_params")));
+        let message = report["error"]["message"].as_str().unwrap();
+        assert!(message.contains(why) && message.contains("-p week_ending="), "{message}");
+    }
+}
+
+#[test]
 fn a_tier_may_be_given_in_any_spelling() {
     let row = "NMS Tier 1|A|A Co|B ATS|BBBB|5|1|2024-01-02";
     for tier in ["NMS_TIER_1", "NMS Tier 1", "t1", "tier-1"] {
@@ -140,6 +159,26 @@ fn unknown_tiers_and_blank_symbols_are_rejects() {
     let rejects = host.ask(&["rejects"]).exits(0).json();
     assert_eq!((&rejects[0]["line"], &rejects[0]["code"]), (&json!(3), &json!("blank_key")));
     assert_eq!((&rejects[1]["line"], &rejects[1]["raw"]), (&json!(4), &json!(rows[2])));
+}
+
+#[test]
+fn keys_with_characters_that_nobody_sees_are_rejects_and_names_are_not() {
+    let host = TestHost::new();
+    let rows = [
+        "OTC|AAAA|Alpha\u{a0}Compañía|OTCN OTC LINK NQB IDQS|OTCN|300|3|2025-12-15",
+        "OTC|AA\u{a0}AA|Alpha, Inc.|OTCX OTC LINK ECN ATS|OTCX|100|1|2025-12-15",
+        "OTC|BBBB|Beta Corp|ARCA GLOBAL OTC|AR\u{200b}CA|300|2|2025-12-22",
+    ];
+    let file = host.file("finra_otc_weekly_otc_20251215.csv", otc_weekly(&rows));
+    let report = host.run(PIPELINE, &file, &[]).exits(0).json();
+    assert_eq!((&report["rows_in"], &report["rejected"]), (&json!(3), &json!(2)));
+    let names = host.query("SELECT symbol, issue_name FROM finra.otc_venue_volume");
+    assert_eq!(names, json!([{"symbol": "AAAA", "issue_name": "Alpha\u{a0}Compañía"}]));
+    let rejects = host.ask(&["rejects"]).exits(0).json();
+    for (reject, (line, shown)) in rejects.as_array().unwrap().iter().zip([(3, r"AA\u{a0}AA"), (4, r"AR\u{200b}CA")]) {
+        assert_eq!((&reject["line"], &reject["code"]), (&json!(line), &json!("bad_key")));
+        assert!(reject["message"].as_str().unwrap().contains(shown), "{reject}");
+    }
 }
 
 #[test]

@@ -99,6 +99,36 @@ fn every_answer_names_the_snapshot_it_read() {
 }
 
 #[test]
+fn what_would_silently_find_nothing_or_another_number_is_refused_with_what_to_write() {
+    let host = host();
+    for (sql, expected) in [
+        ("SELECT * FROM finra.regsho_daily WHERE trade_date = 20210128", "write '2021-01-28' or DATE '2021-01-28'"),
+        ("SELECT * FROM finra.regsho_daily WHERE trade_date IN (20210128)", "is a date and cannot be compared"),
+        ("SELECT * FROM finra.regsho_daily WHERE _captured_at > 1611792000", "write '2021-01-28T14:30:00Z'"),
+        ("SELECT 1_000 AS n", "`1_000` (line 1, column 8) is no number"),
+        ("SELECT 1e400 AS n", "`1e400` (line 1, column 8) is no float"),
+    ] {
+        let answer = host.ask(&["query", sql]).exits(2);
+        assert_eq!(answer.error_code(), "bad_sql", "{sql}");
+        assert!(answer.stderr.contains(expected), "{sql}: {}", answer.stderr);
+    }
+    assert_eq!(
+        host.query("SELECT count(*) AS n FROM finra.regsho_daily WHERE trade_date = '2021-01-28'"),
+        json!([{"n": 3}])
+    );
+    assert_eq!(host.query("SELECT 1e3"), json!([{"1e3": 1000.0}]));
+}
+
+#[test]
+fn csv_of_one_column_tells_null_from_an_empty_text() {
+    let host = host();
+    let sql =
+        "SELECT CASE symbol WHEN 'AAA' THEN '' WHEN 'BBB' THEN 'NULL' END AS s FROM finra.regsho_daily ORDER BY symbol";
+    let csv = host.show(&["query", sql, "-o", "csv"]).exits(0).stdout;
+    assert_eq!(csv.lines().skip(1).collect::<Vec<_>>(), ["s", "\"\"", "\"NULL\"", "NULL"]);
+}
+
+#[test]
 fn every_row_can_be_traced_to_its_run() {
     let host = host();
     let capture = host.ask(&["captures", "finra.regsho_daily"]).json()[0].clone();

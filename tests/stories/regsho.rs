@@ -103,6 +103,22 @@ fn each_facility_has_a_partition_of_its_own_and_never_touches_the_consolidated_o
 }
 
 #[test]
+fn a_facility_that_disagrees_with_the_name_of_the_file_is_a_recorded_warning() {
+    let host = TestHost::new();
+    let file = host.file("FNSQshvol20210128.txt", regsho("20210128", &["AAA|1|0|2|Q"]));
+    let status = |args: &[&str]| {
+        let report = host.run(PIPELINE, &file, args).exits(0).json();
+        let results = report["quality"].as_array().unwrap();
+        let found = results.iter().find(|result| result["check"] == "facility_matches").unwrap();
+        assert_eq!((&found["category"], &found["severity"]), (&json!("INTEGRITY"), &json!("warn")));
+        json!([report["captures"][0]["dataset"], found["status"]])
+    };
+    assert_eq!(status(&["-p", "facility=CNMS"]), json!(["finra.regsho_daily", "WARN"]));
+    assert_eq!(status(&["-p", "facility=FNSQ"]), json!(["finra.regsho_facility_daily", "PASS"]));
+    assert_eq!(status(&[]), json!(["finra.regsho_facility_daily", "PASS"]));
+}
+
+#[test]
 fn an_empty_day_of_one_facility_is_a_capture_of_zero_rows() {
     let host = TestHost::new();
     let file = host.file("FNRAshvol20210128.txt", regsho("20210128", &[]));

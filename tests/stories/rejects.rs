@@ -107,3 +107,32 @@ fn the_next_start_removes_files_of_rejects_that_no_row_names_and_no_other() {
     assert_eq!(files(&host), [kept]);
     assert_eq!(host.ask(&["rejects"]).exits(0).json().as_array().unwrap().len(), 2_000);
 }
+
+#[test]
+fn a_file_of_rejects_that_is_missing_or_damaged_hides_no_rejects_of_other_runs() {
+    let host = TestHost::new();
+    let id = |report: &Value| report["run_id"].as_str().unwrap().to_owned();
+    let few = id(&run(&host, &["AAA|1|0|2|Q", "BBB|x|0|2|Q"].map(str::to_owned)));
+    let [missing, whole, damaged] = [2_001, 2_002, 2_003].map(|lines| id(&run(&host, &bad_rows()[..lines])));
+    let file = |run: &str| host.data().join("rejects").join(format!("{run}.parquet"));
+    std::fs::remove_file(file(&missing)).unwrap();
+    std::fs::write(file(&damaged), "PAR1").unwrap();
+
+    let answer = host.ask(&["rejects"]).exits(0);
+    let listed = answer.json();
+    let of = |run: &str| listed.as_array().unwrap().iter().filter(|reject| reject["run_id"] == run).count();
+    assert_eq!([&few, &missing, &whole, &damaged].map(|run| of(run)), [1, 0, 2_001, 0]);
+    let warnings: Vec<&str> = answer.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(warnings.len(), 2, "{}", answer.stderr);
+    for (warning, run) in warnings.iter().zip([&damaged, &missing]) {
+        assert!(warning.contains(&format!("rejects/{run}.parquet")), "{warning}");
+        assert!(warning.contains("restore it from a backup, or run the input again"), "{warning}");
+    }
+    let table = host.show(&["rejects", "--limit", "5000"]).exits(0).stdout;
+    assert!(table.contains(&format!("in `rejects/{missing}.parquet`, which cannot be read")), "{table}");
+    assert_eq!(host.show(&["rejects", "-o", "csv"]).exits(0).stdout.lines().count(), 2_003);
+
+    assert_eq!(host.ask(&["rejects", "--run", &missing]).exits(1).error_code(), "not_found");
+    assert_eq!(host.ask(&["rejects", "--run", &damaged]).exits(1).error_code(), "corrupt");
+    host.ask(&["rejects", "--run", &whole]).exits(0);
+}

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use model::capture::{StagedCapture, StagedFile};
 use model::ports::{InputBytes, KeptInput, Lake, WorkOrder, Workbench};
 use model::{Digest, Failure, RunId};
 
@@ -115,6 +116,13 @@ impl Lake for LocalLake {
         let (captures, rejects) = (Arc::clone(&self.captures), Arc::clone(&self.rejects));
         let opened = LocalWorkbench::open(order, captures, self.inputs.clone(), rejects, self.spill.clone());
         Ok(Box::new(opened?))
+    }
+
+    fn discard(&self, captures: &[StagedCapture]) {
+        for StagedCapture { dataset, file, .. } in captures {
+            let Some(StagedFile { path, .. }) = file else { continue };
+            self.captures.remove(&[dataset.domain().to_owned(), dataset.dataset().to_owned()], path);
+        }
     }
 }
 

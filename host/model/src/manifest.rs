@@ -146,8 +146,8 @@ pub struct ParamSpec {
     pub param_type: ParamType,
     #[serde(default)]
     pub required: bool,
-    /// A parameter of type `file`: this one is required where the name of that file holds no date, `YYYYMMDD` or
-    /// `YYYY-MM-DD`.
+    /// A parameter of type `file`: this one is required where the name of that file does not hold one date,
+    /// `YYYYMMDD` or `YYYY-MM-DD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_unless_dated: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

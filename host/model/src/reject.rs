@@ -10,7 +10,7 @@ pub const LEDGER_ROWS_MAX: usize = 1_000;
 /// Why a line is not in the output. Nothing is dropped without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
-    /// `bad_field`, `blank_key`, `field_count`, `bad_document`, `duplicate_key`, `not_published`, or a plugin's own.
+    /// `bad_field`, `blank_key`, `bad_key`, `field_count`, `bad_document`, `duplicate_key`, `not_published`, or a plugin's own.
     pub code: String,
     pub message: String,
     /// 1 is the first line of the file, header included.

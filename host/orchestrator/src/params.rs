@@ -123,14 +123,15 @@ fn value(spec: &ParamSpec, given: Option<&ParamValue>, file: Option<&GivenFile>)
     }
 }
 
-/// What is wrong with leaving the parameter out, if the name of the file that could do without it says no date.
+/// What is wrong with leaving the parameter out, if the name of the file that could do without it does not say one date.
 fn undated(spec: &ParamSpec, files: &BTreeMap<String, GivenFile>) -> Option<String> {
     let file_name = &files.get(spec.required_unless_dated.as_ref()?)?.file_name;
-    let without = model::date::in_file_name(file_name).is_none();
-    without.then(|| {
-        let (name, wanted) = (&spec.name, describe(spec));
-        format!("`{name}` is missing, and the name `{file_name}` holds no date (YYYYMMDD or YYYY-MM-DD): {wanted}")
-    })
+    let why = match model::date::all_in_file_name(file_name)[..] {
+        [] => "holds no date (YYYYMMDD or YYYY-MM-DD)".to_owned(),
+        [_] => return None,
+        [last, other, ..] => format!("holds several dates ({other}, {last})"),
+    };
+    Some(format!("`{}` is missing, and the name `{file_name}` {why}: {}", spec.name, describe(spec)))
 }
 
 fn from_text(spec: &ParamSpec, text: &str) -> Result<Value, String> {
@@ -405,6 +406,10 @@ mod tests {
         let expected = "`week_ending` is missing, and the name `week.csv` holds no date (YYYYMMDD or YYYY-MM-DD): \
                         week_ending, The Friday of the week";
         assert!(failure.message.contains(expected), "{}", failure.message);
+        let several = file("week_20251215_20251222.csv");
+        let failure = validate("p", &specs, &none, &several).unwrap_err();
+        assert!(failure.message.contains("holds several dates (2025-12-15, 2025-12-22)"), "{}", failure.message);
+        assert!(validate("p", &specs, &text(&[("week_ending", "2025-11-14")]), &several).is_ok());
         let failure = validate("p", &specs, &none, &BTreeMap::new()).unwrap_err();
         assert!(!failure.message.contains("week_ending"), "without a file its name is not the question");
     }

@@ -9,7 +9,7 @@ pub mod surprise;
 mod tables;
 mod vendor;
 
-pub use checks::{NotEmpty, VendorSurprise};
+pub use checks::{NotEmpty, RowCountBand, VendorSurprise};
 pub use pipeline::SurprisesPipeline;
 pub use tables::{Russell3000, Surprises, Zacks};
 
@@ -21,7 +21,7 @@ spine_sdk::plugin! {
     formats: [Russell3000, Zacks],
     pipelines: [SurprisesPipeline],
     sources: [],
-    checks: [NotEmpty, VendorSurprise],
+    checks: [NotEmpty, RowCountBand, VendorSurprise],
     tasks: [],
 }
 

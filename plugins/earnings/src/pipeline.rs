@@ -3,6 +3,8 @@
 //! A file replaces whole months of its own format, so two vendors never erase each other.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
 
 use spine_sdk::prelude::*;
 
@@ -24,7 +26,31 @@ params! {
     }
 }
 
-/// How the vendor's percentages compared to ours; left for the check of the same attempt.
+/// What the work saw of its file; left for the checks of the same attempt.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Judged {
+    pub(crate) file: String,
+    pub(crate) source_format: &'static str,
+    pub(crate) compared: Compared,
+    /// Rows written of each month.
+    pub(crate) months: BTreeMap<Month, u64>,
+}
+
+/// A month of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Month {
+    year: i32,
+    month: u32,
+}
+
+/// `YYYY-MM`.
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+/// How the vendor's percentages compared to ours.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Compared {
     pub(crate) rows: u64,
@@ -34,12 +60,16 @@ pub(crate) struct Compared {
 }
 
 thread_local! {
-    static COMPARED: RefCell<Option<Compared>> = const { RefCell::new(None) };
+    static JUDGED: RefCell<Option<Judged>> = const { RefCell::new(None) };
 }
 
-/// What this attempt compared; none if it ran no pipeline.
-pub(crate) fn compared() -> Option<Compared> {
-    COMPARED.with_borrow(Clone::clone)
+/// What this attempt saw, or the error `no_evidence` if it ran no pipeline.
+pub(crate) fn judged() -> Result<Judged, Error> {
+    JUDGED.with_borrow(Clone::clone).ok_or_else(|| {
+        let message = "this check judges what its own attempt has read, but this instance has run no pipeline: run it \
+                       after the pipeline, in the same instance";
+        Error::internal("no_evidence", message)
+    })
 }
 
 /// Lands one file of announcements.
@@ -57,19 +87,19 @@ impl Pipeline for SurprisesPipeline {
     }
 
     fn run(&self, params: SurprisesParams, host: &Host) -> Result<Summary, Error> {
-        COMPARED.set(None);
+        JUDGED.set(None);
         let mut reader = host.read(&params.file)?;
         let zacks = reader.info().format() == Some(Zacks::NAME);
         let source_format = if zacks { Zacks::NAME } else { Russell3000::NAME };
         let mut output = host.output::<Surprises>()?;
-        let mut compared = Compared::default();
+        let mut judged = Judged { file: params.file.name().to_owned(), source_format, ..Judged::default() };
         let mut written = 0;
         while let Some(batch) = reader.next()? {
             let rows: Announcements = batch.read()?;
             let report_time = if zacks { batch.column("report_time")? } else { Column::repeat(None, batch.rows()) };
             let period_ending =
                 if zacks { Column::repeat(None, batch.rows()) } else { batch.column("period_ending")? };
-            let part = judge(&rows, source_format, report_time, period_ending, &mut compared);
+            let part = judge(&rows, report_time, period_ending, &mut judged);
             host.reject_all(part.rejects)?;
             written = output.write_lines(part.rows, part.lines)?;
             host.progress(written, None);
@@ -82,7 +112,7 @@ impl Pipeline for SurprisesPipeline {
             );
             return Err(Error::blocked(NotEmpty::NAME, Surprises::NAME, message));
         }
-        COMPARED.set(Some(compared));
+        JUDGED.set(Some(judged));
         host.stage("judged", written)?;
         Ok(Summary::new().with("format", source_format).with("rows", written))
     }
@@ -109,18 +139,22 @@ struct Part {
 
 fn judge(
     rows: &Announcements,
-    source_format: &str,
     report_time: Column<Option<Utf8>>,
     period_ending: Column<Option<Date>>,
-    compared: &mut Compared,
+    judged: &mut Judged,
 ) -> Part {
     let mut table = Surprises::default();
     let mut rejects = Vec::new();
     let mut kept: Vec<u32> = Vec::with_capacity(rows.line.len());
+    let unprintable = rows.ticker.unprintable();
     for row in 0..rows.line.len() {
         let (estimate, reported) = (rows.estimate.get(row), rows.reported.get(row));
         let surprise = Surprise::of(estimate, reported);
         let line = rows.line.get(row);
+        if unprintable.binary_search(&row).is_ok() {
+            rejects.push(Reject::bad_key(line, "ticker", rows.ticker.get(row)));
+            continue;
+        }
         if surprise.amount.is_some_and(|amount| amount.abs() >= AMOUNT_LIMIT) {
             rejects.push(Reject::line(line, "bad_field", "the surprise has more digits than its column holds"));
             continue;
@@ -128,7 +162,7 @@ fn judge(
         if let (Some(vendor), Some(ours), Some(estimate), Some(reported)) =
             (rows.vendor_percent.get(row), surprise.percent, estimate, reported)
         {
-            compared.add(line, vendor::agrees(vendor, ours, estimate, reported) == Some(true));
+            judged.compared.add(line, vendor::agrees(vendor, ours, estimate, reported) == Some(true));
         }
         // A batch holds at most 65,536 rows.
         kept.extend(u32::try_from(row));
@@ -138,9 +172,11 @@ fn judge(
         table.magnitude.push(surprise.magnitude.map(Magnitude::name));
         table.unstable_pct.push(surprise.unstable);
         let day = spine_sdk::date::from_days(rows.report_date.get(row));
-        table.report_month.push(&format!("{:04}-{:02}", day.year(), day.month()));
+        let month = Month { year: day.year(), month: day.month() };
+        table.report_month.push(&month.to_string());
+        *judged.months.entry(month).or_default() += 1;
     }
-    table.source_format = Column::repeat(source_format, kept.len());
+    table.source_format = Column::repeat(judged.source_format, kept.len());
     table.ticker = rows.ticker.take(&kept);
     table.report_date = rows.report_date.take(&kept);
     table.estimate = rows.estimate.take(&kept);

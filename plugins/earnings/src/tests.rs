@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use spine_sdk::prelude::*;
 use spine_sdk::testing::MemoryHost;
 
-use crate::{Russell3000, Surprises, SurprisesPipeline, VendorSurprise, Zacks};
+use crate::{RowCountBand, Russell3000, Surprises, SurprisesPipeline, VendorSurprise, Zacks};
 
 const RUSSELL: &str = "ticker,date,period_ending,estimate,reported,surprise,surprise%\n";
 const ZACKS: &str = "\"Symbol\",\"Company\",\"Market Cap(M)\",\"Time\",\"Estimate\",\"Reported\",\"Surprise\",\"%Surp\",\
@@ -90,6 +90,45 @@ fn a_surprise_that_no_column_holds_is_a_reject() {
 }
 
 #[test]
+fn a_ticker_that_cannot_be_read_is_a_reject() {
+    let host = russell("A\u{a0},2024-10-01,,1,1,,\nB,2024-10-01,,1,1,,\n\u{410}B,2024-10-01,,1,1,,\n");
+    host.run(&SurprisesPipeline).unwrap();
+    assert_eq!(host.written::<Surprises>().ticker.iter().collect::<Vec<_>>(), ["B"]);
+    let rejects = host.rejects();
+    let seen: Vec<_> = rejects.iter().map(|reject| (reject.line, reject.code.as_str())).collect();
+    assert_eq!(seen, [(Some(2), "bad_key"), (Some(4), "bad_key")]);
+}
+
+#[test]
+fn a_month_with_far_fewer_or_more_rows_than_the_capture_it_replaces_is_a_warning() {
+    let rows =
+        |month: &str, rows: usize| (0..rows).map(|row| format!("T{row},{month}-01,,1,1,,\n")).collect::<String>();
+    let first = russell(&format!("{}{}", rows("2024-10", 200), rows("2025-02", 2)));
+    first.run(&SurprisesPipeline).unwrap();
+    assert_eq!(first.check(&RowCountBand, Surprises::NAME).unwrap(), [], "there was nothing before");
+    let published = first.written::<Surprises>();
+    let warns = |text: &str| {
+        let host = russell(text).published(published.clone());
+        host.run(&SurprisesPipeline).unwrap();
+        let findings = host.check(&RowCountBand, Surprises::NAME).unwrap();
+        findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warns(&rows("2024-10", 4)),
+        ["the month 2024-10 of `r.csv` (russell3000) has 4 rows, but the capture before has 200"]
+    );
+    assert_eq!(warns(&rows("2024-10", 221)).len(), 1, "a month may grow too far as well");
+    for fine in [rows("2024-10", 180), rows("2024-10", 220), rows("2025-02", 12), rows("2025-02", 1)] {
+        assert_eq!(warns(&fine), [""; 0]);
+    }
+    assert_eq!(warns(&rows("2024-11", 4)), [""; 0], "a month of its own is not held against its neighbours");
+    let other =
+        zacks("\"A\",\"A\",\"1\",\"amc\",\"1\",\"1\",\"0\",\"0%\",\"\",\"\", 01/10/2024\n").published(published);
+    other.run(&SurprisesPipeline).unwrap();
+    assert_eq!(other.check(&RowCountBand, Surprises::NAME).unwrap(), [], "nor against another vendor");
+}
+
+#[test]
 fn the_host_checks_header_keys_and_the_last_line() {
     let manifest: Json = crate::manifest().parse().unwrap();
     let checks = manifest["datasets"][0]["checks"].as_array().unwrap();
@@ -130,6 +169,10 @@ fn the_real_russell_file_agrees_with_its_own_percentages() {
         [("2024-09", 5), ("2024-10", 1_162), ("2024-11", 1_222), ("2024-12", 124), ("2025-01", 36), ("2025-02", 2)];
     assert_eq!(rows_by_month(&rows), months(expected));
     assert_eq!(host.check(&VendorSurprise, Surprises::NAME).unwrap(), []);
+    assert_eq!(host.check(&RowCountBand, Surprises::NAME).unwrap(), []);
+    let again = MemoryHost::new().file_text::<Russell3000>("file", "r.csv", &text).published(rows);
+    again.run(&SurprisesPipeline).unwrap();
+    assert_eq!(again.check(&RowCountBand, Surprises::NAME).unwrap(), [], "the same months again");
 }
 
 #[test]

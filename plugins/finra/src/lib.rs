@@ -33,6 +33,7 @@ spine_sdk::plugin! {
         regsho::ShortLeTotal,
         regsho::ExemptLeShort,
         row_count::RowCountBand,
+        regsho::FacilityMatches,
         regsho::FacilityAssumed,
         otc::TierMatches,
         otc::TotalsReconcile,

@@ -8,11 +8,13 @@ mod checks;
 mod drop;
 mod facility;
 mod land;
+mod markets;
+mod part;
 mod pipeline;
 mod tables;
 
 pub(crate) use checks::deliveries;
-pub use checks::{DateMatchesFile, ExemptLeShort, FacilityAssumed, SessionDate, ShortLeTotal};
+pub use checks::{DateMatchesFile, ExemptLeShort, FacilityAssumed, FacilityMatches, SessionDate, ShortLeTotal};
 pub use drop::Drop;
 pub use facility::Facility;
 pub(crate) use land::empty_files;

@@ -4,7 +4,7 @@ mod file_name;
 
 use std::fmt;
 
-pub use file_name::in_file_name;
+pub use file_name::{all_in_file_name, in_file_name};
 
 pub use chrono::{Datelike, NaiveDate, Weekday};
 

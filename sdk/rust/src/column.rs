@@ -156,6 +156,32 @@ impl<T: Required> Column<Option<T>> {
     }
 }
 
+impl Column<Utf8> {
+    /// The rows whose text holds anything but printable ASCII: a control character, a space of no width, a letter that
+    /// only looks like a Latin one. Where texts identify something, two that look alike must be alike
+    /// ([`Reject::bad_key`](crate::host::Reject::bad_key)).
+    ///
+    /// Costs one walk over the bytes where there is no such row.
+    ///
+    /// ```
+    /// use spine_sdk::prelude::*;
+    ///
+    /// let symbols: Column<Utf8> = ["BRK.B", "GM\u{a0}E", "AB C"].into_iter().collect();
+    /// assert_eq!(symbols.unprintable(), [1]);
+    /// ```
+    pub fn unprintable(&self) -> Vec<usize> {
+        if is_printable(self.storage.text()) {
+            return Vec::new();
+        }
+        self.iter().enumerate().filter(|(_, text)| !is_printable(text)).map(|(row, _)| row).collect()
+    }
+}
+
+/// Without a way out in the middle, which would keep the compiler from looking at many bytes at once.
+fn is_printable(text: &str) -> bool {
+    text.bytes().fold(true, |printable, byte| printable & matches!(byte, b' '..=b'~'))
+}
+
 impl Column<Date> {
     pub fn dates(&self) -> impl ExactSizeIterator<Item = NaiveDate> + '_ {
         self.iter().map(date::from_days)
@@ -234,6 +260,15 @@ mod tests {
         assert_eq!(flags.slice(18, 9).len(), 2);
         assert_eq!(flags.slice(99, 1).len(), 0);
         assert!(flags.filter(|row| row % 3 == 0).iter().all(|flag| flag.is_none()));
+    }
+
+    #[test]
+    fn only_printable_ascii_is_what_it_looks_like() {
+        let texts: Column<Utf8> =
+            ["A", "", "!~ ", "A\tB", "\u{7f}", "GM\u{200b}E", "\u{410}", "Z"].into_iter().collect();
+        assert_eq!(texts.unprintable(), [3, 4, 5, 6]);
+        assert_eq!(texts.slice(0, 3).unprintable(), [0; 0]);
+        assert_eq!(Column::<Utf8>::new().unprintable(), [0; 0]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub use crate::manifest::{Category, CheckSpec, Folder, ParamType, PipelineSpec, 
 pub use crate::params::{File, NoParams, ParamValue, Params};
 pub use crate::table::{Batch, Blob, Field, Reader, ReaderInfo, Writer};
 pub use crate::work::{
-    Check, Cursor, Discovery, Finding, Page, PageStatus, Partition, Pipeline, Source, Status, Summary, Task,
+    Check, Cursor, Delivery, Discovery, Finding, Page, PageStatus, Partition, Pipeline, Source, Status, Summary, Task,
 };
 pub use crate::{columns, dataset, file_format, params};
 pub use serde_json::{Value as Json, json};

@@ -9,14 +9,15 @@ use storage::RejectingRun;
 
 use super::{known_run, ledger};
 use crate::args::Global;
-use crate::output::{Format, Listing, Output, Rows, grouped, number, text};
+use crate::output::{Format, Listing, Output, Rows, grouped, note, number, text};
 
 /// Rows of a table where the caller gives no limit: JSON and CSV list them all.
 const TABLE_ROWS: u64 = 1_000;
 
 /// List rejected input lines with the reason and the raw text
 ///
-/// Newest run first, each run's in order of line.
+/// Newest run first, each run's in order of line. A run whose file of rejects is missing or damaged is named in a warning
+/// on standard error, and those of all others are listed; with --run for that very run the command fails.
 #[derive(Debug, Args)]
 pub(crate) struct RejectsCommand {
     /// Only those of this run
@@ -51,16 +52,14 @@ impl RejectsCommand {
         for RejectingRun { run_id, file } in ledger.rejecting_runs(self.run).await? {
             match file {
                 None => shown.add(run_id, &ledger.rejects(run_id).await?)?,
-                Some(file) => {
-                    let batches = RejectReader::open(&global.data, &file.path)?;
-                    shown.summaries.push(summary(run_id, &file));
-                    for batch in batches {
-                        shown.add(run_id, &batch?)?;
-                        if shown.is_full {
-                            break;
-                        }
+                Some(file) => match shown.add_file(global, run_id, &file) {
+                    Ok(()) => {}
+                    Err(Unlisted::File(failure)) if self.run.is_none() => {
+                        shown.summaries.push(format!("{}, which cannot be read", summary(run_id, &file)));
+                        note(&warning(run_id, &failure));
                     }
-                }
+                    Err(Unlisted::File(failure) | Unlisted::Answer(failure)) => return Err(failure),
+                },
             }
             if shown.is_full {
                 break;
@@ -80,7 +79,27 @@ struct Shown {
     summaries: Vec<String>,
 }
 
+/// Why the rejects of a file are not in the answer.
+enum Unlisted {
+    /// The file cannot be read.
+    File(Failure),
+    /// Nothing can be written any more.
+    Answer(Failure),
+}
+
 impl Shown {
+    /// Adds what a file holds: up to the place where it is damaged, if it is.
+    fn add_file(&mut self, global: &Global, run_id: RunId, file: &RejectFile) -> Result<(), Unlisted> {
+        for batch in RejectReader::open(&global.data, &file.path).map_err(Unlisted::File)? {
+            self.add(run_id, &batch.map_err(Unlisted::File)?).map_err(Unlisted::Answer)?;
+            if self.is_full {
+                break;
+            }
+        }
+        self.summaries.push(summary(run_id, file));
+        Ok(())
+    }
+
     fn add(&mut self, run_id: RunId, rejects: &[Reject]) -> Result<(), Failure> {
         for reject in rejects {
             if self.left == 0 || self.listing.is_closed() {
@@ -113,4 +132,8 @@ impl Shown {
 fn summary(run_id: RunId, file: &RejectFile) -> String {
     let codes: Vec<String> = file.codes.iter().map(|(code, lines)| format!("{} {code}", grouped(*lines))).collect();
     format!("{run_id}: {} in `rejects/{}`", codes.join(", "), file.path)
+}
+
+fn warning(run_id: RunId, failure: &Failure) -> String {
+    format!("warning: rejects of run `{run_id}` are not listed, those of other runs are: {}", failure.message)
 }

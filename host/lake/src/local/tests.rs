@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use model::manifest::{ColumnSpec, DatasetSpec};
 use model::ports::PreparedData as _;
-use model::{CaptureId, Timestamp};
+use model::{CaptureId, Partition, Timestamp};
 
 use super::*;
 use crate::capture::PreparedCapture;
@@ -19,6 +19,11 @@ fn write(path: &Path, text: &str) {
 
 /// Writes a capture as a run does, and returns its path below `captures/`.
 fn delivered(lake: &LocalLake, run: RunId, number: u8) -> String {
+    format!("finra/days/{}", staged(lake, run, number).file.unwrap().path)
+}
+
+/// Writes a capture as a run does.
+fn staged(lake: &LocalLake, run: RunId, number: u8) -> StagedCapture {
     let spec = DatasetSpec {
         name: "finra.days".parse().unwrap(),
         description: String::new(),
@@ -33,17 +38,19 @@ fn delivered(lake: &LocalLake, run: RunId, number: u8) -> String {
         partition_by: vec!["day".to_owned()],
         checks: Vec::new(),
     };
+    let (dataset, partition): (_, Partition) = (spec.name.clone(), [("day", "1")].into_iter().collect());
     let rows: ArrayRef = Arc::new(StringArray::from(vec!["1"]));
     let batches = vec![RecordBatch::try_new(dataset_schema(&spec), vec![rows]).unwrap()];
     let capture = PreparedCapture {
         spec: Arc::new(spec),
-        partition: [("day", "1")].into_iter().collect(),
+        partition: partition.clone(),
         rows: crate::staged::StagedRows::Memory(batches),
         store: Arc::clone(&lake.captures),
         inputs: Arc::new(Keeping::new(lake.inputs.clone(), Vec::new())),
     };
-    let id = CaptureId::new(Timestamp::from_micros(1_700_000_000_000_000), [number; 10]);
-    format!("finra/days/{}", Box::new(capture).write(id, run).unwrap().unwrap().path)
+    let capture_id = CaptureId::new(Timestamp::from_micros(1_700_000_000_000_000), [number; 10]);
+    let file = Box::new(capture).write(capture_id, run).unwrap();
+    StagedCapture { capture_id, dataset, partition, rows: 1, content_hash: Digest::new([0; 32]), file }
 }
 
 /// A run that was made so many seconds after others.
@@ -168,4 +175,19 @@ fn a_data_folder_that_is_a_file_is_a_storage_failure_with_its_path() {
     let failure = LocalLake::open(&path).unwrap_err();
     assert_eq!(failure.kind, model::FailureKind::Storage);
     assert!(failure.message.contains(&path.display().to_string()), "{}", failure.message);
+}
+
+#[test]
+fn what_is_discarded_is_gone_and_its_neighbours_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = LocalLake::open(folder.path()).unwrap();
+    let [kept, one, two] = [1, 2, 3].map(|number| staged(&lake, run(1), number));
+    let empty = StagedCapture { file: None, ..kept.clone() };
+    let discarded = [one, empty, two];
+    lake.discard(&discarded);
+    let files: Vec<_> = std::fs::read_dir(folder.path().join("captures/finra/days/day=1")).unwrap().collect();
+    assert_eq!(files.len(), 1);
+    assert!(folder.path().join("captures/finra/days").join(kept.file.unwrap().path).exists());
+    // What is gone already is no reason to fail.
+    lake.discard(&discarded);
 }

@@ -12,6 +12,9 @@ use model::{Failure, FailureKind};
 
 use super::value;
 
+/// Null in CSV of one column.
+const LONE_NULL: &str = "NULL";
+
 /// What a query gave, and the snapshot it read.
 #[derive(Debug)]
 pub struct QueryAnswer {
@@ -92,34 +95,28 @@ impl QueryAnswer {
 
     /// Writes a header line and one line a row, as RFC 4180 says but with `\n`.
     ///
-    /// Null is an empty field and an empty text is `""`, so that they can be told apart; NaN is `NaN`.
+    /// Null is an empty field, or the word `NULL` where there is one column only; an empty text is `""`, and in one
+    /// column a text `NULL` is `"NULL"`. So null and text can be told apart, and no line is empty. NaN is `NaN`.
     ///
     /// # Errors
     ///
     /// Only those of `out`.
     pub fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+        // A lone null would be an empty line, which readers skip.
+        let null = if self.columns.len() == 1 { LONE_NULL } else { "" };
         let mut line = String::new();
-        let mut end_line = |line: &mut String| {
-            // A lone null would be an empty line, which readers skip.
-            let text = if line.is_empty() {
-                "\"\"\n"
-            } else {
-                line.push('\n');
-                line.as_str()
-            };
-            let written = out.write_all(text.as_bytes());
-            line.clear();
-            written
-        };
         for (at, (name, _)) in self.columns.iter().enumerate() {
-            push_field(&mut line, at, Some(name));
+            push_text(&mut line, at, name, null);
         }
-        end_line(&mut line)?;
+        end_line(&mut line, out)?;
         for (batch, row) in self.each_row() {
             for at in 0..self.columns.len() {
-                push_field(&mut line, at, value::text(batch.column(at), row)?.as_deref());
+                match value::text(batch.column(at), row)? {
+                    Some(text) => push_text(&mut line, at, &text, null),
+                    None => push_field(&mut line, at, null),
+                }
             }
-            end_line(&mut line)?;
+            end_line(&mut line, out)?;
         }
         Ok(())
     }
@@ -174,17 +171,25 @@ fn renamed(batch: &RecordBatch, schema: &Arc<Schema>) -> Result<RecordBatch, arr
     RecordBatch::try_new_with_options(Arc::clone(schema), columns.collect::<Result<_, _>>()?, &options)
 }
 
-fn push_field(line: &mut String, at: usize, field: Option<&str>) {
+/// Adds a text that is a value, in quotes where it would be read as something else: as two fields, or as a null.
+fn push_text(line: &mut String, at: usize, text: &str, null: &str) {
+    if text.is_empty() || text == null || text.contains([',', '"', '\n', '\r']) {
+        push_field(line, at, &format!("\"{}\"", text.replace('"', "\"\"")));
+    } else {
+        push_field(line, at, text);
+    }
+}
+
+fn push_field(line: &mut String, at: usize, field: &str) {
     if at > 0 {
         line.push(',');
     }
-    match field {
-        None => {}
-        Some(field) if field.is_empty() || field.contains([',', '"', '\n', '\r']) => {
-            line.push('"');
-            line.push_str(&field.replace('"', "\"\""));
-            line.push('"');
-        }
-        Some(field) => line.push_str(field),
-    }
+    line.push_str(field);
+}
+
+fn end_line(line: &mut String, out: &mut dyn Write) -> io::Result<()> {
+    line.push('\n');
+    out.write_all(line.as_bytes())?;
+    line.clear();
+    Ok(())
 }

@@ -20,13 +20,13 @@ use arrow::datatypes::{
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr::{Cast, InSubquery, ScalarFunction};
+use datafusion::logical_expr::expr::{Cast, InSubquery};
 use datafusion::logical_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, Union, cast, lit};
 use datafusion::optimizer::AnalyzerRule;
 
-use super::checked;
+use super::{checked, literals};
 
 /// Digits of a 64-bit integer.
 const INTEGER_DIGITS: u8 = 20;
@@ -73,7 +73,7 @@ fn of_expr(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
                     to_type(side, data_type, &DataType::Int64);
                     std::mem::take(&mut **side)
                 });
-                return Ok(Expr::ScalarFunction(ScalarFunction::new_udf(checked::function(op), sides.into())));
+                return Ok(checked::call(op, sides));
             } else if compares(op) {
                 meet(&mut [left, right], schema, common);
             } else {
@@ -107,6 +107,9 @@ fn of_expr(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
             }
         }
         Expr::ScalarFunction(function) => {
+            if let Some(float) = literals::float(&function.func, &function.args) {
+                return Ok(lit(float));
+            }
             meet(&mut function.args.iter_mut().collect::<Vec<_>>(), schema, float_if_mixed);
         }
         Expr::WindowFunction(function) => {
@@ -132,14 +135,15 @@ fn of_expr(mut expr: Expr, schema: &DFSchema) -> Result<Expr> {
     Ok(expr)
 }
 
-fn compares(op: Operator) -> bool {
+pub(super) fn compares(op: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
     [Eq, NotEq, Lt, LtEq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom].contains(&op)
 }
 
 /// The types of all, or none if the engine has an error to report about one.
 fn types(all: &[&mut Expr], schema: &DFSchema) -> Option<Vec<DataType>> {
-    all.iter().map(|expr| expr.get_type(schema).ok()).collect()
+    let of = |expr: &Expr| if checked::is_call(expr) { Some(DataType::Int64) } else { expr.get_type(schema).ok() };
+    all.iter().map(|expr| of(expr)).collect()
 }
 
 /// Gives numbers that meet the type that `choose` says, if it says one.

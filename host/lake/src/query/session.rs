@@ -19,11 +19,11 @@ use model::Failure;
 
 use super::QueryLimits;
 use super::catalog::{CATALOG, ViewCatalog};
-use super::errors;
 use super::numbers::ExactNumbers;
 use super::store::{CAPTURES_URL, CaptureStore};
 use super::sums;
 use super::table::capture_path;
+use super::{errors, literals};
 
 /// Functions that make as many bytes as a number says, in one call that no memory limit sees.
 const LEFT_OUT: [&str; 7] = ["repeat", "lpad", "rpad", "array_repeat", "array_resize", "range", "generate_series"];
@@ -107,7 +107,7 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 
 fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let functions = SessionStateDefaults::default_scalar_functions().into_iter();
-    functions.filter(|function| !LEFT_OUT.contains(&function.name())).collect()
+    functions.filter(|function| !LEFT_OUT.contains(&function.name())).chain([literals::function()]).collect()
 }
 
 fn runtime(captures_dir: &Path, catalog: &ViewCatalog, limits: &QueryLimits) -> Result<Arc<RuntimeEnv>, Failure> {

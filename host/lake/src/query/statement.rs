@@ -8,13 +8,13 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use model::{Failure, FailureKind};
 
 use super::QueryLimits;
 use super::catalog::{CATALOG, ViewCatalog};
-use super::errors;
 use super::names::Apart;
+use super::{dates, errors, literals};
 
 /// Most bytes of SQL. Whoever needs a longer list of values joins a table.
 ///
@@ -22,8 +22,12 @@ use super::names::Apart;
 pub(super) const SQL_BYTES_MAX: usize = 64 * 1024;
 
 /// Most operators, joins and unions. The time of planning grows with the square of their number, and a plan in the
-/// making cannot be stopped; this many take about a second.
+/// making cannot be stopped; this many take some seconds.
 pub(super) const OPERATORS_MAX: usize = 1_000;
+
+/// Most of them that compute: `+`, `-`, `*`, `/`, `%`, `||`. A sum of columns makes the deepest expressions, and the
+/// engine looks at all below each term several times; this many take some seconds.
+pub(super) const ARITHMETIC_MAX: usize = 400;
 
 /// How many tables an error lists.
 const TABLES_SHOWN: usize = 12;
@@ -64,6 +68,7 @@ pub(super) async fn plan(
         .with_allow_statements(false)
         .verify_plan(&planned.plan)
         .map_err(|error| bad_sql(format!("the SQL is refused, queries only read: {}", error.message())))?;
+    dates::check(&planned.plan)?;
     Ok(planned)
 }
 
@@ -100,8 +105,14 @@ fn parse(sql: &str, limits: &QueryLimits) -> Result<Statement, Failure> {
         let message = format!("the SQL has {operators} operators, joins and unions; the most is {OPERATORS_MAX}");
         return Err(bad_sql(message).detail("limit", "sql_operators"));
     }
-    let tokens = tokens.into_iter().flat_map(exponents_are_floats).collect::<Vec<_>>();
-    let parsed = DFParserBuilder::new(tokens).build().and_then(|mut parser| parser.parse_statements());
+    let arithmetic = tokens.iter().filter(|token| computes(&token.token)).count();
+    if arithmetic > ARITHMETIC_MAX {
+        let message = format!(
+            "the SQL has {arithmetic} of the operators + - * / % ||; the most is {ARITHMETIC_MAX}; DuckDB takes more"
+        );
+        return Err(bad_sql(message).detail("limit", "sql_arithmetic"));
+    }
+    let parsed = DFParserBuilder::new(literals::read(tokens)?).build().and_then(|mut parser| parser.parse_statements());
     let mut statements = parsed.map_err(|error| errors::failure(&error, limits))?;
     match (statements.pop_front(), statements.len()) {
         (Some(statement), 0) => Ok(statement),
@@ -110,21 +121,8 @@ fn parse(sql: &str, limits: &QueryLimits) -> Result<Statement, Failure> {
     }
 }
 
-/// Makes `CAST('1e300' AS DOUBLE)` of `1e300`: numbers with an exponent are floats, and only those without are decimals.
-fn exponents_are_floats(token: TokenWithSpan) -> Vec<TokenWithSpan> {
-    let digits = match &token.token {
-        Token::Number(digits, _) if digits.contains(['e', 'E']) => digits.clone(),
-        _ => return vec![token],
-    };
-    let float = [
-        Token::make_keyword("CAST"),
-        Token::LParen,
-        Token::SingleQuotedString(digits),
-        Token::make_keyword("AS"),
-        Token::make_keyword("DOUBLE"),
-        Token::RParen,
-    ];
-    float.into_iter().map(|part| TokenWithSpan::new(part, token.span)).collect()
+fn computes(token: &Token) -> bool {
+    matches!(token, Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat)
 }
 
 /// Whether a token makes the plan deeper. Items of a list do not.

@@ -32,6 +32,9 @@ const GROUP_BYTES: usize = 8 * 1024 * 1024;
 
 const FILE_BUFFER_BYTES: usize = 256 * 1024;
 
+/// What to do about a file that is not there, or not whole.
+const ADVICE: &str = ": restore it from a backup, or run the input again";
+
 fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("code", ArrowType::Utf8, false),
@@ -144,7 +147,11 @@ impl RejectReader {
     /// Of kind `storage`: `not_found` if the file is gone, `corrupt` if it is not one that this program wrote.
     pub fn open(data_dir: &Path, path: &str) -> Result<Self, Failure> {
         let shown = format!("{FOLDER}/{path}");
-        let unreadable = |error: io::Error| Failure::io(Reading::Own, "read the rejects", &shown, &error);
+        let unreadable = |error: io::Error| {
+            let failure = Failure::io(Reading::Own, "read the rejects", &shown, &error);
+            let advice = if error.kind() == io::ErrorKind::NotFound { ADVICE } else { "" };
+            Failure { message: format!("{}{advice}", failure.message), ..failure }
+        };
         let folder = Dir::open_ambient_dir(data_dir.join(FOLDER), ambient_authority()).map_err(unreadable)?;
         let file: File = folder.open(path).map_err(unreadable)?.into_std();
         let damaged = |error: ParquetError| damaged(&shown, &error.to_string());
@@ -180,6 +187,6 @@ fn rejects(batch: &RecordBatch) -> Vec<Reject> {
 }
 
 fn damaged(path: &str, why: &str) -> Failure {
-    let message = format!("`{path}` is damaged ({why}): restore it from a backup, or run the file again");
+    let message = format!("`{path}` is damaged ({why}){ADVICE}");
     Failure::new(FailureKind::Storage, "corrupt", message)
 }

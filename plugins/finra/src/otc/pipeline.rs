@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use spine_sdk::date::in_file_name;
+use spine_sdk::date::{all_in_file_name, from_days};
 use spine_sdk::prelude::*;
 
 use super::rows::{Duplicates, keep};
@@ -74,7 +74,7 @@ impl Pipeline for WeeklyPipeline {
     fn run(&self, params: WeeklyParams, host: &Host) -> Result<Summary, Error> {
         evidence::clear(EVIDENCE);
         let name = params.file.name();
-        let weeks = Weeks::of(&params)?;
+        let weeks = Weeks::of(&params, host.now_us())?;
         let given = params.tier.as_deref().map(Tier::from_param).transpose()?;
         let named = Tier::from_file_name(name);
         let duplicates = if params.duplicates == "greatest" { Duplicates::Greatest } else { Duplicates::Block };
@@ -118,18 +118,21 @@ enum Weeks {
 }
 
 impl Weeks {
-    fn of(params: &WeeklyParams) -> Result<Self, Error> {
+    fn of(params: &WeeklyParams, now_us: i64) -> Result<Self, Error> {
         if let Some(week) = params.week_ending {
             return Ok(Self::Given(week));
         }
         let name = params.file.name();
-        in_file_name(name).map(Self::Published).ok_or_else(|| {
-            let message = format!(
-                "the name `{name}` has no publication date (YYYYMMDD), so the week is not known: give its Friday with \
-                 `-p week_ending=YYYY-MM-DD`"
-            );
-            Error::bad_params(message).detail("param", "week_ending")
-        })
+        let why = match all_in_file_name(name)[..] {
+            [] => format!("the name `{name}` has no publication date (YYYYMMDD)"),
+            [day] => match no_publication(day, now_us) {
+                None => return Ok(Self::Published(day)),
+                Some(why) => format!("the date in `{name}`, {day}, cannot be that of its publication: {why}"),
+            },
+            [last, other, ..] => format!("the name `{name}` has several dates, {other} and {last}"),
+        };
+        let message = format!("{why}; so the week is not known: give its Friday with `-p week_ending=YYYY-MM-DD`");
+        Err(Error::bad_params(message).detail("param", "week_ending"))
     }
 
     fn of_tier(&self, tier: Tier, name: &str) -> Result<WeekEnding, Error> {
@@ -141,6 +144,22 @@ impl Weeks {
             }),
         }
     }
+}
+
+/// The first year in which FINRA published weekly volume.
+const FIRST_YEAR: i32 = 2014;
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// Why nothing can have been published on this day, by the attempt's clock. A day is allowed for zones of time; a clock
+/// that stands before the first publication tells nothing.
+fn no_publication(day: NaiveDate, now_us: i64) -> Option<String> {
+    if day.year() < FIRST_YEAR {
+        return Some(format!("FINRA publishes weekly volume since {FIRST_YEAR}"));
+    }
+    let today = from_days(i32::try_from(now_us.div_euclid(DAY_US)).unwrap_or(i32::MAX));
+    let future = today.year() >= FIRST_YEAR && today.succ_opt().is_some_and(|tomorrow| day > tomorrow);
+    future.then(|| format!("today is {today}"))
 }
 
 struct Outputs {

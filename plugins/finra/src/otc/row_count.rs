@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use spine_sdk::prelude::*;
 
 use super::tables::OtcVenueVolume;
-use crate::row_count::{Delivery, WINDOW};
+use crate::row_count::WINDOW;
 
 /// A week is compared from the first on: a weekly file has nothing else that tells how many rows are due.
 const WEEKS_MIN: usize = 1;
@@ -30,12 +30,13 @@ pub(crate) fn deliveries(host: &Host) -> Result<Vec<Delivery>, Error> {
         }
     }
     let delivery = |((week, tier), rows): ((NaiveDate, String), u64)| Delivery {
-        what: format!("the week of {week} of {tier} has {rows} rows"),
+        what: format!("the week of {week} of {tier}"),
         rows,
         before: weeks(&captures, &tier, week),
-        noun: "deliveries",
+        noun: ["delivery", "deliveries"],
         before_min: WEEKS_MIN,
         percent: PERCENT,
+        slack: 0,
     };
     Ok(delivered.into_iter().map(delivery).collect())
 }

@@ -43,16 +43,24 @@ impl Kept {
 /// file's name.
 pub(super) fn keep(file: &WeeklyFile, given: Option<Tier>, named: Option<Tier>, duplicates: Duplicates) -> Kept {
     let mut kept = Kept::default();
+    let keys = [("symbol", &file.symbol), ("mpid", &file.mpid)].map(|(name, texts)| (name, texts, texts.unprintable()));
     for row in 0..file.line.len() {
-        match judge(file, row, given, named) {
+        let bad_key = keys.iter().find(|(.., unprintable)| unprintable.binary_search(&row).is_ok());
+        let judged = match bad_key {
+            Some((name, texts, _)) => Err(Reject::bad_key(line(file, row), name, texts.get(row))),
+            None => {
+                judge(file, row, given, named).map_err(|(code, message)| Reject::line(line(file, row), code, message))
+            }
+        };
+        match judged {
             Ok(tier) => {
                 kept.tiers.push(Some(tier));
                 // A batch of a file never holds 4 billion rows.
                 kept.rows.extend(u32::try_from(row));
             }
-            Err((code, message)) => {
+            Err(reject) => {
                 kept.tiers.push(None);
-                kept.rejects.push(Reject::line(line(file, row), code, message));
+                kept.rejects.push(reject);
             }
         }
     }
@@ -159,10 +167,21 @@ mod tests {
             (Some("OTC"), "B", "V", 0, 0),
             (Some("OTC"), "C", "V", 0, 3),
             (None, "D", "V", 5, 1),
+            (Some("OTC"), "A\u{a0}", "V", 5, 1),
+            (Some("OTC"), "A", "V\u{200b}", 5, 1),
         ]);
         let kept = keep(&file, None, None, Duplicates::Block);
-        let expected = [(3, "unknown_tier"), (4, "bad_field"), (5, "bad_field"), (6, "no_volume"), (8, "unknown_tier")];
+        let expected = [
+            (3, "unknown_tier"),
+            (4, "bad_field"),
+            (5, "bad_field"),
+            (6, "no_volume"),
+            (8, "unknown_tier"),
+            (9, "bad_key"),
+            (10, "bad_key"),
+        ];
         assert_eq!(rejects(&kept), expected);
+        assert!(kept.rejects[6].message.contains(r"column `mpid`: `V\u{200b}`"), "{}", kept.rejects[6].message);
         assert_eq!(kept.rows, [0, 5]);
         assert_eq!(kept.rows.len() + kept.rejects.len(), file.line.len());
     }

@@ -157,7 +157,7 @@ mod tests {
             let error = Facility::of_file(Some(facility), "x.txt", layout).unwrap_err();
             assert_eq!(error.code, "header_mismatch", "{facility}");
         }
-        assert_eq!(Facility::of_file(Some("XXXX"), "x.txt", Layout::Six).unwrap_err().code, "bad_params");
+        assert_eq!(Facility::of_file(Some("NYSE"), "x.txt", Layout::Six).unwrap_err().code, "bad_params");
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! From the rows of one file to the dataset of its feed. The pipeline and the source share it.
 //!
-//! Rows keep their order and their exact volumes. A row with a negative volume is a reject; everything else is for
-//! the checks to judge.
+//! Rows keep their order and their exact volumes. A row with a negative volume, or a symbol that cannot be read, is a
+//! reject; everything else is for the checks to judge, which find here what was seen on the way.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use spine_sdk::date::in_file_name;
+use spine_sdk::date::{all_in_file_name, in_file_name};
 use spine_sdk::prelude::*;
 
-use super::facility::{Facility, Whose};
+use super::facility::{Facility, Layout, Whose};
+use super::markets::Markets;
+use super::part::{Contradictions, Part, Shares};
 use super::tables::{RegshoDaily, RegshoFacilityDaily};
 use crate::evidence::{self, Evidence};
 use crate::not_empty::NotEmpty;
-
-type Shares = Decimal<18, 6>;
 
 /// What is known of one file that this attempt has landed.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,12 +23,20 @@ pub(super) struct Landed {
     pub(super) facility: Facility,
     /// Nothing but the number of its columns says that it is that facility's.
     pub(super) assumed: bool,
-    /// The date in the file's name.
+    /// The facility in the file's name.
+    pub(super) named_facility: Option<Facility>,
+    /// The date in the file's name, the last of several.
     pub(super) named: Option<NaiveDate>,
     /// Rows written.
     pub(super) rows: u64,
     /// Rows written of each date in the rows.
     pub(super) dates: BTreeMap<NaiveDate, u64>,
+    /// Rows written with more short volume than total volume.
+    pub(super) short_over_total: Contradictions,
+    /// Rows written with more short-exempt volume than short volume.
+    pub(super) exempt_over_short: Contradictions,
+    /// Of the files of FINRA; the exchanges use its letters for others.
+    pub(super) markets: Markets,
     /// Data lines read, rejected ones included.
     pub(super) data_lines: u64,
     /// The publisher's own statement that there is nothing: a last line of `0`.
@@ -70,24 +78,29 @@ pub(super) fn land(host: &Host, mut reader: Reader, file: &str, whose: Whose) ->
         file: file.to_owned(),
         facility,
         assumed,
+        named_facility: Facility::from_file_name(file),
         named: in_file_name(file),
         rows: 0,
         dates: BTreeMap::new(),
+        short_over_total: Contradictions::default(),
+        exempt_over_short: Contradictions::default(),
+        markets: Markets::default(),
         data_lines: 0,
         says_empty: false,
     };
     while let Some(batch) = reader.next()? {
-        let part = Part::read(&batch)?;
+        let part = Part::read(&batch, facility.layout())?;
         let rejects = part.rejects(&batch)?;
         if rejects.is_empty() {
-            landed.count(&part);
+            landed.note(&batch, &part)?;
             output.write(&batch, &part)?;
         } else {
-            let keep: Vec<bool> = (0..part.rows()).map(|row| part.negative(row).is_none()).collect();
-            host.reject_all(rejects)?;
+            let mut keep = vec![true; part.rows()];
+            rejects.iter().for_each(|(row, _)| keep[*row] = false);
+            host.reject_all(rejects.into_iter().map(|(_, reject)| reject).collect())?;
             let batch = batch.filter(&keep)?;
-            let part = Part::read(&batch)?;
-            landed.count(&part);
+            let part = Part::read(&batch, facility.layout())?;
+            landed.note(&batch, &part)?;
             output.write(&batch, &part)?;
         }
         host.progress(landed.rows, None);
@@ -103,6 +116,17 @@ pub(super) fn land(host: &Host, mut reader: Reader, file: &str, whose: Whose) ->
 }
 
 impl Landed {
+    /// Notes what the checks want to know of rows that are written.
+    fn note(&mut self, batch: &Batch, part: &Part) -> Result<(), Error> {
+        self.count(part);
+        part.short_over_total(batch, &mut self.short_over_total)?;
+        part.exempt_over_short(batch, &mut self.exempt_over_short)?;
+        match self.facility.layout() {
+            Layout::Six => self.markets.add(batch),
+            Layout::Five => Ok(()),
+        }
+    }
+
     fn count(&mut self, part: &Part) {
         self.rows += part.rows() as u64;
         let Some(first) = part.trade_date.iter().next() else { return };
@@ -114,70 +138,6 @@ impl Landed {
             part.trade_date.iter().for_each(|day| count(day, 1));
         }
     }
-}
-
-/// The columns of one batch that the plugin looks at; the others stay in the host.
-struct Part {
-    trade_date: Column<Date>,
-    short: Column<Shares>,
-    exempt: Option<Column<Shares>>,
-    total: Column<Shares>,
-}
-
-impl Part {
-    fn read(batch: &Batch) -> Result<Self, Error> {
-        let exempt = batch.has("short_exempt_volume").then(|| batch.column("short_exempt_volume")).transpose()?;
-        Ok(Self {
-            trade_date: batch.column("trade_date")?,
-            short: batch.column("short_volume")?,
-            exempt,
-            total: batch.column("total_volume")?,
-        })
-    }
-
-    fn rows(&self) -> usize {
-        self.trade_date.len()
-    }
-
-    /// The first column of this row that is negative.
-    fn negative(&self, row: usize) -> Option<&'static str> {
-        if self.short.get(row) < 0 {
-            Some("short_volume")
-        } else if self.exempt.as_ref().is_some_and(|exempt| exempt.get(row) < 0) {
-            Some("short_exempt_volume")
-        } else if self.total.get(row) < 0 {
-            Some("total_volume")
-        } else {
-            None
-        }
-    }
-
-    fn rejects(&self, batch: &Batch) -> Result<Vec<Reject>, Error> {
-        // Without a way out in the middle: there hardly ever is one.
-        let any_negative = |column: &Column<Shares>| column.iter().fold(false, |found, volume| found | (volume < 0));
-        let exempt_negative = self.exempt.as_ref().is_some_and(any_negative);
-        if !(any_negative(&self.short) || exempt_negative || any_negative(&self.total)) {
-            return Ok(Vec::new());
-        }
-        let lines: Column<Int64> = batch.column("_line")?;
-        let rows = (0..self.rows()).filter_map(|row| Some((row, self.negative(row)?)));
-        let reject = |(row, column): (usize, &str)| {
-            Reject::line(lines.get(row), "bad_field", format!("`{column}` is negative")).detail("column", column)
-        };
-        Ok(rows.map(reject).collect())
-    }
-
-    /// Short volume as a fraction of all volume; null where there is none.
-    fn short_ratio(&self) -> Column<Option<Float64>> {
-        let pairs = self.short.iter().zip(self.total.iter());
-        // Both have the same scale, so their ratio is the ratio of the unscaled integers.
-        pairs.map(|(short, total)| (total != 0).then(|| float(short) / float(total))).collect()
-    }
-}
-
-/// The nearest float. Volumes fit 64 bits, whose conversion is one instruction; that of 128 bits is a function.
-fn float(volume: i128) -> f64 {
-    i64::try_from(volume).map_or(volume as f64, |volume| volume as f64)
 }
 
 /// The dataset of a feed, open for writing.
@@ -203,7 +163,7 @@ impl Output {
             Self::Single(facility, writer) => {
                 let facility = Column::<Utf8>::repeat(facility.name(), part.rows());
                 let mut batch = batch.with_column("facility", facility)?;
-                if part.exempt.is_none() {
+                if !part.has_exempt() {
                     let unknown = Column::<Option<Shares>>::repeat(None, part.rows());
                     batch = batch.with_column("short_exempt_volume", unknown)?;
                 }
@@ -213,11 +173,12 @@ impl Output {
         Ok(())
     }
 
-    /// Says that the file is the whole, empty, day. Without a date in its name nobody could say which.
+    /// Says that the file is the whole, empty, day. Without one date in its name nobody could say which.
     fn declare(&mut self, landed: &Landed) -> Result<(), Error> {
-        let Some(day) = landed.named else {
+        let [day] = all_in_file_name(&landed.file)[..] else {
+            let dates = if landed.named.is_some() { "several dates" } else { "no date" };
             let message = format!(
-                "`{}` has no rows, and no date in its name that would say which day is empty: take the file under its \
+                "`{}` has no rows, and {dates} in its name that would say which day is empty: take the file under its \
                  published name",
                 landed.file
             );

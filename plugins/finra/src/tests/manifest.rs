@@ -27,6 +27,7 @@ fn daily_volume_is_held_to_every_check_of_its_contract() {
     let facility_daily = [
         ("date_matches_file", "block", "plugin"),
         ("exempt_le_short", "block", "plugin"),
+        ("facility_matches", "warn", "plugin"),
         ("header", "block", "host"),
         ("last_line_complete", "block", "host"),
         ("not_empty", "block", "plugin"),

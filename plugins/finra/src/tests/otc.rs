@@ -48,9 +48,9 @@ fn week(host: &MemoryHost) -> String {
 #[test]
 fn a_file_becomes_three_tables_of_its_week() {
     let rows = [
-        "OTC|B|B, Inc.|Y VENUE|YYYY|300|3|2025-12-15",
-        "OTC|A|A Corp|X VENUE|XXXX|100|1|2025-12-16",
-        "OTC|A|A Corp|Y VENUE|YYYY|100.5|0|",
+        "OTC|B|B, Inc.|BRAVO LINK ECN ATS|BRVO|300|3|2025-12-15",
+        "OTC|A|A Corp|ALPHA CROSSING ATS|ALFA|100|1|2025-12-16",
+        "OTC|A|A Corp|BRAVO LINK ECN ATS|BRVO|100.5|0|",
     ];
     let host = weekly(NAME, &rows);
     host.run(&WeeklyPipeline).unwrap();
@@ -64,7 +64,7 @@ fn a_file_becomes_three_tables_of_its_week() {
     assert_eq!(summary.total_shares.iter().collect::<Vec<_>>(), [200_500_000, 300_000_000]);
     assert_eq!(summary.venue_count.iter().collect::<Vec<_>>(), [2, 1]);
     let share = host.written::<OtcVenueShare>();
-    assert_eq!(share.mpid.iter().collect::<Vec<_>>(), ["YYYY", "XXXX"]);
+    assert_eq!(share.mpid.iter().collect::<Vec<_>>(), ["BRVO", "ALFA"]);
     assert_eq!(share.symbol_count.iter().collect::<Vec<_>>(), [2, 1]);
     assert_eq!(share.rank.iter().collect::<Vec<_>>(), [1, 2]);
     assert_eq!(found(&host), [""; 0]);
@@ -72,7 +72,7 @@ fn a_file_becomes_three_tables_of_its_week() {
 
 #[test]
 fn the_tier_comes_from_the_parameter_else_the_rows_else_the_name() {
-    let row = |tier: &str| format!("{tier}|A|A Corp|X VENUE|XXXX|100|1|2025-12-15");
+    let row = |tier: &str| format!("{tier}|A|A Corp|ALPHA CROSSING ATS|ALFA|100|1|2025-12-15");
     let tier_and_week = |host: &MemoryHost| {
         host.run(&WeeklyPipeline).unwrap();
         (host.written::<OtcVenueVolume>().tier.get(0).to_owned(), week(host), found(host))
@@ -90,7 +90,7 @@ fn the_tier_comes_from_the_parameter_else_the_rows_else_the_name() {
 
 #[test]
 fn a_week_that_cannot_be_known_is_asked_for() {
-    let rows = ["OTC|A|A Corp|X VENUE|XXXX|100|1|2025-12-15"];
+    let rows = ["OTC|A|A Corp|ALPHA CROSSING ATS|ALFA|100|1|2025-12-15"];
     let error = weekly("otc.csv", &rows).run(&WeeklyPipeline).unwrap_err();
     assert_eq!(error.code, "bad_params");
     assert!(error.message.contains("week_ending"), "{}", error.message);
@@ -104,15 +104,61 @@ fn a_week_that_cannot_be_known_is_asked_for() {
 }
 
 #[test]
+fn a_date_that_cannot_be_that_of_the_publication_is_refused_and_the_week_asked_for() {
+    let today = i64::from(spine_sdk::date::to_days(spine_sdk::date::parse("2025-12-15").unwrap())) * 86_400_000_000;
+    let row = ["OTC|A|A Corp|ALPHA CROSSING ATS|ALFA|100|1|2025-12-15"];
+    let run = |name: &str| {
+        let host = weekly(name, &row).now_us(today);
+        host.run(&WeeklyPipeline).map(|_| week(&host)).map_err(|error| (error.code, error.message))
+    };
+    for (name, why) in [
+        ("otc_20251215_20251222.csv", "several dates, 2025-12-15 and 2025-12-22"),
+        ("otc_19000101.csv", "since 2014"),
+        ("otc_20131230.csv", "since 2014"),
+        ("otc_20251217.csv", "today is 2025-12-15"),
+        ("otc_20521215.csv", "today is 2025-12-15"),
+    ] {
+        let (code, message) = run(name).unwrap_err();
+        assert_eq!(code, "bad_params", "{name}");
+        assert!(message.contains(why) && message.contains("-p week_ending="), "{message}");
+    }
+    assert_eq!(run("otc_20251216.csv").unwrap(), "2025-11-14", "a day ahead, in another zone of time");
+    assert_eq!(run("20251215/otc_2025-12-15.csv").unwrap(), "2025-11-14", "one date, twice");
+    let given = weekly("otc_19000101.csv", &row).now_us(today).param("week_ending", "2025-11-14");
+    given.run(&WeeklyPipeline).unwrap();
+    let no_clock = weekly("otc_20251215.csv", &row).now_us(0);
+    no_clock.run(&WeeklyPipeline).unwrap();
+}
+
+#[test]
+fn symbols_and_venues_that_cannot_be_read_are_rejects_and_names_are_free() {
+    let rows = [
+        "OTC|A|A\u{a0}Corp|Ä VENUE|ALFA|100|1|2025-12-15",
+        "OTC|B\u{200b}|B Corp|ALPHA CROSSING ATS|ALFA|100|1|2025-12-15",
+        "OTC|C|C Corp|ALPHA CROSSING ATS|AL\tFA|100|1|2025-12-15",
+    ];
+    let host = weekly(NAME, &rows);
+    host.run(&WeeklyPipeline).unwrap();
+    assert_eq!(host.written::<OtcVenueVolume>().symbol.iter().collect::<Vec<_>>(), ["A"]);
+    let rejects = host.rejects();
+    let seen: Vec<_> = rejects.iter().map(|reject| (reject.line, reject.code.as_str())).collect();
+    assert_eq!(seen, [(Some(3), "bad_key"), (Some(4), "bad_key")]);
+    assert_eq!(found(&host), [""; 0]);
+}
+
+#[test]
 fn a_publication_on_another_day_is_a_warning() {
-    let host = weekly("finra_otc_weekly_otc_20251216.csv", &["OTC|A|A Corp|X VENUE|XXXX|100|1|2025-12-16"]);
+    let host = weekly("finra_otc_weekly_otc_20251216.csv", &["OTC|A|A Corp|ALPHA CROSSING ATS|ALFA|100|1|2025-12-16"]);
     host.run(&WeeklyPipeline).unwrap();
     assert_eq!((week(&host).as_str(), found(&host)), ("2025-11-14", vec!["publication_day"]));
 }
 
 #[test]
 fn duplicates_stay_for_the_host_to_block_unless_the_greatest_is_wanted() {
-    let rows = ["OTC|A|A Corp|X VENUE|XXXX|100|1|2025-12-15", "OTC|A|A Corp|X VENUE|XXXX|300|2|2025-12-15"];
+    let rows = [
+        "OTC|A|A Corp|ALPHA CROSSING ATS|ALFA|100|1|2025-12-15",
+        "OTC|A|A Corp|ALPHA CROSSING ATS|ALFA|300|2|2025-12-15",
+    ];
     let host = weekly(NAME, &rows);
     host.run(&WeeklyPipeline).unwrap();
     assert_eq!((host.written::<OtcVenueVolume>().symbol.len(), host.rejects().len()), (2, 0));
@@ -136,7 +182,7 @@ fn a_header_alone_is_an_empty_week_that_blocks() {
 
 #[test]
 fn sums_that_no_column_holds_are_an_error_and_not_a_wrong_number() {
-    let row = |symbol: &str| format!("OTC|{symbol}|A Corp|X VENUE|XXXX|999999999999|1|2025-12-15");
+    let row = |symbol: &str| format!("OTC|{symbol}|A Corp|ALPHA CROSSING ATS|ALFA|999999999999|1|2025-12-15");
     let error = weekly(NAME, &[&row("A"), &row("B")]).run(&WeeklyPipeline).unwrap_err();
     assert_eq!(error.code, "out_of_range");
 }
@@ -268,7 +314,7 @@ fn cases_56_to_60_the_formulas_on_tier_1_extracts() {
 fn a_week_with_far_fewer_rows_than_what_was_published_is_a_warning() {
     let file = |rows: usize| {
         let rows: Vec<String> =
-            (0..rows).map(|row| format!("OTC|S{row}|A Corp|X VENUE|XXXX|100|1|2025-12-15")).collect();
+            (0..rows).map(|row| format!("OTC|S{row}|A Corp|ALPHA CROSSING ATS|ALFA|100|1|2025-12-15")).collect();
         weekly("finra_otc_weekly_otc_20251215.csv", &rows.iter().map(String::as_str).collect::<Vec<_>>())
     };
     let full = file(20);

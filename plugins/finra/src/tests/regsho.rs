@@ -6,8 +6,8 @@ use spine_sdk::testing::MemoryHost;
 use super::real;
 use crate::not_empty::NotEmpty;
 use crate::regsho::{
-    DailyPipeline, DateMatchesFile, ExemptLeShort, FacilityAssumed, FiveColumns, RegshoDaily, RegshoFacilityDaily,
-    SessionDate, ShortLeTotal, SixColumns,
+    DailyPipeline, DateMatchesFile, ExemptLeShort, FacilityAssumed, FacilityMatches, FiveColumns, RegshoDaily,
+    RegshoFacilityDaily, SessionDate, ShortLeTotal, SixColumns,
 };
 use crate::row_count::RowCountBand;
 
@@ -108,6 +108,8 @@ fn an_empty_day_is_declared_and_only_a_facility_that_says_so_may_have_one() {
     host.run(&DailyPipeline).unwrap();
     assert_eq!(host.check(&NotEmpty, RegshoFacilityDaily::NAME).unwrap()[0].status, Status::Fail);
 
+    let error = six("FNRAshvol20210128_20210129.txt", &[]).run(&DailyPipeline).unwrap_err();
+    assert!(error.message.contains("several dates"), "{}", error.message);
     let error = six("FNRAshvol.txt", &[]).run(&DailyPipeline).unwrap_err();
     assert_eq!(error, Error::blocked("not_empty", RegshoFacilityDaily::NAME, error.message.clone()));
     let error = six("day.txt", &[]).run(&DailyPipeline).unwrap_err();
@@ -176,6 +178,64 @@ fn a_file_of_one_facility_that_was_taken_for_the_consolidated_feed_is_a_warning(
 }
 
 #[test]
+fn a_parameter_that_says_otherwise_than_the_name_is_a_warning() {
+    let warns = |name: &str, facility: &str, dataset: &str| {
+        let host = six(name, &["20210128|A|0|0|1|Q"]).param("facility", facility);
+        host.run(&DailyPipeline).unwrap();
+        let findings = host.check(&FacilityMatches, dataset).unwrap();
+        findings.first().map(|finding| (finding.status, finding.message.clone()))
+    };
+    let (status, message) = warns("FNSQshvol20210128.txt", "CNMS", RegshoDaily::NAME).unwrap();
+    assert_eq!(status, Status::Warn);
+    assert!(message.contains("is of CNMS, but its name says FNSQ"), "{message}");
+    let (_, message) = warns("CNMSshvol20210128.txt", "FNSQ", RegshoFacilityDaily::NAME).unwrap();
+    assert!(message.contains("is of FNSQ, but its name says CNMS"), "{message}");
+    assert_eq!(warns("fnsqshvol20210128.txt", "FNSQ", RegshoFacilityDaily::NAME), None, "they agree");
+    assert_eq!(warns("day.txt", "CNMS", RegshoDaily::NAME), None, "the name says nothing");
+}
+
+#[test]
+fn rows_with_the_market_of_another_feed_are_a_warning() {
+    let warns = |name: &str, markets: &[&str], dataset: &str| {
+        let rows: Vec<String> =
+            markets.iter().enumerate().map(|(at, market)| format!("20210128|S{at}|0|0|1|{market}")).collect();
+        let host = six(name, &rows.iter().map(String::as_str).collect::<Vec<_>>());
+        host.run(&DailyPipeline).unwrap();
+        let findings = host.check(&FacilityMatches, dataset).unwrap();
+        findings.first().map(|finding| finding.message.clone())
+    };
+    let consolidated = |markets: &[&str]| warns("CNMSshvol20210128.txt", markets, RegshoDaily::NAME);
+    let message = consolidated(&["Q"; 100]).unwrap();
+    assert!(message.contains("every row has the market `Q`, which is FNSQ alone"), "{message}");
+    assert_eq!(consolidated(&["Q"; 99]), None, "few rows may be of one facility");
+    assert_eq!(consolidated(&[&["Q"; 99][..], &["N"]].concat()), None, "the last row is of another");
+    let single = |markets: &[&str]| warns("FNSQshvol20210128.txt", markets, RegshoFacilityDaily::NAME);
+    assert_eq!(single(&["Q", "Q"]), None);
+    assert!(single(&["N", "N"]).unwrap().contains("which is FNYX"));
+    assert!(single(&["Q", "B,Q,N"]).unwrap().contains("several markets"));
+    assert_eq!(single(&["Z"]), None, "nobody's code");
+    let exchange = five("NQBXshvol20210128.txt", &["20210128|A|3|4|Q"]);
+    exchange.run(&DailyPipeline).unwrap();
+    assert_eq!(exchange.check(&FacilityMatches, RegshoFacilityDaily::NAME).unwrap(), [], "letters of its own");
+}
+
+#[test]
+fn a_symbol_that_cannot_be_read_is_a_reject_with_its_characters_shown() {
+    let rows =
+        ["20210128|GM\u{a0}E|1|0|4|Q", "20210128|A\u{1}B|-1|0|4|Q", "20210128|BRK.B|1|0|4|Q", "20210128|C|-1|0|4|Q"];
+    let host = six("CNMSshvol20210128.txt", &rows);
+    host.run(&DailyPipeline).unwrap();
+    assert_eq!(host.written::<RegshoDaily>().symbol.iter().collect::<Vec<_>>(), ["BRK.B"]);
+    let rejects = host.rejects();
+    let seen: Vec<_> = rejects.iter().map(|reject| (reject.line, reject.code.as_str())).collect();
+    assert_eq!(seen, [(Some(2), "bad_key"), (Some(3), "bad_key"), (Some(5), "bad_field")]);
+    assert!(rejects[0].message.contains(r"`GM\u{a0}E`"), "{}", rejects[0].message);
+    let host = five("NQBXshvol20210128.txt", &["20210128|\u{feff}A|3|4|B", "20210128|A|3|4|B"]);
+    host.run(&DailyPipeline).unwrap();
+    assert_eq!((host.written::<RegshoFacilityDaily>().symbol.len(), host.rejects()[0].line), (1, Some(2)));
+}
+
+#[test]
 fn volumes_that_cannot_be_are_found_with_their_lines() {
     let rows = ["20210128|A|5|0|4|Q", "20210128|B|1|2|4|Q", "20210128|C|4|4|4|Q"];
     let host = six("CNMSshvol20210128.txt", &rows);
@@ -184,6 +244,14 @@ fn volumes_that_cannot_be_are_found_with_their_lines() {
     assert_eq!((short[0].status, short[0].sample_rows.as_slice()), (Status::Fail, &[2][..]));
     let exempt = host.check(&ExemptLeShort, RegshoDaily::NAME).unwrap();
     assert_eq!((exempt[0].status, exempt[0].sample_rows.as_slice()), (Status::Fail, &[3][..]));
+    let expected = "1 row has more short volume than total volume, the first in line 2 of `CNMSshvol20210128.txt`";
+    assert_eq!(short[0].message, expected);
+    let rows: Vec<String> = (0..30).map(|row| format!("20210128|S{row}|5|6|4|Q")).collect();
+    let host = six("CNMSshvol20210128.txt", &rows.iter().map(String::as_str).collect::<Vec<_>>());
+    host.run(&DailyPipeline).unwrap();
+    let short = host.check(&ShortLeTotal, RegshoDaily::NAME).unwrap();
+    assert_eq!(short[0].sample_rows, (2..12).collect::<Vec<u64>>());
+    assert!(short[0].details.contains(&("actual".to_owned(), "30".to_owned())), "{:?}", short[0].details);
 }
 
 /// Captures of `rows` rows on each of these days.
@@ -261,6 +329,7 @@ fn the_five_real_days_have_the_known_totals() {
             host.check(&SessionDate, RegshoDaily::NAME),
             host.check(&ShortLeTotal, RegshoDaily::NAME),
             host.check(&ExemptLeShort, RegshoDaily::NAME),
+            host.check(&FacilityMatches, RegshoDaily::NAME),
         ] {
             assert_eq!(findings.unwrap(), [], "{name}");
         }

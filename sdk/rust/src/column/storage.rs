@@ -103,6 +103,11 @@ impl Storage {
         self.text.get(start as usize..end as usize).unwrap_or_default()
     }
 
+    /// The texts of all rows, one after the other.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(crate) fn push_fixed<const W: usize>(&mut self, value: [u8; W]) {
         self.values.extend_from_slice(&value);
         self.end_row(true);

@@ -28,6 +28,24 @@ impl Reject {
         Self { line: u64::try_from(line).ok(), ..Self::new(code, message) }
     }
 
+    /// The reject `bad_key` of a line whose `column`, a part of the key, holds characters that nobody sees or that look
+    /// like others ([`Column::unprintable`](crate::column::Column::unprintable)). The message shows them escaped.
+    ///
+    /// ```
+    /// use spine_sdk::prelude::*;
+    ///
+    /// let reject = Reject::bad_key(3, "symbol", "GM\u{a0}E");
+    /// assert_eq!(reject.code, "bad_key");
+    /// assert!(reject.message.contains(r"`GM\u{a0}E`"));
+    /// ```
+    pub fn bad_key(line: i64, column: &str, text: &str) -> Self {
+        let shown: String = text.chars().take(60).flat_map(char::escape_default).collect();
+        let message = format!(
+            "column `{column}`: `{shown}` has characters that are not printable ASCII, and the column is part of the key"
+        );
+        Self::line(line, "bad_key", message).detail("column", column)
+    }
+
     #[must_use]
     pub fn detail(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.details.push((name.into(), value.into()));

@@ -223,8 +223,8 @@ impl ParamSpec {
         self
     }
 
-    /// For an `Option<...>`: required where the name of the file that the parameter `file` names holds no date
-    /// ([`in_file_name`](crate::date::in_file_name)). The host refuses the run before it is made.
+    /// For an `Option<...>`: required where the name of the file that the parameter `file` names does not hold one date
+    /// ([`all_in_file_name`](crate::date::all_in_file_name)). The host refuses the run before it is made.
     #[must_use]
     pub fn required_unless_dated(mut self, file: &'static str) -> Self {
         self.required_unless_dated = Some(file);

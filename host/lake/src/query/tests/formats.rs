@@ -77,8 +77,13 @@ async fn an_answer_without_rows_is_an_empty_array_and_a_header() {
 }
 
 #[tokio::test]
-async fn a_lone_null_is_still_a_line_of_csv() {
-    assert_eq!(all_types().csv("SELECT t FROM a.t WHERE t IS NULL").await, ["t", "\"\""]);
+async fn in_csv_of_one_column_null_and_texts_can_be_told_apart_and_no_line_is_empty() {
+    let lake = all_types();
+    assert_eq!(lake.csv("SELECT t FROM a.t ORDER BY i").await, ["t", "\"\"", "\"a,\"\"b\"\"", "c\"", "NULL"]);
+    assert_eq!(lake.csv("SELECT 'NULL' AS t UNION ALL SELECT 'null'").await, ["t", "\"NULL\"", "null"]);
+    assert_eq!(lake.csv("SELECT d FROM a.t WHERE d IS NULL").await, ["d", "NULL"]);
+    assert_eq!(lake.csv("SELECT t, d FROM a.t WHERE t IS NULL").await, ["t,d", ","]);
+    assert_eq!(lake.csv("SELECT 'NULL' AS a, NULL AS b").await, ["a,b", "NULL,"]);
 }
 
 #[tokio::test]
@@ -135,6 +140,7 @@ async fn a_select_may_name_its_columns_alike() {
         ("trade_date, regsho_daily.trade_date", "trade_date,trade_date_1", "2021-01-27,2021-01-27"),
         ("count(*), count(*)", "count(*),count(*)_1", "1,1"),
         ("1, 1", "Int64(1),Int64(1)_1", "1,1"),
+        ("1e3, 1E3, 2.5e-1, 1e3", "1e3,1E3,2.5e-1,1e3_1", "1000.0,1000.0,0.25,1000.0"),
         (
             "symbol, * EXCEPT (_capture_id, _run_id, _captured_at)",
             "symbol,trade_date,symbol_1,volume,_revision",

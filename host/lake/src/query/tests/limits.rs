@@ -90,7 +90,7 @@ async fn a_query_that_takes_too_long_ends_at_its_deadline() {
 #[tokio::test]
 async fn sql_as_long_and_as_deep_as_it_may_be_ends_in_an_answer_or_an_error() {
     let lake = TestLake::new();
-    let sum = format!("SELECT {}1", "1+".repeat(900));
+    let sum = format!("SELECT {}1", "1+".repeat(400));
     let deep = format!("SELECT {}1{}", "(".repeat(30_000), ")".repeat(30_000));
     let not = format!("SELECT {} true", "NOT ".repeat(15_000));
     let list = format!("SELECT 1 WHERE 1 IN ({}1)", "1,".repeat(30_000));
@@ -106,6 +106,23 @@ async fn sql_as_long_and_as_deep_as_it_may_be_ends_in_an_answer_or_an_error() {
     assert!(message.contains("65536"), "{message}");
     let message = lake.refusal(&format!("SELECT {}1", "1+".repeat(16_000))).await;
     assert!(message.contains("16000 operators"), "{message}");
+}
+
+#[tokio::test]
+async fn a_sum_of_as_many_terms_as_there_may_be_is_answered() {
+    let lake = short_volumes();
+    let from = "FROM finra.regsho_daily WHERE symbol = 'GME' AND trade_date = '2021-01-27'";
+    for (sum, expected) in [
+        (format!("{}1", "1+".repeat(400)), "401"),
+        (format!("{}1", "_revision+".repeat(400)), "801"),
+        (format!("{}_revision", "2*_revision-".repeat(200)), "-794"),
+    ] {
+        let started = Instant::now();
+        assert_eq!(lake.csv(&format!("SELECT {sum} AS v {from}")).await, ["v", expected]);
+        println!("{sum:.20}...: {:?}", started.elapsed());
+    }
+    let message = lake.refusal(&format!("SELECT {}1 AS v {from}", "_revision+".repeat(401))).await;
+    assert_eq!(message, "the SQL has 401 of the operators + - * / % ||; the most is 400; DuckDB takes more");
 }
 
 #[tokio::test]

@@ -145,3 +145,84 @@ async fn a_value_that_cannot_be_computed_is_the_fault_of_the_sql() {
         lake.refusal(sql).await;
     }
 }
+
+#[tokio::test]
+async fn a_date_or_a_time_is_not_compared_with_a_number() {
+    let lake = short_volumes();
+    for filter in [
+        "trade_date = 20210128",
+        "20210128 = trade_date",
+        "trade_date < 20210128",
+        "20210128.5 >= trade_date",
+        "trade_date > 2e7",
+        "trade_date <> volume",
+        "trade_date IS DISTINCT FROM 20210128",
+        "trade_date BETWEEN 20210101 AND 20210131",
+        "trade_date BETWEEN '2021-01-01' AND 20210131",
+        "20210128 BETWEEN trade_date AND trade_date",
+        "trade_date IN (20210127, 20210128)",
+        "20210127 NOT IN (trade_date)",
+        "trade_date IN (SELECT _revision FROM finra.regsho_daily)",
+        "_revision IN (SELECT trade_date FROM finra.regsho_daily)",
+        "CASE trade_date WHEN 20210128 THEN true ELSE false END",
+        "symbol = 'GME' AND NOT (trade_date = 20210128)",
+        "EXISTS (SELECT 1 FROM finra.regsho_daily_history AS h WHERE h.trade_date = 20210128)",
+    ] {
+        let message = lake.refusal(&format!("SELECT * FROM finra.regsho_daily WHERE {filter}")).await;
+        assert!(message.contains("is a date and cannot be compared with a number"), "{filter}: {message}");
+        assert!(message.ends_with("write '2021-01-28' or DATE '2021-01-28'"), "{filter}: {message}");
+    }
+    for sql in [
+        "SELECT trade_date = 20210128 FROM finra.regsho_daily",
+        "EXPLAIN SELECT * FROM finra.regsho_daily WHERE trade_date = 20210128",
+        "SELECT trade_date FROM finra.regsho_daily GROUP BY trade_date HAVING max(trade_date) > 20210128",
+        "SELECT * FROM finra.regsho_daily a JOIN finra.regsho_daily b ON a.trade_date = b._revision",
+        "SELECT * FROM finra.regsho_daily JOIN (SELECT 20210128 AS trade_date) AS t USING (trade_date)",
+        "SELECT * FROM finra.regsho_daily WHERE date_trunc('month', trade_date) = 202101",
+    ] {
+        let message = lake.refusal(sql).await;
+        assert!(message.contains("cannot be compared with a number"), "{sql}: {message}");
+    }
+    for filter in ["_captured_at > 1611792000", "1611792000 < _captured_at", "_captured_at IN (1611792000)"] {
+        let message = lake.refusal(&format!("SELECT * FROM finra.regsho_daily WHERE {filter}")).await;
+        assert!(message.contains("is a time and cannot be compared with a number"), "{filter}: {message}");
+        assert!(message.ends_with("write '2021-01-28T14:30:00Z'"), "{filter}: {message}");
+    }
+    let message = lake.refusal("SELECT *\nFROM finra.regsho_daily\nWHERE trade_date = 20210128").await;
+    assert!(message.starts_with("`finra.regsho_daily.trade_date` (line 3, column 7) is a date"), "{message}");
+    for filter in [
+        "trade_date = '2021-01-28'",
+        "DATE '2021-01-28' = trade_date",
+        "trade_date BETWEEN '2021-01-28' AND '2021-01-28T00:00:00'",
+        "trade_date IN ('2021-01-28', NULL)",
+        "trade_date > DATE '2021-01-29' - INTERVAL '2 days'",
+        "extract(day FROM trade_date) = 28",
+        "CAST(trade_date AS INT) = 18655",
+        "trade_date = to_date('20210128', '%Y%m%d')",
+        "trade_date = (SELECT max(trade_date) FROM finra.regsho_daily)",
+        "trade_date < _captured_at AND trade_date = '2021-01-28'",
+    ] {
+        let sql = format!("SELECT DISTINCT trade_date FROM finra.regsho_daily WHERE {filter}");
+        assert_eq!(lake.csv(&sql).await, ["trade_date", "2021-01-28"], "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_read_as_it_is_written_or_not_at_all() {
+    let lake = short_volumes();
+    for (sql, expected) in [
+        ("SELECT 1_000", "`1_000` (line 1, column 8) is no number: digits are written without `_` between them"),
+        ("SELECT\n  1.5_0", "`1.5_0` (line 2, column 3) is no number: digits are written without `_` between them"),
+        ("SELECT 1e5_0", "`1e5_0` (line 1, column 8) is no number: digits are written without `_` between them"),
+        ("SELECT 100k", "`100k` (line 1, column 8) is no number: put a space between a number and a name"),
+        ("SELECT 1e400", "`1e400` (line 1, column 8) is no float: the greatest is 1.7976931348623157e308"),
+        ("SELECT -1e400", "`1e400` (line 1, column 9) is no float: the greatest is 1.7976931348623157e308"),
+    ] {
+        assert_eq!(lake.refusal(sql).await, expected, "{sql}");
+    }
+    assert_eq!(
+        lake.csv("SELECT 1 _000, 1 AS a1_000, 1.7976931348623157e308 AS most").await[1],
+        "1,1,1.7976931348623157e+308"
+    );
+    lake.refusal(&format!("SELECT 1{}", "0".repeat(400))).await;
+}

@@ -1,13 +1,72 @@
-//! Whether a file that was taken for the consolidated feed looks like the feed of a single facility.
+//! Whether everything that tells whose feed a file is tells the same.
 
 use spine_sdk::prelude::*;
 
 use super::super::facility::Facility;
-use super::super::land::landed_in;
-use super::super::tables::RegshoDaily;
+use super::super::land::{Landed, landed_in};
+use super::super::markets::Markets;
+use super::super::tables::{RegshoDaily, RegshoFacilityDaily};
 
-columns! {
-    struct Markets { market: Utf8 }
+/// A consolidated day has thousands of rows; a few may well all be of one facility.
+const CONSOLIDATED_ROWS_MIN: u64 = 100;
+
+/// The parameter, the file's name and the market of the rows tell the same facility.
+#[derive(Debug)]
+pub struct FacilityMatches;
+
+impl Check for FacilityMatches {
+    const NAME: &'static str = "facility_matches";
+
+    fn spec() -> CheckSpec {
+        CheckSpec::warn(
+            Category::Integrity,
+            "The parameter, the name of the file and the market of its rows tell one facility, as far as they tell any.",
+        )
+        .on::<RegshoDaily>()
+        .on::<RegshoFacilityDaily>()
+    }
+
+    fn check(&self, dataset: &str, _host: &Host) -> Result<Vec<Finding>, Error> {
+        let files = landed_in(dataset)?;
+        Ok(files.iter().flat_map(|file| [other_name(file), other_market(file)]).flatten().collect())
+    }
+}
+
+/// The file is named for another facility: the parameter said otherwise.
+fn other_name(file: &Landed) -> Option<Finding> {
+    let named = file.named_facility.filter(|named| *named != file.facility)?.name();
+    let (name, facility) = (&file.file, file.facility.name());
+    let message = format!(
+        "`facility` says that `{name}` is of {facility}, but its name says {named}: if the name is right, run it again \
+         without `facility`, and the right file of {facility} for this day"
+    );
+    Some(Finding::warn(message).actual(facility).expected(named))
+}
+
+/// The rows are those of another feed. What was taken for consolidated without anybody's word is for the check
+/// [`FacilityAssumed`].
+fn other_market(file: &Landed) -> Option<Finding> {
+    let (name, facility) = (&file.file, file.facility.name());
+    let (actual, expected) = match &file.markets {
+        _ if file.facility.is_consolidated() => {
+            let (only, market) = file.markets.only()?;
+            if file.assumed || file.rows < CONSOLIDATED_ROWS_MIN {
+                return None;
+            }
+            (
+                format!("every row has the market `{market}`, which is {} alone", only.name()),
+                "rows of several facilities",
+            )
+        }
+        Markets::Unknown => return None,
+        Markets::Several => ("its rows have several markets, as the consolidated feed has".to_owned(), "one market"),
+        Markets::One(market) => {
+            let other = Facility::from_market(market).filter(|other| *other != file.facility)?;
+            (format!("every row has the market `{market}`, which is {}", other.name()), "its own market")
+        }
+    };
+    let message = format!("`{name}` was taken for the feed of {facility}, but {actual}: check whose file it is");
+    Some(Finding::warn(message).actual(actual).expected(expected))
 }
 
 /// A file that nothing but its columns makes consolidated has rows of more than one facility.
@@ -25,31 +84,14 @@ impl Check for FacilityAssumed {
         .on::<RegshoDaily>()
     }
 
-    fn check(&self, dataset: &str, host: &Host) -> Result<Vec<Finding>, Error> {
-        let assumed = landed_in(dataset)?.into_iter().find(|file| file.assumed);
-        // Only such a file is worth reading its markets again, and an attempt that has one has no other.
-        let Some(file) = assumed else { return Ok(Vec::new()) };
-        let market = only_market(host.staged_of(dataset)?)?;
-        let facility = market.as_deref().and_then(Facility::from_market);
-        Ok(facility.map(|facility| finding(&file.file, facility, &market.unwrap_or_default())).into_iter().collect())
+    fn check(&self, dataset: &str, _host: &Host) -> Result<Vec<Finding>, Error> {
+        let files = landed_in(dataset)?;
+        let assumed = files.iter().filter(|file| file.assumed);
+        Ok(assumed.filter_map(|file| Some(taken_for_consolidated(&file.file, file.markets.only()?))).collect())
     }
 }
 
-/// The market of all rows; none if there are several, or no rows.
-fn only_market(mut staged: Reader) -> Result<Option<String>, Error> {
-    let mut only: Option<String> = None;
-    while let Some(batch) = staged.next()? {
-        let rows: Markets = batch.read()?;
-        for market in rows.market.iter() {
-            if only.get_or_insert_with(|| market.to_owned()) != market {
-                return Ok(None);
-            }
-        }
-    }
-    Ok(only)
-}
-
-fn finding(file: &str, facility: Facility, market: &str) -> Finding {
+fn taken_for_consolidated(file: &str, (facility, market): (Facility, &str)) -> Finding {
     let name = facility.name();
     let message = format!(
         "`{file}` was taken for the consolidated feed (CNMS), since neither its name nor `facility` says whose it is, but \

@@ -5,7 +5,7 @@ use spine_sdk::prelude::*;
 use super::super::land::{Landed, landed_in};
 use super::super::tables::{RegshoDaily, RegshoFacilityDaily};
 use crate::calendar::{self, Session};
-use crate::row_count::{Delivery, WINDOW};
+use crate::row_count::WINDOW;
 
 /// With fewer sessions nothing is usual yet.
 const SESSIONS_MIN: usize = 5;
@@ -21,14 +21,15 @@ pub(crate) fn deliveries(dataset: &str, host: &Host) -> Result<Vec<Delivery>, Er
     for file in landed_in(dataset)? {
         let empty_day = file.named.filter(|_| file.data_lines == 0).map(|day| (day, 0));
         for (day, rows) in file.dates.iter().map(|(day, rows)| (*day, *rows)).chain(empty_day) {
-            let early = if calendar::session(day) == Session::EarlyClose { " (the session closed early)" } else { "" };
+            let early = if calendar::session(day) == Session::EarlyClose { ", which closed early," } else { "" };
             deliveries.push(Delivery {
-                what: format!("`{}` has {rows} rows for {day}{early}", file.file),
+                what: format!("the session {day} of `{}`{early}", file.file),
                 rows,
                 before: sessions(&captures, &file, day),
-                noun: "sessions",
+                noun: ["session", "sessions"],
                 before_min: SESSIONS_MIN,
                 percent: PERCENT,
+                slack: 0,
             });
         }
     }

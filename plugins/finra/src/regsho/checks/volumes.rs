@@ -1,25 +1,12 @@
 //! The volumes of a row among each other. Short-exempt volume is a part of short volume, so the two are not added.
+//!
+//! Both are judged from what was seen while the rows were written, so that volumes cross the boundary once.
 
 use spine_sdk::prelude::*;
 
+use super::super::land::landed_in;
+use super::super::part::Contradictions;
 use super::super::tables::{RegshoDaily, RegshoFacilityDaily};
-
-/// Lines named in a finding.
-const SAMPLES: usize = 10;
-
-columns! {
-    struct Traded {
-        short_volume: Decimal<18, 6>,
-        total_volume: Decimal<18, 6>,
-    }
-}
-
-columns! {
-    struct SoldShort {
-        short_volume: Decimal<18, 6>,
-        short_exempt_volume: Option<Decimal<18, 6>>,
-    }
-}
 
 /// No more is sold short than is traded.
 #[derive(Debug)]
@@ -34,12 +21,9 @@ impl Check for ShortLeTotal {
             .on::<RegshoFacilityDaily>()
     }
 
-    fn check(&self, dataset: &str, host: &Host) -> Result<Vec<Finding>, Error> {
-        none(dataset, host, "more short volume than total volume", |batch| {
-            let Traded { short_volume, total_volume } = batch.read()?;
-            let wrong = short_volume.iter().zip(&total_volume).map(|(short, total)| short > total);
-            Ok(places(wrong))
-        })
+    fn check(&self, dataset: &str, _host: &Host) -> Result<Vec<Finding>, Error> {
+        let what = "more short volume than total volume";
+        Ok(landed_in(dataset)?.iter().filter_map(|file| finding(&file.file, &file.short_over_total, what)).collect())
     }
 }
 
@@ -56,44 +40,16 @@ impl Check for ExemptLeShort {
             .on::<RegshoFacilityDaily>()
     }
 
-    fn check(&self, dataset: &str, host: &Host) -> Result<Vec<Finding>, Error> {
-        none(dataset, host, "more short-exempt volume than short volume", |batch| {
-            let SoldShort { short_volume, short_exempt_volume } = batch.read()?;
-            let pairs = short_volume.iter().zip(&short_exempt_volume);
-            Ok(places(pairs.map(|(short, exempt)| exempt.is_some_and(|exempt| exempt > short))))
-        })
+    fn check(&self, dataset: &str, _host: &Host) -> Result<Vec<Finding>, Error> {
+        let what = "more short-exempt volume than short volume";
+        Ok(landed_in(dataset)?.iter().filter_map(|file| finding(&file.file, &file.exempt_over_short, what)).collect())
     }
 }
 
-/// The rows for which it is so. There hardly ever is one, so they are looked for only if there is.
-fn places(wrong: impl Iterator<Item = bool> + Clone) -> Vec<usize> {
-    if !wrong.clone().fold(false, |found, wrong| found | wrong) {
-        return Vec::new();
-    }
-    wrong.enumerate().filter_map(|(row, wrong)| wrong.then_some(row)).collect()
-}
-
-/// A finding if `wrong` names any row of a staged batch. Line numbers are fetched only then: most files are in order.
-fn none(
-    dataset: &str,
-    host: &Host,
-    what: &str,
-    wrong: impl Fn(&Batch) -> Result<Vec<usize>, Error>,
-) -> Result<Vec<Finding>, Error> {
-    let mut reader = host.staged_of(dataset)?;
-    let (mut count, mut lines): (usize, Vec<i64>) = (0, Vec::new());
-    while let Some(batch) = reader.next()? {
-        let rows = wrong(&batch)?;
-        count += rows.len();
-        let more = SAMPLES.saturating_sub(lines.len()).min(rows.len());
-        if more > 0 {
-            let numbers: Column<Int64> = batch.column("_line")?;
-            lines.extend(rows[..more].iter().map(|&row| numbers.get(row)));
-        }
-    }
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    let message = format!("{count} rows have {what}, the first in line {}", lines[0]);
-    Ok(vec![Finding::fail(message).actual(count.to_string()).expected("0").sample_rows(lines)])
+fn finding(file: &str, found: &Contradictions, what: &str) -> Option<Finding> {
+    let Contradictions { rows, lines } = found;
+    let first = lines.first()?;
+    let count = if *rows == 1 { "1 row has".to_owned() } else { format!("{rows} rows have") };
+    let message = format!("{count} {what}, the first in line {first} of `{file}`");
+    Some(Finding::fail(message).actual(rows.to_string()).expected("0").sample_rows(lines.iter().copied()))
 }
