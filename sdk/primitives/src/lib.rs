@@ -16,4 +16,4 @@ pub use failure_kind::{FailureKind, UnknownFailureKind};
 pub use length::{TEXT_CHARS_MAX, is_longer};
 pub use param_type::{ParamType, UnknownParamType};
 pub use spelling::plain_word;
-pub use week::{NotAWeekEnding, WeekEnding};
+pub use week::{LOOKBACK_WEEKS_DEFAULT, LOOKBACK_WEEKS_MAX, LookbackTooLong, NotAWeekEnding, WeekEnding};
