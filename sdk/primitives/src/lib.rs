@@ -6,6 +6,7 @@ mod data_type;
 pub mod date;
 pub mod decimal;
 mod failure_kind;
+pub mod hash;
 mod length;
 mod param_type;
 mod spelling;
