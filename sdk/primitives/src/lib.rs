@@ -9,6 +9,7 @@ mod failure_kind;
 pub mod hash;
 mod length;
 mod param_type;
+pub mod rolling;
 mod spelling;
 mod week;
 
