@@ -22,7 +22,7 @@ pub mod time;
 
 pub use capture::{CaptureRecord, CaptureState};
 pub use dataset::{DatasetName, Partition};
-pub use failure::{Failure, FailureKind};
+pub use failure::{Failure, FailureKind, FailureType};
 pub use ids::{CaptureId, Digest, RunId};
 pub use manifest::Manifest;
 pub use nearest::{nearest, suggestion};
