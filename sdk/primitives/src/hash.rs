@@ -1,5 +1,5 @@
-//! One hash over a few typed values, such as the key of a record. Pure: the same values give the same 64 digits in every
-//! language and version.
+//! One hash over a few typed values, such as the key of a record. Pure: the same values give the same 64 digits in
+//! every language and version.
 //!
 //! [`hash_values`] is SHA-256 over the bytes below, in this order; all integers are little endian. The type names and
 //! the bytes of a value are those of the content hash of a capture (`docs/content-hash.md`), which names the types once

@@ -25,7 +25,7 @@ impl Direction {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
     pub direction: Direction,
-    /// Rounded to two digits after the point, half away from zero. Never decides the direction: that was decided before.
+    /// Rounded to two digits after the point, half away from zero; the direction was decided before.
     pub percent: f64,
 }
 

@@ -79,7 +79,7 @@ pub struct Aggregates {
 }
 
 impl Aggregates {
-    /// The aggregates of values in the order of their weeks; none of no values. A NaN among them makes sum and mean NaN.
+    /// The aggregates of values in the order of their weeks; none of no values. A NaN makes sum and mean NaN.
     pub fn of(values: &[(WeekEnding, f64)]) -> Option<Self> {
         let values: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
         let (first, last) = values.first().zip(values.last())?;
