@@ -68,13 +68,13 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("futures", HOST),
     ("hex", HOST),
     ("serde", HOST),
-    ("sha2", HOST),
     ("strsim", HOST),
     ("tokio", HOST),
     ("tokio-util", HOST),
     ("tracing", HOST),
     // Guests link these too.
     ("chrono", &["model", "storage", "lake", "spine-primitives"]),
+    ("sha2", &["runtime", "lake", "orchestrator", "cli", "spine-primitives"]),
     ("serde_json", &["model", "runtime", "storage", "lake", "orchestrator", "api", "cli", "spine-sdk"]),
 ];
 

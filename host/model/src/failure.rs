@@ -1,9 +1,19 @@
 //! One taxonomy of failures for guests, host, ledger, CLI and HTTP.
 
+mod context;
+mod failure_type;
+mod foreign;
+mod several;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 pub use spine_primitives::FailureKind;
+
+pub use context::Context;
+pub use failure_type::{FailureType, RATE_LIMIT_RETRY_AFTER_MS};
+pub use foreign::Reading;
+pub use several::{collect_all, partition};
 
 /// Why work failed or was refused: what, where, why and what to do, in `message`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +30,12 @@ pub struct Failure {
     /// From the outermost to the innermost cause.
     #[serde(default)]
     pub causes: Vec<String>,
+    /// What else there is to know, in free words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<(String, String)>,
+    /// Where it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Box<Context>>,
 }
 
 impl Failure {
@@ -35,12 +49,20 @@ impl Failure {
             retry_after_ms: None,
             causes: Vec::new(),
             details: Vec::new(),
+            context: None,
         }
     }
 
     #[must_use]
     pub fn retryable(mut self, retryable: bool) -> Self {
         self.retryable = retryable;
+        self
+    }
+
+    /// Says how long to wait at least before trying again.
+    #[must_use]
+    pub fn retry_after_ms(mut self, wait_ms: u64) -> Self {
+        self.retry_after_ms = Some(wait_ms);
         self
     }
 
@@ -61,33 +83,12 @@ impl Failure {
         self
     }
 
-    /// The failure of a file operation on `path`: which kind and code, and whether waiting helps.
-    ///
-    /// `reading` tells an input (`source`) from the host's own files (`storage`).
-    pub fn io(reading: Reading, action: &str, path: &str, error: &std::io::Error) -> Self {
-        use std::io::ErrorKind;
-        let kind = match reading {
-            Reading::Input => FailureKind::Source,
-            Reading::Own => FailureKind::Storage,
-        };
-        let (code, retryable) = match error.kind() {
-            ErrorKind::NotFound => ("not_found", false),
-            ErrorKind::PermissionDenied => ("permission_denied", false),
-            ErrorKind::IsADirectory => ("not_a_file", false),
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ("no_space", false),
-            ErrorKind::ReadOnlyFilesystem => ("read_only", false),
-            ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::WouldBlock => ("io", true),
-            _ => ("io", false),
-        };
-        Self::new(kind, code, format!("could not {action} `{path}`: {error}")).retryable(retryable)
-    }
-
     /// The exit code a process ends with when this is why: 1 the work failed, 2 usage or configuration, 3 refused,
     /// 4 host or database not reachable.
     pub fn exit_code(&self) -> u8 {
         match self.code.as_str() {
-            "unknown_name" | "bad_params" | "bad_sql" | "bad_as_of" | "bad_config" | "bad_folder" | "bad_id"
-            | "usage" => 2,
+            "unknown_name" | "bad_params" | "bad_sql" | "bad_as_of" | "bad_config" | "missing_config"
+            | "invalid_config" | "bad_folder" | "bad_id" | "usage" => 2,
             "quality_blocked" | "unique_key" | "not_granted" | "plugin_refused" | "key_reused" | "not_releasable"
             | "locked" | "schema_changed" | "not_ready" | "not_repeatable" | "retries_used_up" | "secret_lost"
             | "unauthorized" | "forbidden" => 3,
@@ -95,15 +96,6 @@ impl Failure {
             _ => 1,
         }
     }
-}
-
-/// Whose file an I/O error was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// A publisher's file.
-    Input,
-    /// A file of the host.
-    Own,
 }
 
 impl fmt::Display for Failure {
@@ -119,17 +111,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_file_is_not_transient() {
-        let error = std::io::Error::from(std::io::ErrorKind::NotFound);
-        let failure = Failure::io(Reading::Input, "read", "a.txt", &error);
-        assert_eq!((failure.kind, failure.code.as_str(), failure.retryable), (FailureKind::Source, "not_found", false));
-    }
-
-    #[test]
     fn a_failure_survives_json_with_its_kind_as_a_word() {
         let failure = Failure::new(FailureKind::Validation, "bad_params", "no").detail("param", "file");
         let json = serde_json::to_value(&failure).unwrap();
         assert_eq!(json["kind"], "validation");
         assert_eq!(serde_json::from_value::<Failure>(json).unwrap(), failure);
+    }
+
+    #[test]
+    fn failures_of_older_ledgers_can_be_read() {
+        let old =
+            r#"{"kind":"network","code":"reset","message":"no","retryable":true,"causes":["a"],"details":[["b","c"]]}"#;
+        let failure: Failure = serde_json::from_str(old).unwrap();
+        let expected = Failure {
+            causes: vec!["a".to_owned()],
+            ..Failure::new(FailureKind::Network, "reset", "no").detail("b", "c")
+        };
+        assert_eq!(failure, expected);
+        assert_eq!(serde_json::to_string(&failure).unwrap(), old, "and nothing is added to them");
+    }
+
+    #[test]
+    fn a_type_of_configuration_ends_a_process_as_usage_does() {
+        let code = |found| Failure::of(found, "").exit_code();
+        let usage =
+            [FailureType::Config, FailureType::MissingConfig, FailureType::InvalidConfig, FailureType::BadParams];
+        assert_eq!(usage.map(code), [2; 4]);
+        assert_eq!([FailureType::Authentication, FailureType::Authorization].map(code), [3; 2]);
+        assert_eq!([FailureType::DatabaseConnection, FailureType::Timeout].map(code), [4, 1]);
     }
 }

@@ -24,9 +24,9 @@ pub mod work;
 
 pub use capture::{CaptureRecord, CaptureState};
 pub use dataset::{DatasetName, Partition};
-pub use failure::{Failure, FailureKind};
+pub use failure::{Failure, FailureKind, FailureType};
 pub use ids::{CaptureId, Digest, RunId};
 pub use manifest::Manifest;
 pub use nearest::{nearest, suggestion};
-pub use spine_primitives::{DataType, WeekEnding, date, decimal, plain_word};
+pub use spine_primitives::{DataType, WeekEnding, date, decimal, hash, plain_word, rolling};
 pub use time::{Clock, Timer, Timestamp};

@@ -1,6 +1,5 @@
 //! Keeping secrets out of what a run leaves behind.
 
-use model::failure::Failure;
 use model::run::{Conclusion, LogLine};
 use model::secret::Secrets;
 
@@ -11,7 +10,7 @@ pub(crate) fn conceal(secrets: &Secrets, conclusion: &mut Conclusion) {
         return;
     }
     if let Some(error) = &mut conclusion.error {
-        in_failure(secrets, error);
+        error.texts_mut().for_each(|text| secrets.hide_in(text));
     }
     for result in &mut conclusion.quality {
         let texts = [Some(&mut result.message), result.actual.as_mut(), result.expected.as_mut()];
@@ -24,12 +23,6 @@ pub(crate) fn conceal(secrets: &Secrets, conclusion: &mut Conclusion) {
     if let Some(result) = &mut conclusion.result {
         secrets.hide_in_json(result);
     }
-}
-
-fn in_failure(secrets: &Secrets, failure: &mut Failure) {
-    let Failure { code, message, causes, details, .. } = failure;
-    let details = details.iter_mut().flat_map(|(name, value)| [name, value]);
-    [code, message].into_iter().chain(causes).chain(details).for_each(|text| secrets.hide_in(text));
 }
 
 fn in_line(secrets: &Secrets, line: &mut LogLine) {

@@ -6,8 +6,10 @@ mod data_type;
 pub mod date;
 pub mod decimal;
 mod failure_kind;
+pub mod hash;
 mod length;
 mod param_type;
+pub mod rolling;
 mod spelling;
 mod week;
 
@@ -16,4 +18,4 @@ pub use failure_kind::{FailureKind, UnknownFailureKind};
 pub use length::{TEXT_CHARS_MAX, is_longer};
 pub use param_type::{ParamType, UnknownParamType};
 pub use spelling::plain_word;
-pub use week::{NotAWeekEnding, WeekEnding};
+pub use week::{LOOKBACK_WEEKS_DEFAULT, LOOKBACK_WEEKS_MAX, LookbackTooLong, NotAWeekEnding, WeekEnding};

@@ -32,4 +32,4 @@ pub use plugin::Plugin;
 pub use work::{Check, Pipeline, Source, Task};
 
 pub use serde_json::{Value as Json, json};
-pub use spine_primitives::{date, decimal, plain_word};
+pub use spine_primitives::{date, decimal, hash, plain_word, rolling};
