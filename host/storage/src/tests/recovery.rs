@@ -11,13 +11,17 @@ use model::reject::{Reject, Rejects};
 use model::run::{Conclusion, RunStatus};
 use sqlx::{Connection, SqliteConnection};
 
-use super::support::{Bench, Counter, hand_clock, open, sales};
+use super::support::{Bench, Counter, hand_clock, on_both, open, sales};
+use crate::place::Place;
 use crate::writer::Lead;
 use crate::{Storage, open as opening};
 
-#[tokio::test]
-async fn what_was_committed_is_there_when_the_ledger_is_opened_again() {
-    let bench = Bench::new().await;
+on_both! {
+    what_was_committed_is_there_when_the_ledger_is_opened_again,
+    a_reader_sees_what_the_owner_commits_and_changes_nothing,
+}
+
+async fn what_was_committed_is_there_when_the_ledger_is_opened_again(bench: Bench) {
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let before = bench.storage.catalog(AsOf::Latest).await.unwrap();
     let bench = bench.reopen().await.reopen().await;
@@ -28,7 +32,7 @@ async fn what_was_committed_is_there_when_the_ledger_is_opened_again() {
 
 #[tokio::test]
 async fn runs_of_a_dead_owner_end_interrupted() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     let done = bench.running().await;
     bench.storage.conclude(bench.ended(done, RunStatus::Completed)).await.unwrap();
     let mut lost = [bench.queued().await, bench.running().await];
@@ -51,7 +55,7 @@ async fn runs_of_a_dead_owner_end_interrupted() {
 
 #[tokio::test]
 async fn a_moved_folder_is_said_to_the_catalog() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     let path = "SELECT value FROM ducklake_metadata WHERE key = 'data_path'";
     let old = bench.value(path).await.unwrap();
     assert_eq!(old, format!("{}/captures/", bench.folder.path().display()));
@@ -67,7 +71,7 @@ async fn a_moved_folder_is_said_to_the_catalog() {
 
 #[tokio::test]
 async fn the_log_stays_when_the_owner_closes() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     bench.queued().await;
     assert!(bench.storage.wal_bytes() > 0);
     bench.storage.close().await;
@@ -78,10 +82,8 @@ async fn the_log_stays_when_the_owner_closes() {
     assert_eq!(failure.code, "closed");
 }
 
-#[tokio::test]
-async fn a_reader_sees_what_the_owner_commits_and_changes_nothing() {
-    let bench = Bench::new().await;
-    let reader = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap();
+async fn a_reader_sees_what_the_owner_commits_and_changes_nothing(bench: Bench) {
+    let reader = bench.open_read_only().await.unwrap();
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let view = reader.catalog(AsOf::Latest).await.unwrap();
     assert_eq!(view.dataset(&sales()).unwrap().captures.len(), 1);
@@ -165,7 +167,7 @@ async fn an_older_ledger_is_brought_up_to_date_and_readers_before_that_are_told_
     let (folder, clock) = (tempfile::tempdir().unwrap(), hand_clock());
     let path = folder.path().join("spine.db");
     std::fs::write(&path, "").unwrap();
-    let mut connection = opening::writing(&path).await.unwrap();
+    let mut connection = opening::writing(&Place::file(&path).unwrap()).await.unwrap();
     opening::migrate_to(20_261_123_000_004, &mut connection).await;
     sqlx::raw_sql(
         "INSERT INTO runs (run_id, name, kind, status, params, created_at_us)
@@ -186,7 +188,7 @@ async fn an_older_ledger_is_brought_up_to_date_and_readers_before_that_are_told_
 
 #[tokio::test]
 async fn a_newer_database_is_refused() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     bench.storage.close().await;
     let url = format!("sqlite://{}", bench.database().display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
@@ -205,17 +207,17 @@ async fn a_newer_database_is_refused() {
 
 #[tokio::test]
 async fn a_full_disk_fails_all_that_was_to_be_committed_and_leaves_the_runs_as_they_were() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     let (large, small) = (bench.running().await, bench.running().await);
     bench.storage.close().await;
     let path = bench.database();
-    let mut connection = opening::writing(&path).await.unwrap();
+    let mut connection = opening::writing(&Place::file(&path).unwrap()).await.unwrap();
     // As many pages as a small change needs: to SQLite a full disk.
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut connection).await.unwrap();
     let limit: i64 = sqlx::query_scalar("PRAGMA max_page_count = 300").fetch_one(&mut connection).await.unwrap();
     assert!(pages < limit);
     let lead = Lead { clock: bench.clock.clone(), entropy: Arc::new(Counter::default()), captures: path.clone() };
-    let storage = Storage::assemble(&path, connection, lead).await.unwrap();
+    let storage = Storage::assemble(bench.place(), connection, lead).await.unwrap();
     let bench = Bench { storage, ..bench };
     let raw = Some("x".repeat(2_000_000));
     let reject = Reject { code: "bad_field".to_owned(), message: "no number".to_owned(), line: None, raw };

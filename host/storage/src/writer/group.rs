@@ -1,27 +1,36 @@
 //! From waiting commands to one commit.
 
 use model::failure::Failure;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AnyConnection, Connection};
 use tokio::sync::mpsc;
 
 use super::{Lanes, Lead, Message, Scribe};
-use crate::failure::failed;
+use crate::dialect::Dialect;
+use crate::failure::{failed, is_contention, is_lost, outcome_unknown};
+use crate::place::Place;
 use crate::wal::WalKeeper;
+use crate::{lock, open};
 
 /// Most commands of one transaction: those who came first should not wait for all the others.
 const GROUP_MAX: usize = 256;
 
+/// How often a group is tried that came to nothing because of others, or because the connection was lost.
+const TRIES_MAX: u32 = 3;
+
 /// The one place where the ledger is written.
 #[derive(Debug)]
 pub(crate) struct Desk {
-    connection: SqliteConnection,
-    keeper: WalKeeper,
+    /// None after it was lost, until something is to be written again.
+    connection: Option<AnyConnection>,
+    place: Place,
+    /// None on a server.
+    keeper: Option<WalKeeper>,
     lead: Lead,
 }
 
 impl Desk {
-    pub(crate) fn new(connection: SqliteConnection, keeper: WalKeeper, lead: Lead) -> Self {
-        Self { connection, keeper, lead }
+    pub(crate) fn new(connection: AnyConnection, place: Place, keeper: Option<WalKeeper>, lead: Lead) -> Self {
+        Self { connection: Some(connection), place, keeper, lead }
     }
 
     pub(super) async fn serve(mut self, mut inbox: mpsc::Receiver<Message>) {
@@ -44,31 +53,86 @@ impl Desk {
     }
 
     async fn commit(&mut self, lanes: &mut Lanes) -> Result<(), Failure> {
-        let Self { connection, lead, .. } = self;
-        let mut scribe = Scribe { connection, lead };
-        // The write lock is taken first, so that nothing read here can change before the commit.
-        scribe.run("BEGIN IMMEDIATE").await?;
-        let done = match lanes.work(&mut scribe).await {
-            Ok(()) => scribe.run("COMMIT").await,
-            Err(failure) => Err(failure),
+        let mut tries = 1;
+        loop {
+            let done = self.attempt(lanes).await;
+            match &done {
+                Err(failure) if tries < TRIES_MAX && (is_lost(failure) || is_contention(failure)) => {
+                    tracing::warn!(%failure, tries, "the ledger could not be written and is tried again");
+                    tries += 1;
+                }
+                _ => return done,
+            }
+        }
+    }
+
+    async fn attempt(&mut self, lanes: &mut Lanes) -> Result<(), Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => open::again(&self.place).await?,
         };
-        if done.is_err() {
-            // SQLite may have rolled back by itself already; then there is nothing to do.
-            drop(scribe.run("ROLLBACK").await);
+        let mut scribe = Scribe { connection: &mut connection, lead: &self.lead };
+        let (done, usable) = transaction(&mut scribe, lanes).await;
+        if usable {
+            self.connection = Some(connection);
         }
         done
     }
 
     async fn close(mut self) {
-        let checkpointed = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut self.connection).await;
+        if let Some(connection) = self.connection.take() {
+            close_connection(connection).await;
+        }
+        if let Some(keeper) = self.keeper {
+            keeper.close().await;
+        }
+    }
+}
+
+/// Carries out one group. Returns also whether the connection is still good for another.
+async fn transaction(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> (Result<(), Failure>, bool) {
+    let done = match work(scribe, lanes).await {
+        Ok(()) => match scribe.run("COMMIT").await {
+            Err(lost) if is_lost(&lost) => return (Err(outcome_unknown(&lost)), false),
+            done => done,
+        },
+        Err(failure) => Err(failure),
+    };
+    let Err(failure) = done else { return (Ok(()), true) };
+    if is_lost(&failure) {
+        return (Err(failure), false);
+    }
+    // SQLite may have rolled back by itself already; then there is nothing to do. A server that does not answer has
+    // lost the connection, and rolls back by that.
+    let rolled_back = scribe.run("ROLLBACK").await;
+    (Err(failure), !rolled_back.is_err_and(|failure| is_lost(&failure)))
+}
+
+async fn work(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> Result<(), Failure> {
+    scribe
+        .run(match scribe.dialect() {
+            // The write lock is taken first, so that nothing read here can change before the commit.
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            // Each statement sees what others have committed, and locks and guards keep it so.
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        })
+        .await?;
+    if lanes.touch_catalog() {
+        lock::catalog(scribe.connection).await?;
+    }
+    lanes.work(scribe).await
+}
+
+async fn close_connection(mut connection: AnyConnection) {
+    if Dialect::of(&connection) == Dialect::Sqlite {
+        let checkpointed = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await;
         if let Err(error) = checkpointed {
             // What the log holds is not lost; the next start reads it from there.
             tracing::warn!(%error, "the write-ahead log could not be brought into spine.db");
         }
-        if let Err(error) = self.connection.close().await {
-            tracing::warn!(%error, "spine.db was not closed in order");
-        }
-        self.keeper.close().await;
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "the ledger was not closed in order");
     }
 }
 
