@@ -15,7 +15,7 @@ use sqlx::Connection;
 
 use crate::failure::failed;
 use crate::place::{Place, unusable_folder};
-use crate::{catalog, open};
+use crate::{catalog, migrations, open};
 
 /// What SQLite keeps beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -39,7 +39,7 @@ pub(crate) async fn create_if_absent(
     let place = Place::file(&partial)?;
     make_private(&partial).map_err(&unusable)?;
     let mut connection = open::writing(&place).await?;
-    open::migrate(&place, &mut connection).await?;
+    migrations::migrate(&place, &mut connection).await?;
     catalog::start::prepare(&mut connection, data_path, clock, entropy).await?;
     // The last connection brings the log into the database and removes it.
     connection.close().await.map_err(failed("create the ledger"))?;

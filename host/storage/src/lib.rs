@@ -23,6 +23,7 @@ mod dialect;
 mod failure;
 mod ledger;
 mod lock;
+mod migrations;
 mod open;
 mod place;
 mod read;

@@ -16,7 +16,7 @@ use crate::failure::{closed, failed, read_only, unreachable};
 use crate::place::{Place, Server};
 use crate::wal::WalKeeper;
 use crate::writer::{Desk, Lanes, Lead, Writer};
-use crate::{catalog, create, open};
+use crate::{catalog, create, migrations, open};
 
 /// The ledger and the catalog: of one data folder, or of a PostgreSQL database that several processes share.
 ///
@@ -79,7 +79,7 @@ impl Storage {
 
     async fn open_place(place: Place, data_path: String, lead: Lead) -> Result<Self, Failure> {
         let mut connection = open::writing(&place).await?;
-        open::migrate(&place, &mut connection).await?;
+        migrations::migrate(&place, &mut connection).await?;
         catalog::start::prepare(&mut connection, &data_path, &*lead.clock, &*lead.entropy).await?;
         let storage = Self::assemble(place, connection, lead).await?;
         let foreign = storage.foreign_snapshots().await?;
@@ -134,7 +134,7 @@ impl Storage {
 
     async fn open_place_read_only(place: Place, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let mut connection = open::read_connection(&place).await?;
-        let checked = open::check_version(&place, &mut connection).await;
+        let checked = migrations::check_version(&place, &mut connection).await;
         let reads = match checked {
             Ok(()) => open::read_pool(&place).await,
             Err(failure) => Err(failure),

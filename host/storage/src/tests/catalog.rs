@@ -6,7 +6,8 @@ use model::ports::{AsOf, Ledger};
 use model::run::{CaptureOutcome, Conclusion, RunStatus};
 use model::{Clock, DatasetName, Timestamp};
 
-use super::support::{Bench, START_US, on_both, sales};
+use super::places::on_both;
+use super::support::{Bench, START_US, sales};
 use crate::Storage;
 use crate::writer::{Command, Scribe};
 

@@ -3,7 +3,8 @@
 use model::ports::{Ledger, NewRun, Submission};
 use model::run::RunStatus;
 
-use super::support::{Bench, digest, on_both};
+use super::places::on_both;
+use super::support::{Bench, digest};
 
 on_both! {
     the_same_key_gives_the_same_run,

@@ -4,7 +4,8 @@ use model::Timestamp;
 use model::ports::Ledger;
 use model::run::{Conclusion, LogLine, RunStatus};
 
-use super::support::{Bench, START_US, on_both};
+use super::places::on_both;
+use super::support::{Bench, START_US};
 
 on_both! {
     a_log_grows_while_the_run_goes_on_and_its_conclusion_adds_the_rest,

@@ -4,7 +4,8 @@ use model::plugin::PluginState;
 use model::ports::Ledger;
 use model::{DataType, Manifest};
 
-use super::support::{Bench, digest, found, manifest, on_both};
+use super::places::on_both;
+use super::support::{Bench, digest, found, manifest};
 
 on_both! {
     the_version_that_was_active_last_is_remembered,

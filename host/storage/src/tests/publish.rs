@@ -5,7 +5,8 @@ use model::ports::{AsOf, Ledger};
 use model::run::{CaptureOutcome, Conclusion, RunStatus};
 use model::{CaptureState, Partition};
 
-use super::support::{Bench, START_US, on_both, sales};
+use super::places::on_both;
+use super::support::{Bench, START_US, sales};
 
 on_both! {
     each_capture_of_a_partition_is_the_next_revision,

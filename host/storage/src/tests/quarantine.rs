@@ -4,7 +4,8 @@ use model::ports::{AsOf, Ledger};
 use model::run::{CaptureOutcome, Conclusion, RunCaptureState, RunStatus};
 use model::{CaptureId, CaptureState, Partition};
 
-use super::support::{Bench, on_both, sales};
+use super::places::on_both;
+use super::support::{Bench, sales};
 
 on_both! {
     a_quarantined_capture_gets_the_next_revision_when_it_is_released,

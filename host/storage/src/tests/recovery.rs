@@ -9,16 +9,18 @@ use model::FailureKind;
 use model::ports::{AsOf, Ledger};
 use model::reject::{Reject, Rejects};
 use model::run::{Conclusion, RunStatus};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::Connection;
 
-use super::support::{Bench, Counter, hand_clock, on_both, open, sales};
+use super::places::{on_both, open};
+use super::support::{Bench, Counter, hand_clock, sales};
 use crate::place::Place;
 use crate::writer::Lead;
-use crate::{Storage, open as opening};
+use crate::{Storage, migrations, open as opening};
 
 on_both! {
     what_was_committed_is_there_when_the_ledger_is_opened_again,
     a_reader_sees_what_the_owner_commits_and_changes_nothing,
+    a_newer_database_is_refused,
 }
 
 async fn what_was_committed_is_there_when_the_ledger_is_opened_again(bench: Bench) {
@@ -168,7 +170,7 @@ async fn an_older_ledger_is_brought_up_to_date_and_readers_before_that_are_told_
     let path = folder.path().join("spine.db");
     std::fs::write(&path, "").unwrap();
     let mut connection = opening::writing(&Place::file(&path).unwrap()).await.unwrap();
-    opening::migrate_to(20_261_123_000_004, &mut connection).await;
+    migrations::migrate_to(20_261_123_000_004, &mut connection).await;
     sqlx::raw_sql(
         "INSERT INTO runs (run_id, name, kind, status, params, created_at_us)
             VALUES ('run_00000000000070008000000000000001', 'shop.sales', 'pipeline', 'queued', '{}', 0);
@@ -186,23 +188,43 @@ async fn an_older_ledger_is_brought_up_to_date_and_readers_before_that_are_told_
     assert_eq!(storage.report(run).await.unwrap().unwrap().status, RunStatus::Queued);
 }
 
-#[tokio::test]
-async fn a_newer_database_is_refused() {
-    let bench = Bench::on_sqlite().await;
+async fn a_newer_database_is_refused(bench: Bench) {
     bench.storage.close().await;
-    let url = format!("sqlite://{}", bench.database().display());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99990101000000, 'later', 1, x'00', 0)")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    let (mut connection, _) = bench.other_writer().await;
+    sqlx::query(
+        r#"
+        INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        VALUES (99990101000000, 'later', TRUE, $1, 0)
+        "#,
+    )
+    .bind(vec![0_u8])
+    .execute(&mut connection)
+    .await
+    .unwrap();
     connection.close().await.unwrap();
-    let reading = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap_err();
-    let owning = open(&bench.folder, &bench.clock).await.unwrap_err();
-    for failure in [reading, owning] {
-        assert_eq!(failure.code, "bad_folder");
+    for failure in [bench.open_read_only().await.unwrap_err(), bench.open().await.unwrap_err()] {
+        assert_eq!((failure.kind, failure.exit_code()), (FailureKind::Config, 2));
         assert!(failure.message.contains("newer"), "{}", failure.message);
     }
+}
+
+#[tokio::test]
+async fn a_ledger_is_found_whatever_its_path_is_called() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), hand_clock());
+    let odd = folder.path().join("50% of a?b#c:\u{e9} & 'd' \"e\" +f%20g");
+    let target = folder.path().join("elsewhere/deep");
+    std::fs::create_dir_all(&odd).unwrap();
+    std::fs::create_dir_all(&target).unwrap();
+    std::os::unix::fs::symlink(&target, odd.join("link")).unwrap();
+    for path in [odd.join("spine.db"), odd.join("link/../spine.db"), odd.join(":memory:")] {
+        let captures = odd.join("captures");
+        let storage = Storage::open(&path, &captures, clock.clone(), Arc::new(Counter::default())).await.unwrap();
+        assert!(path.exists(), "{}", path.display());
+        storage.close().await;
+        let reader = Storage::open_read_only(&path, clock.clone()).await.unwrap();
+        assert_eq!(reader.catalog(AsOf::Latest).await.unwrap().snapshot.id, 0);
+    }
+    assert!(folder.path().join("elsewhere/spine.db").exists(), "not beside the link");
 }
 
 #[tokio::test]

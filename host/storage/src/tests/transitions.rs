@@ -8,7 +8,8 @@ use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
 use model::reject::{Reject, RejectFile, Rejects};
 use model::run::{Conclusion, LogLine, RunInput, RunStatus, SourceCursor};
 
-use super::support::{Bench, digest, on_both, sales};
+use super::places::on_both;
+use super::support::{Bench, digest, sales};
 use crate::{RejectingRun, RunFilter};
 
 on_both! {
