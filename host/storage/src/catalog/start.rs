@@ -5,7 +5,7 @@ use model::failure::Failure;
 use model::ports::Entropy;
 use sqlx::AnyConnection;
 
-use crate::dialect::sql;
+use crate::dialect::{Dialect, sql};
 use crate::failure::failed;
 use crate::lock;
 
@@ -25,11 +25,18 @@ pub(crate) async fn prepare(
     if snapshots == 0 {
         create(&mut transaction, data_path, clock, entropy).await?;
     }
-    sqlx::query(r#"UPDATE ducklake_metadata SET "value" = $1 WHERE "key" = 'data_path' AND "value" <> $1"#)
+    let moved = sqlx::query(r#"UPDATE ducklake_metadata SET "value" = $1 WHERE "key" = 'data_path' AND "value" <> $1"#)
         .bind(data_path)
         .execute(&mut *transaction)
         .await
         .map_err(failed("say where the captures lie"))?;
+    // The file of a data folder moves with it. A server is told by whoever starts last.
+    if moved.rows_affected() > 0 && Dialect::of(&transaction) == Dialect::Postgres {
+        tracing::warn!(
+            data_path,
+            "the catalog says now that the captures lie here; every host and reader has to find them"
+        );
+    }
     transaction.commit().await.map_err(failed("prepare the catalog"))
 }
 

@@ -1,12 +1,14 @@
 //! From waiting commands to one commit.
 
+use std::time::Duration;
+
 use model::failure::Failure;
 use sqlx::{AnyConnection, Connection};
 use tokio::sync::mpsc;
 
 use super::{Lanes, Lead, Message, Scribe};
 use crate::dialect::Dialect;
-use crate::failure::{failed, is_contention, is_lost, outcome_unknown};
+use crate::failure::{failed, is_contention, is_lost, outcome_unknown, unreachable};
 use crate::place::Place;
 use crate::wal::WalKeeper;
 use crate::{lock, open};
@@ -16,6 +18,9 @@ const GROUP_MAX: usize = 256;
 
 /// How often a group is tried that came to nothing because of others, or because the connection was lost.
 const TRIES_MAX: u32 = 3;
+
+/// How long a server may take for a group, the locks that it waits for included.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// The one place where the ledger is written.
 #[derive(Debug)]
@@ -55,28 +60,23 @@ impl Desk {
     async fn commit(&mut self, lanes: &mut Lanes) -> Result<(), Failure> {
         let mut tries = 1;
         loop {
-            let done = self.attempt(lanes).await;
-            match &done {
-                Err(failure) if tries < TRIES_MAX && (is_lost(failure) || is_contention(failure)) => {
+            let mut connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => open::again(&self.place).await?,
+            };
+            let mut scribe = Scribe { connection: &mut connection, lead: &self.lead };
+            let (done, usable) = transaction(&mut scribe, lanes).await;
+            if usable {
+                self.connection = Some(connection);
+            }
+            match done {
+                Err(failure) if tries < TRIES_MAX && (is_lost(&failure) || is_contention(&failure)) => {
                     tracing::warn!(%failure, tries, "the ledger could not be written and is tried again");
                     tries += 1;
                 }
-                _ => return done,
+                done => return done,
             }
         }
-    }
-
-    async fn attempt(&mut self, lanes: &mut Lanes) -> Result<(), Failure> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => open::again(&self.place).await?,
-        };
-        let mut scribe = Scribe { connection: &mut connection, lead: &self.lead };
-        let (done, usable) = transaction(&mut scribe, lanes).await;
-        if usable {
-            self.connection = Some(connection);
-        }
-        done
     }
 
     async fn close(mut self) {
@@ -91,8 +91,12 @@ impl Desk {
 
 /// Carries out one group. Returns also whether the connection is still good for another.
 async fn transaction(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> (Result<(), Failure>, bool) {
-    let done = match work(scribe, lanes).await {
-        Ok(()) => match scribe.run("COMMIT").await {
+    let limit = match scribe.dialect() {
+        Dialect::Sqlite => None,
+        Dialect::Postgres => Some(ANSWER_MAX),
+    };
+    let done = match within(limit, work(scribe, lanes)).await {
+        Ok(()) => match within(limit, scribe.run("COMMIT")).await {
             Err(lost) if is_lost(&lost) => return (Err(outcome_unknown(&lost)), false),
             done => done,
         },
@@ -104,8 +108,19 @@ async fn transaction(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> (Result<(), 
     }
     // SQLite may have rolled back by itself already; then there is nothing to do. A server that does not answer has
     // lost the connection, and rolls back by that.
-    let rolled_back = scribe.run("ROLLBACK").await;
+    let rolled_back = within(limit, scribe.run("ROLLBACK")).await;
     (Err(failure), !rolled_back.is_err_and(|failure| is_lost(&failure)))
+}
+
+/// A server that says nothing for too long is lost: nobody else would ever tell.
+async fn within(limit: Option<Duration>, doing: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    match limit {
+        None => doing.await,
+        Some(limit) => match tokio::time::timeout(limit, doing).await {
+            Ok(done) => done,
+            Err(_) => Err(unreachable("write the ledger")),
+        },
+    }
 }
 
 async fn work(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> Result<(), Failure> {
@@ -140,5 +155,19 @@ impl Scribe<'_> {
     /// Runs a statement that only steers the transaction.
     pub(crate) async fn run(&mut self, statement: &'static str) -> Result<(), Failure> {
         sqlx::query(statement).execute(&mut *self.connection).await.map(drop).map_err(failed("write the ledger"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_given_up() {
+        let silence = std::future::pending();
+        let failure = within(Some(Duration::from_millis(1)), silence).await.unwrap_err();
+        assert!(is_lost(&failure) && failure.retryable, "{failure}");
+        assert_eq!(within(Some(Duration::from_secs(60)), async { Ok(()) }).await, Ok(()));
+        assert_eq!(within(None, async { Err(unreachable("look")) }).await, Err(unreachable("look")));
     }
 }
