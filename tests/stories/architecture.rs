@@ -25,6 +25,8 @@ const OURS: &[(&str, &[&str])] = &[
     ("guest-documents", &["spine-sdk"]),
     ("guest-confidant", &["spine-sdk"]),
     ("guest-echo", &["spine-sdk"]),
+    // A server for the tests of those that need one.
+    ("private-postgres", &[]),
 ];
 
 /// Every crate of others that we build with, and who alone may use it. `HOST` is any crate of the host.

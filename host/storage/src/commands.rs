@@ -19,12 +19,12 @@ use serde::Serialize;
 
 use crate::failure::internal;
 
-/// Rows as the one JSON text that a set-based statement takes apart again with `json_each`.
+/// Rows as the one JSON text that a set-based statement takes apart again.
 pub(crate) fn json<T: Serialize + ?Sized>(rows: &T) -> Result<String, Failure> {
     serde_json::to_string(rows).map_err(|error| internal("not_json", "a row cannot be written as JSON").because(&error))
 }
 
-/// SQLite counts in signed 64 bits. A count beyond them is a lie of a guest, and no reason to lose the run.
+/// Databases count in signed 64 bits. A count beyond them is a lie of a guest, and no reason to lose the run.
 pub(crate) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

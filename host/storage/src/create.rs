@@ -14,7 +14,8 @@ use model::ports::Entropy;
 use sqlx::Connection;
 
 use crate::failure::failed;
-use crate::{catalog, open};
+use crate::place::{Place, unusable_folder};
+use crate::{catalog, migrations, open};
 
 /// What SQLite keeps beside a database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -35,9 +36,10 @@ pub(crate) async fn create_if_absent(
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(unusable(error)),
     }
+    let place = Place::file(&partial)?;
     make_private(&partial).map_err(&unusable)?;
-    let mut connection = open::writing(&partial).await?;
-    open::migrate(&partial, &mut connection).await?;
+    let mut connection = open::writing(&place).await?;
+    migrations::migrate(&place, &mut connection).await?;
     catalog::start::prepare(&mut connection, data_path, clock, entropy).await?;
     // The last connection brings the log into the database and removes it.
     connection.close().await.map_err(failed("create the ledger"))?;
@@ -84,7 +86,7 @@ fn unusable(path: &Path) -> impl Fn(std::io::Error) -> Failure {
         let failure = Failure::io(Reading::Own, "create the ledger", &path.display().to_string(), &error);
         match failure.code.as_str() {
             "no_space" | "io" => failure,
-            _ => open::unusable_folder(&path, &error.to_string()),
+            _ => unusable_folder(&path, &error.to_string()),
         }
     }
 }

@@ -1,82 +1,127 @@
 //! What a failing database means to those who asked.
 //!
-//! SQLite tells a full disk, a broken disk and a busy file apart by number; the numbers stop here.
+//! Both databases tell a full disk, a lock and a broken rule apart, each by codes of its own; the codes stop here.
 
-use model::failure::{Failure, FailureKind, Reading};
+mod postgres;
+mod sqlite;
 
-/// The low byte of a SQLite result code; the rest says more precisely where it happened.
-const BUSY: i32 = 5;
-const LOCKED: i32 = 6;
-const READ_ONLY: i32 = 8;
-const IO: i32 = 10;
-const CORRUPT: i32 = 11;
-const FULL: i32 = 13;
-const CANNOT_OPEN: i32 = 14;
-const CONSTRAINT: i32 = 19;
-const NOT_A_DATABASE: i32 = 26;
+use model::failure::{Failure, FailureKind};
+use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::SqliteError;
+
+/// What there is to say about an error of a database, whatever was asked of it.
+#[derive(Clone, Copy, Debug)]
+struct Meaning {
+    kind: FailureKind,
+    code: &'static str,
+    why: &'static str,
+    /// The same may succeed later without anybody changing anything.
+    retryable: bool,
+}
+
+impl Meaning {
+    const fn new(kind: FailureKind, code: &'static str, why: &'static str) -> Self {
+        Self { kind, code, why, retryable: false }
+    }
+
+    const fn database(code: &'static str, why: &'static str) -> Self {
+        Self::new(FailureKind::Database, code, why)
+    }
+
+    const fn retryable(self) -> Self {
+        Self { retryable: true, ..self }
+    }
+}
+
+/// The database cannot be reached, or not any more.
+const UNREACHABLE: Meaning = Meaning::database(
+    "unreachable",
+    "the database cannot be reached; check that it runs and that its address is right, then try again",
+)
+.retryable();
+
+const NO_CONNECTION: Meaning =
+    Meaning::database("locked", "every connection to the ledger is busy; try again").retryable();
+
+const STRANGE_VALUE: Meaning = Meaning::database("corrupt", "the ledger holds a value that this program never writes");
+
+const REFUSED: Meaning = Meaning::database("database", "the database refused");
 
 /// Explains that `action` failed.
 pub(crate) fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> Failure {
     move |error| explain(action, &error)
 }
 
-fn explain(action: &str, error: &sqlx::Error) -> Failure {
-    let failure = |kind, code, why: &str| Failure::new(kind, code, format!("could not {action}: {why}")).because(error);
-    match error {
-        sqlx::Error::Io(error) => Failure::io(Reading::Own, action, "spine.db", error),
-        sqlx::Error::PoolTimedOut => {
-            failure(FailureKind::Database, "locked", "every connection to spine.db is busy; try again").retryable(true)
-        }
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
-            failure(FailureKind::Database, "corrupt", "spine.db holds a value that this program never writes")
-        }
-        _ => match result_code(error) {
-            Some(BUSY | LOCKED) => {
-                let why = "another program holds a lock on spine.db; close it or try again";
-                failure(FailureKind::Database, "locked", why).retryable(true)
-            }
-            Some(FULL) => failure(
-                FailureKind::Storage,
-                "no_space",
-                "the disk of the data folder is full; nothing was changed; free some space and try again",
-            ),
-            Some(IO) => failure(
-                FailureKind::Database,
-                "io",
-                "reading or writing spine.db failed; look at the disk and its free space",
-            ),
-            Some(CORRUPT | NOT_A_DATABASE) => {
-                failure(FailureKind::Database, "corrupt", "spine.db is damaged or no SQLite database; restore a copy")
-            }
-            Some(READ_ONLY) => {
-                failure(FailureKind::Database, "read_only", "spine.db or its folder cannot be written by this user")
-            }
-            Some(CANNOT_OPEN) => failure(
-                FailureKind::Database,
-                "cannot_open",
-                "spine.db cannot be opened; check that its folder exists and this user may use it",
-            ),
-            Some(CONSTRAINT) => {
-                let why = format!("it would break a rule of the ledger ({error})");
-                failure(FailureKind::Internal, "constraint", &why)
-            }
-            _ => failure(FailureKind::Database, "database", "the database refused"),
-        },
-    }
+/// Nobody answers, or nobody has time.
+pub(crate) fn unreachable(action: &str) -> Failure {
+    let Meaning { kind, code, why, retryable } = UNREACHABLE;
+    Failure::new(kind, code, format!("could not {action}: {why}")).retryable(retryable)
 }
 
-fn result_code(error: &sqlx::Error) -> Option<i32> {
-    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
+fn explain(action: &str, error: &sqlx::Error) -> Failure {
+    let Meaning { kind, code, why, retryable } = meaning(error);
+    let message = match code {
+        "constraint" => format!("could not {action}: {why} ({error})"),
+        _ => format!("could not {action}: {why}"),
+    };
+    Failure::new(kind, code, message).because(error).retryable(retryable)
+}
+
+fn meaning(error: &sqlx::Error) -> Meaning {
+    if let Some(error) = error.as_database_error() {
+        if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
+            return postgres::meaning(error.code());
+        }
+        if error.try_downcast_ref::<SqliteError>().is_some() {
+            return sqlite::meaning(error.code().as_deref());
+        }
+    }
+    match error {
+        // A file is never read or written here but by SQLite itself, so these are about a server.
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => UNREACHABLE,
+        sqlx::Error::PoolTimedOut => NO_CONNECTION,
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => STRANGE_VALUE,
+        sqlx::Error::PoolClosed => Meaning::database("closed", "the ledger is closed: this host is shutting down"),
+        _ => REFUSED,
+    }
 }
 
 /// Whether this failure is about the database itself, so that everything in the same transaction failed with it.
 pub(crate) fn is_fatal(failure: &Failure) -> bool {
-    matches!(
-        (failure.kind, failure.code.as_str()),
-        (FailureKind::Storage, "no_space" | "io")
-            | (FailureKind::Database, "locked" | "io" | "corrupt" | "read_only" | "cannot_open" | "closed")
-    )
+    match (failure.kind, failure.code.as_str()) {
+        (FailureKind::Storage, code) => matches!(code, "no_space" | "io"),
+        (FailureKind::Database, code) => matches!(
+            code,
+            "locked"
+                | "io"
+                | "corrupt"
+                | "read_only"
+                | "cannot_open"
+                | "closed"
+                | "unreachable"
+                | "contention"
+                | "aborted"
+                | "outcome_unknown"
+        ),
+        _ => false,
+    }
+}
+
+/// Whether the connection is gone.
+pub(crate) fn is_lost(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Database && failure.code == "unreachable"
+}
+
+/// Whether others were in the way of a transaction, which was undone and can be repeated at once.
+pub(crate) fn is_contention(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Database && failure.code == "contention"
+}
+
+/// The connection was lost between asking for a commit and its answer.
+pub(crate) fn outcome_unknown(lost: &Failure) -> Failure {
+    let message = "the connection to the database was lost while the change was being committed: it is there as a \
+                   whole or not at all, and nobody told which; look at the run before you repeat it";
+    Failure { causes: lost.causes.clone(), ..Failure::new(FailureKind::Database, "outcome_unknown", message) }
 }
 
 /// A mistake of this program, not of its user.
@@ -86,7 +131,7 @@ pub(crate) fn internal(code: &str, message: impl Into<String>) -> Failure {
 
 /// A value in the database that cannot be what this program wrote.
 pub(crate) fn corrupt(what: &str, value: &str) -> Failure {
-    let message = format!("spine.db holds `{value}` where {what} is due; it was changed by another program");
+    let message = format!("the ledger holds `{value}` where {what} is due; it was changed by another program");
     Failure::new(FailureKind::Database, "corrupt", message)
 }
 

@@ -29,13 +29,13 @@ impl Ledger for Storage {
     }
 
     async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure> {
-        let mut connection = self.reads.acquire().await.map_err(failed("read the latest captures"))?;
+        let mut connection = self.reader("read the latest captures").await?;
         let heads = heads::read(&mut connection, &wanted).await?;
         Ok(heads.into_iter().map(|head| head.map(|head| head.head)).collect())
     }
 
     async fn held(&self, wanted: Vec<(DatasetName, Partition, Digest)>) -> Result<Vec<Option<CaptureId>>, Failure> {
-        let mut connection = self.reads.acquire().await.map_err(failed("read what is in quarantine"))?;
+        let mut connection = self.reader("read what is in quarantine").await?;
         held::read(&mut connection, &wanted).await
     }
 
@@ -61,9 +61,9 @@ impl Ledger for Storage {
     }
 
     async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure> {
-        sqlx::query_scalar("SELECT cursor FROM source_cursors WHERE source = ?1")
+        sqlx::query_scalar("SELECT cursor FROM source_cursors WHERE source = $1")
             .bind(source)
-            .fetch_optional(&self.reads)
+            .fetch_optional(&mut *self.reader("read the cursor of a source").await?)
             .await
             .map_err(failed("read the cursor of a source"))
     }

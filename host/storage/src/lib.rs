@@ -1,8 +1,11 @@
-//! The only crate that writes the ledger and the catalog: one SQLite file holds both.
+//! The only crate that writes the ledger and the catalog: one database holds both, a SQLite file or a PostgreSQL
+//! database that several processes share.
 //!
 //! [`Storage`] keeps runs, captures and plugins, and a DuckLake 1.0 catalog of what was published. Because they share
 //! a database, publishing a capture and ending its run is one transaction: nothing is ever half visible. Any DuckDB
-//! can attach the file read-only, also while a host writes to it; the host is the catalog's only writer.
+//! can attach it read-only, also while a host writes to it; hosts are the catalog's only writers.
+//!
+//! Statements are the same on both databases (`dialect` has the few words that differ), and so are the tests.
 //!
 //! Nothing here reads or writes captures themselves. `lake` writes a Parquet file, syncs it, and only then is it named
 //! here. What both must agree on:
@@ -16,10 +19,13 @@
 mod catalog;
 mod commands;
 mod create;
+mod dialect;
 mod failure;
 mod ledger;
 mod lock;
+mod migrations;
 mod open;
+mod place;
 mod read;
 mod storage;
 mod wal;

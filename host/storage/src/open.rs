@@ -1,145 +1,131 @@
-//! Opening `spine.db`: connections, migrations, and whether this program understands the file.
+//! Connections to a ledger, and how long anybody waits for them.
 
-use std::path::Path;
 use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions};
 
-use crate::failure::failed;
+use crate::dialect::Dialect;
+use crate::failure::{failed, is_lost};
+use crate::place::{Access, Place};
 
-static MIGRATOR: Migrator = sqlx::migrate!();
-
-/// How long a statement waits for another program's lock.
+/// How long a statement waits for another program's lock, a reader for a connection, and anybody for a server.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Readers at one time; each is a thread and a page cache.
+/// How long a writer that lost its connection first waits before it tries again; each time twice as long.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Readers at one time; each is a thread and a page cache, or a process of the server.
 const READERS_MAX: u32 = 4;
 
-/// Connects to write.
-pub(crate) async fn writing(path: &Path) -> Result<SqliteConnection, Failure> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Wal)
-        // A commit that was answered survives a power cut.
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY);
-    options.connect().await.map_err(unusable(path))
+/// A commit that was answered survives a power cut.
+const SQLITE_OWN: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                          PRAGMA foreign_keys = ON;";
+const SQLITE_OTHERS: &str = "PRAGMA busy_timeout = 10000;";
+
+/// As on SQLite; and a server lets go of the locks of a host whose machine is gone after half a minute, not hours. Plans
+/// are not kept: one that was made for an empty table reads all of it for ever.
+const POSTGRES_OWN: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; \
+                            SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; \
+                            SET tcp_keepalives_count = 4; SET client_min_messages = warning; SET jit = off; \
+                            SET plan_cache_mode = force_custom_plan; \
+                            SELECT set_config('synchronous_commit', 'on', FALSE) \
+                            WHERE current_setting('synchronous_commit') = 'off';";
+/// A transaction of a reader sees one state of the ledger, as on SQLite.
+const POSTGRES_READ: &str = "SET lock_timeout = '10s'; SET default_transaction_read_only = on; \
+                             SET default_transaction_isolation = 'repeatable read'; SET jit = off; \
+                             SET plan_cache_mode = force_custom_plan;";
+
+/// Connects to write, as the one writer of this process.
+pub(crate) async fn writing(place: &Place) -> Result<AnyConnection, Failure> {
+    connect(place, Access::Own).await.map_err(unusable(place))
 }
 
-/// Connects to a file that is there, without changing how it is kept.
-pub(crate) async fn existing(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(BUSY).connect().await
-}
-
-fn reading(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(path).create_if_missing(false).read_only(true).busy_timeout(BUSY)
-}
-
-pub(crate) async fn read_connection(path: &Path) -> Result<SqliteConnection, Failure> {
-    reading(path).connect().await.map_err(unusable(path))
-}
-
-pub(crate) async fn read_pool(path: &Path) -> Result<SqlitePool, Failure> {
-    let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).acquire_timeout(BUSY);
-    pool.connect_with(reading(path)).await.map_err(unusable(path))
-}
-
-/// Brings the tables up to this program, each step in a transaction of its own. Readers that open meanwhile are told to
-/// try again.
-///
-/// # Errors
-///
-/// `bad_folder` if a newer program has already changed them further.
-pub(crate) async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), Failure> {
-    match MIGRATOR.run(connection).await {
-        Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => Err(newer(path)),
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => Err(unusable(path)(error)),
-        Err(error) => Err(unusable_folder(path, &error.to_string()).because(&error)),
+/// Connects again after the server was lost, with bounded patience.
+pub(crate) async fn again(place: &Place) -> Result<AnyConnection, Failure> {
+    let mut last = None;
+    let trying = async {
+        let mut pause = PAUSE;
+        loop {
+            match writing(place).await {
+                Err(failure) if is_lost(&failure) => last = Some(failure),
+                done => return done,
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    };
+    match tokio::time::timeout(BUSY, trying).await {
+        Ok(done) => done,
+        Err(_) => Err(last.unwrap_or_else(|| unusable(place)(timed_out()))),
     }
 }
 
-/// Checks that the tables are those of this program, without changing any.
-pub(crate) async fn check_version(path: &Path, pool: &SqlitePool) -> Result<(), Failure> {
-    let applied: Result<Option<i64>, sqlx::Error> =
-        sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(pool).await;
-    let newest = MIGRATOR.iter().map(|migration| migration.version).max();
-    match applied {
-        Ok(applied) if applied == newest => Ok(()),
-        Ok(applied) if applied > newest => Err(newer(path)),
-        Ok(_) => Err(unready(
-            path,
-            "it was written by an older version, or a host that is starting is bringing it up to this one; try again in \
-             a moment, or start `spine-host` on it once",
-        )),
-        Err(error) if error.to_string().contains("no such table") => Err(strange(path, pool).await),
-        Err(error) => Err(unusable(path)(error)),
-    }
+/// Connects to what is there, without changing how it is kept.
+pub(crate) async fn existing(place: &Place) -> Result<AnyConnection, sqlx::Error> {
+    connect(place, Access::Write).await
 }
 
-/// The failure of a database without the tables of a ledger.
-async fn strange(path: &Path, pool: &SqlitePool) -> Failure {
-    match sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema").fetch_one(pool).await {
-        Ok(0_i64) => unready(
-            path,
-            "it is empty: a host is setting it up, or died while it did; try again in a moment, or start `spine-host` \
-             on it once",
-        ),
-        Ok(_) => unusable_folder(path, "it is a SQLite database, but not a ledger; name the right folder with --data"),
-        Err(error) => unusable(path)(error),
-    }
+pub(crate) async fn read_connection(place: &Place) -> Result<AnyConnection, Failure> {
+    connect(place, Access::Read).await.map_err(unusable(place))
 }
 
-/// What an owner may be about to change.
-fn unready(path: &Path, why: &str) -> Failure {
-    Failure { kind: FailureKind::Database, code: "unreachable".to_owned(), ..unusable_folder(path, why) }
-        .retryable(true)
+pub(crate) async fn read_pool(place: &Place) -> Result<AnyPool, Failure> {
+    install_default_drivers();
+    let pool = AnyPoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(BUSY)
+        .after_connect(|connection, _| Box::pin(set_up(connection, Access::Read)));
+    pool.connect_with(place.options(Access::Read).clone()).await.map_err(unusable(place))
+}
+
+async fn connect(place: &Place, access: Access) -> Result<AnyConnection, sqlx::Error> {
+    install_default_drivers();
+    let connecting = async {
+        let mut connection = place.options(access).connect().await?;
+        set_up(&mut connection, access).await?;
+        Ok(connection)
+    };
+    tokio::time::timeout(2 * BUSY, connecting).await.unwrap_or_else(|_| Err(timed_out()))
+}
+
+async fn set_up(connection: &mut AnyConnection, access: Access) -> Result<(), sqlx::Error> {
+    let settings = match (Dialect::of(connection), access) {
+        (Dialect::Sqlite, Access::Own) => SQLITE_OWN,
+        (Dialect::Sqlite, Access::Read | Access::Write) => SQLITE_OTHERS,
+        (Dialect::Postgres, Access::Own | Access::Write) => POSTGRES_OWN,
+        (Dialect::Postgres, Access::Read) => POSTGRES_READ,
+    };
+    sqlx::raw_sql(settings).execute(connection).await.map(drop)
+}
+
+fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
 /// The ledger is not there yet.
-pub(crate) fn absent(path: &Path) -> Failure {
+pub(crate) fn absent(place: &Place) -> Failure {
     let message = format!(
-        "there is no ledger at `{}`: nothing has run in this data folder yet; name another with --data, or run something",
-        path.display()
+        "there is no ledger at `{place}`: nothing has run in this data folder yet; name another with --data, or run \
+         something"
     );
     Failure::new(FailureKind::Database, "unreachable", message)
 }
 
-fn newer(path: &Path) -> Failure {
-    unusable_folder(
-        path,
-        "it was written by a newer version of this program; update it, or name another folder with --data",
-    )
-}
-
-pub(crate) fn unusable_folder(path: &Path, why: &str) -> Failure {
-    Failure::new(FailureKind::Config, "bad_folder", format!("cannot use the ledger `{}`: {why}", path.display()))
-}
-
-/// A file that cannot even be opened is a mistake of configuration; a full or busy disk is not.
-fn unusable(path: &Path) -> impl Fn(sqlx::Error) -> Failure {
-    let path = path.to_owned();
+/// A file that cannot even be opened is a mistake of configuration; a full or busy disk is not, and a server may only be
+/// away for a while.
+pub(crate) fn unusable(place: &Place) -> impl Fn(sqlx::Error) -> Failure {
+    let place = place.clone();
     move |error| {
         let failure = failed("open the ledger")(error);
-        match failure.code.as_str() {
-            "no_space" | "io" | "locked" => failure,
-            _ => Failure {
-                kind: FailureKind::Config,
-                code: "bad_folder".to_owned(),
-                message: format!("{} (`{}`)", failure.message, path.display()),
-                ..failure
-            },
+        let message = format!("{} (`{place}`)", failure.message);
+        match (&place, failure.code.as_str()) {
+            (Place::File(_), "no_space" | "io" | "locked") => failure,
+            (Place::File(_), _) => {
+                Failure { kind: FailureKind::Config, code: "bad_folder".to_owned(), message, ..failure }
+            }
+            (Place::Server(_), _) => Failure { message, ..failure },
         }
     }
-}
-
-/// The tables as an earlier version left them.
-#[cfg(test)]
-pub(crate) async fn migrate_to(version: i64, connection: &mut SqliteConnection) {
-    MIGRATOR.run_to(version, connection).await.expect("an earlier version had its migrations too");
 }

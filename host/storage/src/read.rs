@@ -8,7 +8,7 @@ pub(crate) mod plugins;
 pub(crate) mod runs;
 pub(crate) mod view;
 
-/// SQLite counts in signed 64 bits; nothing that is counted here is negative.
+/// Databases count in signed 64 bits; nothing that is counted here is negative.
 pub(crate) fn count(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }

@@ -1,11 +1,15 @@
-//! What the ledger promises, held against a database in a temporary folder.
+//! What the ledger promises, held against both databases: a test under `on_sqlite` has its twin under `on_postgres`.
+//!
+//! Those that stand alone are about a file (`recovery`) or a server (`server`).
 
 mod catalog;
 mod keys;
 mod logs;
+mod places;
 mod plugins;
 mod publish;
 mod quarantine;
 mod recovery;
+mod server;
 mod support;
 mod transitions;

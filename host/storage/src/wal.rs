@@ -5,15 +5,15 @@
 //! which this workspace denies. Instead a connection that can only read is kept to the end: it cannot delete the
 //! log, and while it is open no other connection is the last.
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AnyConnection, Connection};
 
 /// Keeps the log in place for as long as the process lives, and on its ways out.
 #[derive(Debug)]
-pub(crate) struct WalKeeper(Option<SqliteConnection>);
+pub(crate) struct WalKeeper(Option<AnyConnection>);
 
 impl WalKeeper {
     /// Takes a read-only connection that has read at least once, or it would not have opened the log yet.
-    pub(crate) fn new(connection: SqliteConnection) -> Self {
+    pub(crate) fn new(connection: AnyConnection) -> Self {
         Self(Some(connection))
     }
 

@@ -6,6 +6,9 @@
 //!
 //! One bad command does not hurt the others: a lane that fails is rolled back to its savepoint and its commands are
 //! repeated one by one. A full disk or a broken file fails the whole group.
+//!
+//! On a server other processes write at the same time, and the connection may break. A group that came to nothing for
+//! either reason is repeated a few times before anybody is told; one whose commit nobody answered is not.
 
 mod group;
 mod lanes;
@@ -16,9 +19,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::Clock;
 use model::failure::Failure;
 use model::ports::Entropy;
-use sqlx::SqliteConnection;
+use serde::Serialize;
+use sqlx::AnyConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+
+use crate::commands::json;
+use crate::dialect::{Dialect, Sql, sql};
 
 pub(crate) use group::Desk;
 pub(crate) use lanes::{Lane, Lanes};
@@ -53,8 +60,24 @@ pub(crate) struct Lead {
 /// The writing connection inside a transaction.
 #[derive(Debug)]
 pub(crate) struct Scribe<'a> {
-    pub(crate) connection: &'a mut SqliteConnection,
+    pub(crate) connection: &'a mut AnyConnection,
     pub(crate) lead: &'a Lead,
+}
+
+impl Scribe<'_> {
+    pub(crate) fn dialect(&self) -> Dialect {
+        Dialect::of(self.connection)
+    }
+
+    /// A statement as this database reads it.
+    pub(crate) fn sql(&self, template: &'static str) -> Sql {
+        sql(self.connection, template)
+    }
+
+    /// Rows as the one JSON text that a set-based statement takes apart again.
+    pub(crate) fn json<T: Serialize + ?Sized>(&self, rows: &T) -> Result<String, Failure> {
+        Ok(self.dialect().json(json(rows)?))
+    }
 }
 
 /// A command on its way, with whoever waits for the answer.

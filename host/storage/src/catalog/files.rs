@@ -92,48 +92,48 @@ struct ColumnRow<'a> {
 pub(crate) async fn begin(scribe: &mut Scribe<'_>, draft: &Draft, files: &[(&NewFile, i64)]) -> Result<(), Failure> {
     let action = "add files to the catalog";
     let rows: Vec<Row<'_>> = files.iter().map(|(file, row_id_start)| row(file, *row_id_start)).collect();
-    let rows = json(&rows)?;
-    sqlx::query(
-        r#"
+    let rows = scribe.json(&rows)?;
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO ducklake_data_file (
             data_file_id, table_id, begin_snapshot, path, path_is_relative, file_format, record_count,
             file_size_bytes, footer_size, row_id_start, partition_id
         )
         SELECT
-            value ->> 'id', value ->> 'table', ?2, value ->> 'path', 1, 'parquet', value ->> 'rows',
-            value ->> 'bytes', value ->> 'footer_bytes', value ->> 'row_id_start', value ->> 'partitioning'
-        FROM json_each(?1)
+            CAST(value ->> 'id' AS BIGINT), CAST(value ->> 'table' AS BIGINT), $2, value ->> 'path', TRUE, 'parquet', CAST(value ->> 'rows' AS BIGINT),
+            CAST(value ->> 'bytes' AS BIGINT), CAST(value ->> 'footer_bytes' AS BIGINT), CAST(value ->> 'row_id_start' AS BIGINT), CAST(value ->> 'partitioning' AS BIGINT)
+        FROM {rows $1} AS new
         "#,
-    )
+))
     .bind(&rows)
     .bind(draft.id)
     .execute(&mut *scribe.connection)
     .await
     .map_err(failed(action))?;
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         INSERT INTO ducklake_file_partition_value (data_file_id, table_id, partition_key_index, partition_value)
-        SELECT file.value ->> 'id', file.value ->> 'table', part.key, part.value
-        FROM json_each(?1) AS file, json_each(file.value, '$.partition') AS part
+        SELECT CAST(file.value ->> 'id' AS BIGINT), CAST(file.value ->> 'table' AS BIGINT), part.key, part.value
+        FROM {rows $1} AS file, {texts file.partition} AS part
         "#,
-    )
+    ))
     .bind(&rows)
     .execute(&mut *scribe.connection)
     .await
     .map_err(failed(action))?;
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO ducklake_file_column_stats (
             data_file_id, table_id, column_id, column_size_bytes, value_count, null_count,
             min_value, max_value, contains_nan
         )
         SELECT
-            file.value ->> 'id', file.value ->> 'table', stats.value ->> 'id', stats.value ->> 'bytes',
-            stats.value ->> 'values', stats.value ->> 'nulls', stats.value ->> 'min', stats.value ->> 'max',
-            stats.value ->> 'contains_nan'
-        FROM json_each(?1) AS file, json_each(file.value, '$.columns') AS stats
+            CAST(file.value ->> 'id' AS BIGINT), CAST(file.value ->> 'table' AS BIGINT), CAST(stats.value ->> 'id' AS BIGINT), CAST(stats.value ->> 'bytes' AS BIGINT),
+            CAST(stats.value ->> 'values' AS BIGINT), CAST(stats.value ->> 'nulls' AS BIGINT), stats.value ->> 'min', stats.value ->> 'max',
+            CAST(stats.value ->> 'contains_nan' AS BOOLEAN)
+        FROM {rows $1} AS file, {rows file.columns} AS stats
         "#,
-    )
+))
     .bind(&rows)
     .execute(&mut *scribe.connection)
     .await
@@ -170,13 +170,13 @@ pub(crate) async fn end(scribe: &mut Scribe<'_>, draft: &Draft, files: &[i64]) -
     if files.is_empty() {
         return Ok(());
     }
-    let done = sqlx::query(
+    let done = sqlx::query(scribe.sql(
         r#"
         UPDATE ducklake_data_file
-        SET end_snapshot = ?2
-        WHERE data_file_id IN (SELECT value FROM json_each(?1)) AND end_snapshot IS NULL
+        SET end_snapshot = $2
+        WHERE data_file_id IN (SELECT CAST(value AS BIGINT) FROM {texts $1} AS asked) AND end_snapshot IS NULL
         "#,
-    )
+    ))
     .bind(json(files)?)
     .bind(draft.id)
     .execute(&mut *scribe.connection)

@@ -33,16 +33,18 @@ struct Last {
 }
 
 impl Draft {
-    /// Reads the last snapshot. The write lock is held, so nobody else can take what follows it.
+    /// Reads the last snapshot. The lock of the catalog is held, so nobody else can take what follows it.
     pub(crate) async fn begin(scribe: &mut Scribe<'_>) -> Result<Self, Failure> {
-        let last: Last = sqlx::query_as(
+        let last: Last = sqlx::query_as(scribe.sql(
             r#"
-            SELECT snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id
+            SELECT
+                snapshot_id, {instant_text snapshot_time} AS snapshot_time, schema_version, next_catalog_id,
+                next_file_id
             FROM ducklake_snapshot
             ORDER BY snapshot_id DESC
             LIMIT 1
             "#,
-        )
+        ))
         .fetch_one(&mut *scribe.connection)
         .await
         .map_err(failed("read the last snapshot"))?;
@@ -105,12 +107,12 @@ impl Draft {
         let at = scribe.lead.clock.now().max(self.last_at).plus_micros(1);
         let new_schema = !self.created.is_empty();
         let schema_version = self.schema_version + i64::from(new_schema);
-        sqlx::query(
+        sqlx::query(scribe.sql(
             r#"
             INSERT INTO ducklake_snapshot (snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id)
-            VALUES (?1, ?2, ?3, ?4, ?5)
+            VALUES ($1, {instant $2}, $3, $4, $5)
             "#,
-        )
+        ))
         .bind(self.id)
         .bind(at.catalog_text())
         .bind(schema_version)
@@ -121,7 +123,7 @@ impl Draft {
         .map_err(failed(action))?;
         for table in &self.new_tables {
             sqlx::query(
-                "INSERT INTO ducklake_schema_versions (begin_snapshot, schema_version, table_id) VALUES (?1, ?2, ?3)",
+                "INSERT INTO ducklake_schema_versions (begin_snapshot, schema_version, table_id) VALUES ($1, $2, $3)",
             )
             .bind(self.id)
             .bind(schema_version)
@@ -135,7 +137,7 @@ impl Draft {
             INSERT INTO ducklake_snapshot_changes (
                 snapshot_id, changes_made, author, commit_message, commit_extra_info
             )
-            VALUES (?1, ?2, ?3, ?4, ?5)
+            VALUES ($1, $2, $3, $4, $5)
             "#,
         )
         .bind(self.id)

@@ -68,15 +68,15 @@ impl Tables {
         datasets: impl Iterator<Item = &DatasetName>,
     ) -> Result<Self, Failure> {
         let wanted: BTreeSet<String> = datasets.map(ToString::to_string).collect();
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = sqlx::query_as(scribe.sql(
             r#"
             SELECT datasets.name, datasets.spec, datasets.table_id, partitioning.partition_id
             FROM datasets
             LEFT JOIN ducklake_partition_info AS partitioning
                 ON partitioning.table_id = datasets.table_id AND partitioning.end_snapshot IS NULL
-            WHERE datasets.name IN (SELECT value FROM json_each(?1))
+            WHERE datasets.name IN (SELECT value FROM {texts $1} AS asked)
             "#,
-        )
+        ))
         .bind(json(&wanted)?)
         .fetch_all(&mut *scribe.connection)
         .await
@@ -136,7 +136,7 @@ fn unknown(dataset: &DatasetName) -> Failure {
 
 async fn ensure_schema(scribe: &mut Scribe<'_>, draft: &mut Draft, name: &str) -> Result<i64, Failure> {
     let found: Option<i64> =
-        sqlx::query_scalar("SELECT schema_id FROM ducklake_schema WHERE schema_name = ?1 AND end_snapshot IS NULL")
+        sqlx::query_scalar("SELECT schema_id FROM ducklake_schema WHERE schema_name = $1 AND end_snapshot IS NULL")
             .bind(name)
             .fetch_optional(&mut *scribe.connection)
             .await
@@ -145,12 +145,12 @@ async fn ensure_schema(scribe: &mut Scribe<'_>, draft: &mut Draft, name: &str) -
         return Ok(found);
     }
     let id = draft.catalog_id();
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         INSERT INTO ducklake_schema (schema_id, schema_uuid, begin_snapshot, schema_name, path, path_is_relative)
-        VALUES (?1, ?2, ?3, ?4, ?4 || '/', 1)
+        VALUES ($1, {uuid $2}, $3, $4, $4 || '/', TRUE)
         "#,
-    )
+    ))
     .bind(id)
     .bind(super::uuid(&*scribe.lead.clock, &*scribe.lead.entropy))
     .bind(draft.id)
@@ -167,7 +167,7 @@ struct ColumnRow<'a> {
     id: i64,
     name: &'a str,
     type_name: String,
-    nulls_allowed: i64,
+    nulls_allowed: bool,
 }
 
 async fn create(
@@ -179,14 +179,14 @@ async fn create(
     id: i64,
 ) -> Result<(), Failure> {
     let action = "create a table of the catalog";
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         INSERT INTO ducklake_table (
             table_id, table_uuid, begin_snapshot, schema_id, table_name, path, path_is_relative
         )
-        VALUES (?1, ?2, ?3, ?4, ?5, ?5 || '/', 1)
+        VALUES ($1, {uuid $2}, $3, $4, $5, $5 || '/', TRUE)
         "#,
-    )
+    ))
     .bind(id)
     .bind(super::uuid(&*scribe.lead.clock, &*scribe.lead.entropy))
     .bind(draft.id)
@@ -201,28 +201,28 @@ async fn create(
             id: column.id,
             name: column.name,
             type_name: super::type_name(column.data_type),
-            nulls_allowed: i64::from(column.nullable),
+            nulls_allowed: column.nullable,
         })
         .collect();
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO ducklake_column (
             column_id, begin_snapshot, table_id, column_order, column_name, column_type,
             default_value, nulls_allowed, default_value_type, default_value_dialect
         )
         SELECT
-            value ->> 'id', ?2, ?3, value ->> 'id', value ->> 'name', value ->> 'type_name',
-            'NULL', value ->> 'nulls_allowed', 'literal', 'duckdb'
-        FROM json_each(?1)
+            CAST(value ->> 'id' AS BIGINT), $2, $3, CAST(value ->> 'id' AS BIGINT), value ->> 'name', value ->> 'type_name',
+            'NULL', CAST(value ->> 'nulls_allowed' AS BOOLEAN), 'literal', 'duckdb'
+        FROM {rows $1} AS new
         "#,
-    )
-    .bind(json(&rows)?)
+))
+    .bind(scribe.json(&rows)?)
     .bind(draft.id)
     .bind(id)
     .execute(&mut *scribe.connection)
     .await
     .map_err(failed(action))?;
-    let bound = sqlx::query("UPDATE datasets SET table_id = ?2 WHERE name = ?1 AND table_id IS NULL")
+    let bound = sqlx::query("UPDATE datasets SET table_id = $2 WHERE name = $1 AND table_id IS NULL")
         .bind(dataset.to_string())
         .bind(id)
         .execute(&mut *scribe.connection)
@@ -243,7 +243,7 @@ async fn create_partitioning(
     id: i64,
 ) -> Result<(), Failure> {
     let action = "create the partitioning of a table";
-    sqlx::query("INSERT INTO ducklake_partition_info (partition_id, table_id, begin_snapshot) VALUES (?1, ?2, ?3)")
+    sqlx::query("INSERT INTO ducklake_partition_info (partition_id, table_id, begin_snapshot) VALUES ($1, $2, $3)")
         .bind(id)
         .bind(table)
         .bind(draft.id)
@@ -256,13 +256,13 @@ async fn create_partitioning(
         .iter()
         .map(|name| columns.iter().find(|column| column.name == name).map(|column| column.id))
         .collect();
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         INSERT INTO ducklake_partition_column (partition_id, table_id, partition_key_index, column_id, "transform")
-        SELECT ?2, ?3, key, value, 'identity'
-        FROM json_each(?1)
+        SELECT $2, $3, key, CAST(value AS BIGINT), 'identity'
+        FROM {texts $1} AS new
         "#,
-    )
+    ))
     .bind(json(&ids)?)
     .bind(id)
     .bind(table)

@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use super::bounds::Bounds;
 use super::files::NewFile;
 use super::stats::FileColumn;
-use crate::commands::{int, json};
+use crate::commands::int;
 use crate::failure::failed;
 use crate::writer::Scribe;
 
@@ -72,20 +72,20 @@ impl Before {
 #[derive(Debug, FromRow)]
 struct Row {
     column_id: i64,
-    contains_null: bool,
-    contains_nan: Option<bool>,
+    contains_null: i64,
+    contains_nan: Option<i64>,
     min_value: Option<String>,
     max_value: Option<String>,
-    unbounded: bool,
+    unbounded: i64,
 }
 
 impl Row {
     fn column(&self, data_type: DataType) -> TableColumn {
         TableColumn {
-            contains_null: self.contains_null,
-            contains_nan: self.contains_nan,
+            contains_null: self.contains_null == 1,
+            contains_nan: self.contains_nan.map(|nan| nan == 1),
             bounds: Bounds::new(data_type, self.min_value.as_deref(), self.max_value.as_deref()),
-            unbounded: self.unbounded,
+            unbounded: self.unbounded == 1,
         }
     }
 }
@@ -93,7 +93,7 @@ impl Row {
 pub(crate) async fn before(scribe: &mut Scribe<'_>, table: i64) -> Result<Before, Failure> {
     let action = "read the statistics of a table";
     let next_row_id: Option<i64> =
-        sqlx::query_scalar("SELECT next_row_id FROM ducklake_table_stats WHERE table_id = ?1")
+        sqlx::query_scalar("SELECT next_row_id FROM ducklake_table_stats WHERE table_id = $1")
             .bind(table)
             .fetch_optional(&mut *scribe.connection)
             .await
@@ -101,17 +101,18 @@ pub(crate) async fn before(scribe: &mut Scribe<'_>, table: i64) -> Result<Before
     let rows: Vec<Row> = sqlx::query_as(
         r#"
         SELECT
-            known.column_id, known.contains_null, known.contains_nan, known.min_value, known.max_value,
-            known.min_value IS NULL AND EXISTS (
+            known.column_id, CAST(known.contains_null AS INTEGER) AS contains_null,
+            CAST(known.contains_nan AS INTEGER) AS contains_nan, known.min_value, known.max_value,
+            CASE WHEN known.min_value IS NULL AND EXISTS (
                 SELECT 1
                 FROM ducklake_file_column_stats AS file
                 WHERE file.table_id = known.table_id
                     AND file.column_id = known.column_id
                     AND file.value_count > 0
                     AND file.min_value IS NULL
-            ) AS unbounded
+            ) THEN 1 ELSE 0 END AS unbounded
         FROM ducklake_table_column_stats AS known
-        WHERE known.table_id = ?1
+        WHERE known.table_id = $1
         "#,
     )
     .bind(table)
@@ -164,15 +165,15 @@ pub(crate) async fn widen(
         })
         .collect();
     let action = "write the statistics of a table";
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO ducklake_table_column_stats (
             table_id, column_id, contains_null, contains_nan, min_value, max_value
         )
         SELECT
-            ?2, value ->> 'column_id', value ->> 'contains_null', value ->> 'contains_nan',
+            $2, CAST(value ->> 'column_id' AS BIGINT), CAST(value ->> 'contains_null' AS BOOLEAN), CAST(value ->> 'contains_nan' AS BOOLEAN),
             value ->> 'min', value ->> 'max'
-        FROM json_each(?1)
+        FROM {rows $1} AS new
         WHERE true
         ON CONFLICT (table_id, column_id) DO UPDATE
         SET contains_null = excluded.contains_null,
@@ -180,8 +181,8 @@ pub(crate) async fn widen(
             min_value = excluded.min_value,
             max_value = excluded.max_value
         "#,
-    )
-    .bind(json(&rows)?)
+))
+    .bind(scribe.json(&rows)?)
     .bind(table)
     .execute(&mut *scribe.connection)
     .await
@@ -191,11 +192,11 @@ pub(crate) async fn widen(
     sqlx::query(
         r#"
         INSERT INTO ducklake_table_stats (table_id, record_count, next_row_id, file_size_bytes)
-        VALUES (?1, ?2, ?2, ?3)
+        VALUES ($1, $2, $2, $3)
         ON CONFLICT (table_id) DO UPDATE
-        SET record_count = record_count + excluded.record_count,
-            next_row_id = next_row_id + excluded.next_row_id,
-            file_size_bytes = file_size_bytes + excluded.file_size_bytes
+        SET record_count = ducklake_table_stats.record_count + excluded.record_count,
+            next_row_id = ducklake_table_stats.next_row_id + excluded.next_row_id,
+            file_size_bytes = ducklake_table_stats.file_size_bytes + excluded.file_size_bytes
         "#,
     )
     .bind(table)

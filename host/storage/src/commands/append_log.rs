@@ -8,6 +8,7 @@ use model::run::LogLine;
 
 use super::{distinct, findings, unknown_run};
 use crate::failure::corrupt;
+use crate::lock;
 use crate::read::runs::{self, RunRow};
 use crate::writer::{Command, Scribe};
 
@@ -24,6 +25,7 @@ impl Command for AppendLog {
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         distinct(commands.iter().map(|append| append.run))?;
         let ids: Vec<RunId> = commands.iter().map(|append| append.run).collect();
+        lock::runs(scribe, &ids).await?;
         let rows = runs::rows(&mut *scribe.connection, &ids).await?;
         let rows: HashMap<String, RunRow> = rows.into_iter().map(|run| (run.run_id.clone(), run)).collect();
         let mut answers = Vec::with_capacity(commands.len());

@@ -12,6 +12,7 @@ use model::run::{Conclusion, RunCapture, RunReport, RunStatus};
 
 use super::{distinct, events, findings, illegal, unknown_run};
 use crate::failure::{corrupt, is_fatal};
+use crate::lock;
 use crate::read::runs::{self, RunRow};
 use crate::writer::{Command, Scribe};
 
@@ -30,6 +31,7 @@ impl Command for Conclusion {
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<RunReport, Failure>>, Failure> {
         distinct(commands.iter().map(|conclusion| conclusion.run_id))?;
         let ids: Vec<RunId> = commands.iter().map(|conclusion| conclusion.run_id).collect();
+        lock::runs(scribe, &ids).await?;
         let rows = runs::rows(&mut *scribe.connection, &ids).await?;
         let mut rows: HashMap<String, RunRow> = rows.into_iter().map(|run| (run.run_id.clone(), run)).collect();
         let mut answers = Vec::with_capacity(commands.len());

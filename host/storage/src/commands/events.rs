@@ -7,7 +7,6 @@ use model::{RunId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::json;
 use crate::failure::failed;
 use crate::writer::Scribe;
 
@@ -42,22 +41,22 @@ pub(crate) async fn append(scribe: &mut Scribe<'_>, events: Vec<Event>) -> Resul
         Row { run_id: run, nth: *nth, at_us: at.as_micros(), event, data: data.to_string() }
     });
     let rows: Vec<Row> = rows.collect();
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         INSERT INTO run_events (run_id, seq, at_us, event, data)
         SELECT
             new.value ->> 'run_id',
-            new.value ->> 'nth' + COALESCE(
+            CAST(new.value ->> 'nth' AS BIGINT) + COALESCE(
                 (SELECT MAX(seq) FROM run_events AS old WHERE old.run_id = new.value ->> 'run_id'),
                 0
             ),
-            new.value ->> 'at_us',
+            CAST(new.value ->> 'at_us' AS BIGINT),
             new.value ->> 'event',
             new.value ->> 'data'
-        FROM json_each(?1) AS new
+        FROM {rows $1} AS new
         "#,
-    )
-    .bind(json(&rows)?)
+    ))
+    .bind(scribe.json(&rows)?)
     .execute(&mut *scribe.connection)
     .await
     .map(drop)

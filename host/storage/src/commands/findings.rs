@@ -98,18 +98,18 @@ async fn quality(scribe: &mut Scribe<'_>, rows: Vec<Row<&CheckResult>>) -> Resul
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO quality_results (
             run_id, position, check_name, dataset, category, severity, status, message, actual, expected
         )
         SELECT
-            value ->> 'run_id', value ->> 'position', value ->> 'check', value ->> 'dataset', value ->> 'category',
+            value ->> 'run_id', CAST(value ->> 'position' AS BIGINT), value ->> 'check', value ->> 'dataset', value ->> 'category',
             value ->> 'severity', value ->> 'status', value ->> 'message', value ->> 'actual', value ->> 'expected'
-        FROM json_each(?1)
+        FROM {rows $1} AS new
         "#,
-    )
-    .bind(json(&rows)?)
+))
+    .bind(scribe.json(&rows)?)
     .execute(&mut *scribe.connection)
     .await
     .map(drop)
@@ -120,16 +120,16 @@ async fn rejects(scribe: &mut Scribe<'_>, rows: Vec<Row<Rejected<'_>>>) -> Resul
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO rejects (run_id, position, code, message, line, raw)
         SELECT
-            value ->> 'run_id', value ->> 'position', value ->> 'code', value ->> 'message', value ->> 'line',
+            value ->> 'run_id', CAST(value ->> 'position' AS BIGINT), value ->> 'code', value ->> 'message', CAST(value ->> 'line' AS BIGINT),
             value ->> 'raw'
-        FROM json_each(?1)
+        FROM {rows $1} AS new
         "#,
-    )
-    .bind(json(&rows)?)
+))
+    .bind(scribe.json(&rows)?)
     .execute(&mut *scribe.connection)
     .await
     .map(drop)
@@ -140,15 +140,15 @@ async fn reject_files(scribe: &mut Scribe<'_>, rows: Vec<Row<File<'_>>>) -> Resu
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO reject_files (run_id, path, bytes, rows, codes)
         SELECT
-            value ->> 'run_id', value ->> 'path', value ->> 'bytes', value ->> 'rows', value ->> 'codes'
-        FROM json_each(?1)
+            value ->> 'run_id', value ->> 'path', CAST(value ->> 'bytes' AS BIGINT), CAST(value ->> 'rows' AS BIGINT), value ->> 'codes'
+        FROM {rows $1} AS new
         "#,
-    )
-    .bind(json(&rows)?)
+))
+    .bind(scribe.json(&rows)?)
     .execute(&mut *scribe.connection)
     .await
     .map(drop)
@@ -159,14 +159,14 @@ async fn stages(scribe: &mut Scribe<'_>, rows: Vec<Row<Stage<'_>>>) -> Result<()
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO run_stages (run_id, position, stage, rows)
-        SELECT value ->> 'run_id', value ->> 'position', value ->> 'stage', value ->> 'rows'
-        FROM json_each(?1)
+        SELECT value ->> 'run_id', CAST(value ->> 'position' AS BIGINT), value ->> 'stage', CAST(value ->> 'rows' AS BIGINT)
+        FROM {rows $1} AS new
         "#,
-    )
-    .bind(json(&rows)?)
+))
+    .bind(scribe.json(&rows)?)
     .execute(&mut *scribe.connection)
     .await
     .map(drop)
@@ -185,24 +185,24 @@ pub(super) async fn logs(scribe: &mut Scribe<'_>, added: &[(RunId, &[LogLine])])
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         INSERT INTO run_logs (run_id, seq, at_us, level, origin, message, fields)
         SELECT
             new.value ->> 'run_id',
-            new.value ->> 'position' + 1 + COALESCE(
+            CAST(new.value ->> 'position' AS BIGINT) + 1 + COALESCE(
                 (SELECT MAX(seq) FROM run_logs AS old WHERE old.run_id = new.value ->> 'run_id'),
                 0
             ),
-            new.value ->> 'at_us',
+            CAST(new.value ->> 'at_us' AS BIGINT),
             new.value ->> 'level',
             new.value ->> 'origin',
             new.value ->> 'message',
             new.value ->> 'fields'
-        FROM json_each(?1) AS new
+        FROM {rows $1} AS new
         "#,
-    )
-    .bind(json(&rows)?)
+    ))
+    .bind(scribe.json(&rows)?)
     .execute(&mut *scribe.connection)
     .await
     .map(drop)

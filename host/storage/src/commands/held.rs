@@ -113,22 +113,22 @@ pub(crate) fn delivery(staged: &StagedCapture, run: RunId, plugin: Digest) -> De
 /// Writes captures in one statement.
 pub(crate) async fn record(scribe: &mut Scribe<'_>, held: &[Held<'_>]) -> Result<(), Failure> {
     let rows: Result<Vec<Row<'_>>, Failure> = held.iter().map(Held::row).collect();
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO captures (
             capture_id, run_id, dataset, partition, state, revision, rows, content_hash, plugin_digest,
             concluded_at_us, snapshot_id, captured_at_us, file_path, file_bytes, footer_bytes, file_stats, data_file_id
         )
         SELECT
             value ->> 'capture_id', value ->> 'run_id', value ->> 'dataset', value ->> 'partition',
-            value ->> 'state', value ->> 'revision', value ->> 'rows', value ->> 'content_hash',
-            value ->> 'plugin_digest', value ->> 'concluded_at_us', value ->> 'snapshot_id',
-            value ->> 'captured_at_us', value ->> 'file_path', value ->> 'file_bytes', value ->> 'footer_bytes',
-            value ->> 'file_stats', value ->> 'data_file_id'
-        FROM json_each(?1)
+            value ->> 'state', CAST(value ->> 'revision' AS BIGINT), CAST(value ->> 'rows' AS BIGINT), value ->> 'content_hash',
+            value ->> 'plugin_digest', CAST(value ->> 'concluded_at_us' AS BIGINT), CAST(value ->> 'snapshot_id' AS BIGINT),
+            CAST(value ->> 'captured_at_us' AS BIGINT), value ->> 'file_path', CAST(value ->> 'file_bytes' AS BIGINT), CAST(value ->> 'footer_bytes' AS BIGINT),
+            value ->> 'file_stats', CAST(value ->> 'data_file_id' AS BIGINT)
+        FROM {rows $1} AS new
         "#,
-    )
-    .bind(json(&rows?)?)
+))
+    .bind(scribe.json(&rows?)?)
     .execute(&mut *scribe.connection)
     .await
     .map(drop)

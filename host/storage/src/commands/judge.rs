@@ -11,7 +11,7 @@ use crate::catalog::tables::Tables;
 use crate::failure::{corrupt, failed, internal};
 use crate::read::captures::{self, CaptureRow};
 use crate::read::heads;
-use crate::writer::{Command, Scribe};
+use crate::writer::{Command, Lead, Scribe};
 
 /// What becomes of a quarantined capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ async fn quarantined(scribe: &mut Scribe<'_>, capture: CaptureId, verdict: Verdi
 }
 
 async fn release(scribe: &mut Scribe<'_>, row: CaptureRow) -> Result<CaptureRecord, Failure> {
-    let delivery = delivery(scribe, &row).await?;
+    let delivery = delivery(scribe.lead, &row).await?;
     let wanted = [(delivery.dataset.clone(), delivery.partition.clone())];
     let heads = heads::read(&mut *scribe.connection, &wanted).await?;
     let head = heads.first().and_then(Option::as_ref);
@@ -88,13 +88,13 @@ async fn release(scribe: &mut Scribe<'_>, row: CaptureRow) -> Result<CaptureReco
     Ok(record)
 }
 
-async fn delivery(scribe: &Scribe<'_>, row: &CaptureRow) -> Result<Delivery, Failure> {
+async fn delivery(lead: &Lead, row: &CaptureRow) -> Result<Delivery, Failure> {
     let CaptureRecord { dataset, partition, capture_id, rows, content_hash, run_id, plugin_digest, .. } =
         row.record()?;
     let file = match &row.file_path {
         None => None,
         Some(path) => {
-            let place = scribe.lead.captures.join(dataset.domain()).join(dataset.dataset()).join(path);
+            let place = lead.captures.join(dataset.domain()).join(dataset.dataset()).join(path);
             if !tokio::fs::try_exists(&place).await.unwrap_or(false) {
                 let message = format!(
                     "cannot release capture `{capture_id}`: its file `{}` is gone; discard it and run the pipeline again",
@@ -123,9 +123,9 @@ async fn mark_released(scribe: &mut Scribe<'_>, capture: CaptureId, published: P
     let done = sqlx::query(
         r#"
         UPDATE captures
-        SET state = 'published', revision = ?2, snapshot_id = ?3, captured_at_us = ?4, data_file_id = ?5,
+        SET state = 'published', revision = $2, snapshot_id = $3, captured_at_us = $4, data_file_id = $5,
             file_stats = NULL
-        WHERE capture_id = ?1 AND state = 'quarantined'
+        WHERE capture_id = $1 AND state = 'quarantined'
         "#,
     )
     .bind(capture.to_string())
@@ -144,8 +144,8 @@ async fn discard(scribe: &mut Scribe<'_>, row: CaptureRow) -> Result<CaptureReco
     let done = sqlx::query(
         r#"
         UPDATE captures
-        SET state = 'discarded', discarded_at_us = ?2, file_stats = NULL
-        WHERE capture_id = ?1 AND state = 'quarantined'
+        SET state = 'discarded', discarded_at_us = $2, file_stats = NULL
+        WHERE capture_id = $1 AND state = 'quarantined'
         "#,
     )
     .bind(record.capture_id.to_string())

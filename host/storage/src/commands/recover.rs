@@ -30,7 +30,7 @@ async fn recover(scribe: &mut Scribe<'_>) -> Result<Vec<RunId>, Failure> {
     let ended: Vec<String> = sqlx::query_scalar(
         r#"
         UPDATE runs
-        SET status = 'failed', error = ?1, finished_at_us = ?2
+        SET status = 'failed', error = $1, finished_at_us = $2
         WHERE status IN ('pending', 'queued', 'running')
         RETURNING run_id
         "#,
@@ -40,7 +40,7 @@ async fn recover(scribe: &mut Scribe<'_>) -> Result<Vec<RunId>, Failure> {
     .fetch_all(&mut *scribe.connection)
     .await
     .map_err(failed("end interrupted runs"))?;
-    sqlx::query("UPDATE attempts SET finished_at_us = ?1, outcome = 'failed' WHERE finished_at_us IS NULL")
+    sqlx::query("UPDATE attempts SET finished_at_us = $1, outcome = 'failed' WHERE finished_at_us IS NULL")
         .bind(now.as_micros())
         .execute(&mut *scribe.connection)
         .await

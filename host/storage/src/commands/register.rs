@@ -8,7 +8,7 @@ use model::manifest::DatasetSpec;
 use model::plugin::{PluginRecord, PluginState};
 use model::{Digest, Manifest};
 use serde::Serialize;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{AnyConnection, FromRow};
 
 use super::json;
 use crate::failure::{corrupt, failed};
@@ -44,7 +44,8 @@ struct PluginRow<'a> {
     reasons: String,
     manifest: Option<String>,
     loaded_at_us: i64,
-    active: bool,
+    /// 0 or 1.
+    active: i64,
 }
 
 /// A component that could not even be read has no digest, so no identity to remember.
@@ -65,10 +66,10 @@ async fn record_plugins(
             reasons: json(&plugin.reasons)?,
             manifest: manifest.as_deref().map(json).transpose()?,
             loaded_at_us: plugin.loaded_at.as_micros(),
-            active: plugin.state == PluginState::Active,
+            active: i64::from(plugin.state == PluginState::Active),
         });
     }
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         INSERT INTO plugins (
             name, digest, version, state, file, exports, reasons, manifest,
@@ -77,11 +78,11 @@ async fn record_plugins(
         SELECT
             value ->> 'name', value ->> 'digest', value ->> 'version', value ->> 'state', value ->> 'file',
             value ->> 'exports', value ->> 'reasons', value ->> 'manifest',
-            value ->> 'loaded_at_us', value ->> 'loaded_at_us',
-            CASE WHEN value ->> 'active'
+            CAST(value ->> 'loaded_at_us' AS BIGINT), CAST(value ->> 'loaded_at_us' AS BIGINT),
+            CASE WHEN CAST(value ->> 'active' AS BIGINT) = 1
                 THEN (SELECT COALESCE(MAX(activation), 0) FROM plugins) + 1 + key
             END
-        FROM json_each(?1)
+        FROM {rows $1} AS new
         WHERE true
         ON CONFLICT (name, digest) DO UPDATE
         SET version = excluded.version,
@@ -89,12 +90,12 @@ async fn record_plugins(
             file = excluded.file,
             exports = excluded.exports,
             reasons = excluded.reasons,
-            manifest = COALESCE(excluded.manifest, manifest),
+            manifest = COALESCE(excluded.manifest, plugins.manifest),
             loaded_at_us = excluded.loaded_at_us,
-            activation = COALESCE(excluded.activation, activation)
+            activation = COALESCE(excluded.activation, plugins.activation)
         "#,
-    )
-    .bind(json(&rows)?)
+    ))
+    .bind(scribe.json(&rows)?)
     .execute(&mut *scribe.connection)
     .await
     .map(drop)
@@ -107,7 +108,8 @@ pub(crate) struct Known {
     name: String,
     spec: String,
     /// Whether files with its schema exist that are, or may still become, part of its table.
-    is_fixed: bool,
+    /// 0 or 1.
+    is_fixed: i64,
 }
 
 async fn record_datasets(
@@ -128,14 +130,14 @@ async fn record_datasets(
 }
 
 /// The datasets that are known so far, by name.
-pub(crate) async fn known_datasets(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Known>, Failure> {
+pub(crate) async fn known_datasets(connection: &mut AnyConnection) -> Result<BTreeMap<String, Known>, Failure> {
     let known: Vec<Known> = sqlx::query_as(
         r#"
         SELECT
             name, spec,
-            table_id IS NOT NULL OR EXISTS (
+            CASE WHEN table_id IS NOT NULL OR EXISTS (
                 SELECT 1 FROM captures WHERE captures.dataset = datasets.name AND captures.state = 'quarantined'
-            ) AS is_fixed
+            ) THEN 1 ELSE 0 END AS is_fixed
         FROM datasets
         "#,
     )
@@ -153,7 +155,7 @@ pub(crate) fn check(
     known: &BTreeMap<String, Known>,
 ) -> Result<(), Failure> {
     for spec in &manifest.datasets {
-        if let Some(known) = known.get(&spec.name.to_string()).filter(|known| known.is_fixed) {
+        if let Some(known) = known.get(&spec.name.to_string()).filter(|known| known.is_fixed == 1) {
             check_dataset(plugin, known, spec)?;
         }
     }
@@ -200,10 +202,10 @@ async fn record_dataset(scribe: &mut Scribe<'_>, plugin: Digest, spec: &DatasetS
     sqlx::query(
         r#"
         INSERT INTO datasets (name, spec, plugin_digest, registered_at_us)
-        VALUES (?1, ?2, ?3, ?4)
+        VALUES ($1, $2, $3, $4)
         ON CONFLICT (name) DO UPDATE
         SET spec = excluded.spec, plugin_digest = excluded.plugin_digest, registered_at_us = excluded.registered_at_us
-        WHERE spec <> excluded.spec OR plugin_digest <> excluded.plugin_digest
+        WHERE datasets.spec <> excluded.spec OR datasets.plugin_digest <> excluded.plugin_digest
         "#,
     )
     .bind(spec.name.to_string())

@@ -8,7 +8,7 @@ use model::run::Conditions;
 use serde::Serialize;
 
 use super::events::{self, Event};
-use super::{distinct, illegal, int, json, unknown_run};
+use super::{distinct, illegal, int, unknown_run};
 use crate::failure::{corrupt, failed};
 use crate::read::runs;
 use crate::writer::{Command, Scribe};
@@ -34,7 +34,8 @@ impl Command for Start {
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         distinct(commands.iter().map(|start| start.run_id))?;
         let rows: Vec<Row<'_>> = commands.iter().map(|start| row(start)).collect();
-        let begun = begin(scribe, &json(&rows)?).await?;
+        let rows = scribe.json(&rows)?;
+        let begun = begin(scribe, &rows).await?;
         let mut answers = Vec::with_capacity(commands.len());
         let mut legal = Vec::with_capacity(commands.len());
         for start in commands {
@@ -67,24 +68,25 @@ fn row(start: &Start) -> Row<'_> {
 
 /// Returns the runs that were in a state to begin; the others are untouched.
 async fn begin(scribe: &mut Scribe<'_>, rows: &str) -> Result<HashSet<String>, Failure> {
-    let begun: Vec<String> = sqlx::query_scalar(
+    let begun: Vec<String> = sqlx::query_scalar(scribe.sql(
         r#"
         UPDATE runs
         SET status = 'running',
-            attempt = new.value ->> 'attempt',
+            attempt = CAST(new.value ->> 'attempt' AS BIGINT),
             plugin_name = new.value ->> 'plugin_name',
             plugin_version = new.value ->> 'plugin_version',
             plugin_digest = new.value ->> 'plugin_digest',
             input_hash = new.value ->> 'input_hash',
-            snapshot_id = new.value ->> 'snapshot_id',
-            started_at_us = COALESCE(runs.started_at_us, new.value ->> 'started_at_us')
-        FROM json_each(?1) AS new
+            snapshot_id = CAST(new.value ->> 'snapshot_id' AS BIGINT),
+            started_at_us = COALESCE(runs.started_at_us, CAST(new.value ->> 'started_at_us' AS BIGINT))
+        FROM {rows $1} AS new
         WHERE runs.run_id = new.value ->> 'run_id'
-            AND runs.status IN ('queued', 'running')
-            AND runs.attempt = new.value ->> 'attempt' - 1
+            -- As an expression, so that runs are found by their id and not by what status they had once.
+            AND (runs.status IN ('queued', 'running')) IS TRUE
+            AND runs.attempt = CAST(new.value ->> 'attempt' AS BIGINT) - 1
         RETURNING runs.run_id
         "#,
-    )
+    ))
     .bind(rows)
     .fetch_all(&mut *scribe.connection)
     .await
@@ -105,47 +107,47 @@ async fn record(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<(), Failur
         return Ok(());
     }
     let rows: Vec<Row<'_>> = starts.iter().map(|start| row(start)).collect();
-    let rows = json(&rows)?;
+    let rows = scribe.json(&rows)?;
     if starts.iter().any(|start| start.attempt > 1) {
-        sqlx::query(
+        sqlx::query(scribe.sql(
             r#"
             UPDATE attempts
-            SET finished_at_us = new.value ->> 'started_at_us', outcome = 'retried'
-            FROM json_each(?1) AS new
+            SET finished_at_us = CAST(new.value ->> 'started_at_us' AS BIGINT), outcome = 'retried'
+            FROM {rows $1} AS new
             WHERE attempts.run_id = new.value ->> 'run_id' AND attempts.finished_at_us IS NULL
             "#,
-        )
+        ))
         .bind(&rows)
         .execute(&mut *scribe.connection)
         .await
         .map_err(failed("end an attempt"))?;
     }
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO attempts (
             run_id, number, plugin_name, plugin_version, plugin_digest, host_version, wasmtime_version, grants_hash,
             input_hash, snapshot_id, started_at_us
         )
         SELECT
-            value ->> 'run_id', value ->> 'attempt', value ->> 'plugin_name', value ->> 'plugin_version',
+            value ->> 'run_id', CAST(value ->> 'attempt' AS BIGINT), value ->> 'plugin_name', value ->> 'plugin_version',
             value ->> 'plugin_digest', value ->> 'host_version', value ->> 'wasmtime_version', value ->> 'grants_hash',
-            value ->> 'input_hash', value ->> 'snapshot_id', value ->> 'started_at_us'
-        FROM json_each(?1)
+            value ->> 'input_hash', CAST(value ->> 'snapshot_id' AS BIGINT), CAST(value ->> 'started_at_us' AS BIGINT)
+        FROM {rows $1} AS new
         "#,
-    )
+))
     .bind(&rows)
     .execute(&mut *scribe.connection)
     .await
     .map_err(failed("record an attempt"))?;
     if starts.iter().any(|start| !start.inputs.is_empty()) {
-        sqlx::query(
-            r#"
+        sqlx::query(scribe.sql(
+r#"
             INSERT INTO run_inputs (run_id, attempt, position, file_name, digest)
             SELECT
-                new.value ->> 'run_id', new.value ->> 'attempt', input.key, input.value ->> 0, input.value ->> 1
-            FROM json_each(?1) AS new, json_each(new.value, '$.inputs') AS input
+                new.value ->> 'run_id', CAST(new.value ->> 'attempt' AS BIGINT), input.key, input.value ->> 0, input.value ->> 1
+            FROM {rows $1} AS new, {rows new.inputs} AS input
             "#,
-        )
+))
         .bind(&rows)
         .execute(&mut *scribe.connection)
         .await

@@ -11,8 +11,8 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::events::{self, Event};
-use super::json;
 use crate::failure::{corrupt, failed, internal};
+use crate::lock;
 use crate::writer::{Command, Scribe};
 
 /// Most bytes of the parameters of one run.
@@ -22,16 +22,21 @@ impl Command for NewRun {
     type Answer = Submission;
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Submission, Failure>>, Failure> {
-        let mut keys = HashSet::new();
-        if !commands.iter().filter_map(|run| run.idempotency_key.as_ref()).all(|key| keys.insert(key)) {
+        let keys: Vec<&str> = commands.iter().filter_map(|run| run.idempotency_key.as_deref()).collect();
+        if keys.iter().collect::<HashSet<_>>().len() < keys.len() {
             return Err(internal("same_key", "two commands of one group carry the same key"));
         }
+        lock::keys(scribe, &keys).await?;
         let mut answers = Vec::with_capacity(commands.len());
         let mut fresh = Vec::with_capacity(commands.len());
         for run in commands {
             let answer = decide(scribe, run).await;
-            if let Ok(Submission::New) = answer {
-                fresh.push(*run);
+            match &answer {
+                Ok(Submission::New) => fresh.push(*run),
+                Ok(Submission::Existing(_)) => {}
+                // After that a server refuses every other statement of the transaction too.
+                Err(failure) if failure.kind == FailureKind::Database => return answer.map(|_| Vec::new()),
+                Err(_) => {}
             }
             answers.push(answer);
         }
@@ -98,10 +103,10 @@ async fn bound(scribe: &mut Scribe<'_>, key: &str) -> Result<Option<Bound>, Fail
         SELECT runs.run_id, runs.name, runs.kind, runs.params, runs.status, idempotency_keys.request_hash
         FROM idempotency_keys
         JOIN runs ON runs.run_id = idempotency_keys.run_id
-        WHERE idempotency_keys.idempotency_key = ?1
+        WHERE idempotency_keys.idempotency_key = $1
         "#,
     )
-    .bind(key)
+    .bind(scribe.dialect().text(key).into_owned())
     .fetch_optional(&mut *scribe.connection)
     .await
     .map_err(failed("look up a key"))
@@ -134,29 +139,29 @@ async fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure
             request_hash: run.request_hash,
         })
         .collect();
-    let rows = json(&rows)?;
-    sqlx::query(
-        r#"
+    let rows = scribe.json(&rows)?;
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO runs (run_id, name, kind, status, params, created_at_us)
-        SELECT value ->> 'run_id', value ->> 'name', value ->> 'kind', 'queued', value ->> 'params', value ->> 'created_at_us'
-        FROM json_each(?1)
+        SELECT value ->> 'run_id', value ->> 'name', value ->> 'kind', 'queued', value ->> 'params', CAST(value ->> 'created_at_us' AS BIGINT)
+        FROM {rows $1} AS new
         "#,
-    )
+))
     .bind(&rows)
     .execute(&mut *scribe.connection)
     .await
     .map_err(failed("record a run"))?;
     if runs.iter().any(|run| run.idempotency_key.is_some()) {
-        sqlx::query(
+        sqlx::query(scribe.sql(
             r#"
             INSERT INTO idempotency_keys (idempotency_key, run_id, request_hash)
             SELECT value ->> 'key', value ->> 'run_id', value ->> 'request_hash'
-            FROM json_each(?1)
+            FROM {rows $1} AS new
             WHERE value ->> 'key' IS NOT NULL
             ON CONFLICT (idempotency_key) DO UPDATE
             SET run_id = excluded.run_id, request_hash = excluded.request_hash
             "#,
-        )
+        ))
         .bind(&rows)
         .execute(&mut *scribe.connection)
         .await

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use model::failure::Failure;
 use model::run::{RunCapture, RunCaptureState};
 use model::{CaptureId, CaptureRecord, CaptureState, DatasetName, Partition, RunId, Timestamp};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{AnyConnection, FromRow};
 
 use super::count;
 use crate::failure::{corrupt, failed};
@@ -60,14 +60,14 @@ pub(crate) fn partition(key: &str) -> Result<Partition, Failure> {
     serde_json::from_str(key).map_err(|_| corrupt("a partition", key))
 }
 
-pub(crate) async fn row(connection: &mut SqliteConnection, capture: CaptureId) -> Result<Option<CaptureRow>, Failure> {
+pub(crate) async fn row(connection: &mut AnyConnection, capture: CaptureId) -> Result<Option<CaptureRow>, Failure> {
     sqlx::query_as(
         r#"
         SELECT
             capture_id, run_id, dataset, partition, state, revision, rows, content_hash, plugin_digest,
             captured_at_us, file_path, file_bytes, footer_bytes, file_stats
         FROM captures
-        WHERE capture_id = ?1
+        WHERE capture_id = $1
         "#,
     )
     .bind(capture.to_string())
@@ -77,12 +77,12 @@ pub(crate) async fn row(connection: &mut SqliteConnection, capture: CaptureId) -
 }
 
 /// The captures that a run reports, in its order.
-pub(crate) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Result<Vec<RunCapture>, Failure> {
+pub(crate) async fn of_run(connection: &mut AnyConnection, run: RunId) -> Result<Vec<RunCapture>, Failure> {
     #[derive(FromRow)]
     struct Row {
         #[sqlx(flatten)]
         capture: CaptureRow,
-        unchanged: bool,
+        unchanged: i64,
     }
     let rows: Vec<Row> = sqlx::query_as(
         r#"
@@ -91,7 +91,7 @@ pub(crate) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Res
             plugin_digest, captured_at_us, file_path, file_bytes, footer_bytes, file_stats, run_captures.unchanged
         FROM run_captures
         JOIN captures ON captures.capture_id = run_captures.capture_id
-        WHERE run_captures.run_id = ?1
+        WHERE run_captures.run_id = $1
         ORDER BY run_captures.position
         "#,
     )
@@ -100,6 +100,7 @@ pub(crate) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Res
     .await
     .map_err(failed("read the captures of a run"))?;
     let captures = rows.into_iter().map(|Row { capture, unchanged }| {
+        let unchanged = unchanged == 1;
         let record = capture.record()?;
         let state = if unchanged { RunCaptureState::Unchanged } else { record.state.into() };
         let CaptureRecord { dataset, partition, capture_id, revision, rows, content_hash, .. } = record;
@@ -117,12 +118,12 @@ impl Storage {
                 capture_id, run_id, dataset, partition, state, revision, rows, content_hash, plugin_digest,
                 captured_at_us, file_path, file_bytes, footer_bytes, file_stats
             FROM captures
-            WHERE dataset = ?1
+            WHERE dataset = $1
             ORDER BY COALESCE(captured_at_us, concluded_at_us) DESC, capture_id DESC
             "#,
         )
         .bind(dataset.to_string())
-        .fetch_all(&self.reads)
+        .fetch_all(&mut *self.reader("list the captures of a dataset").await?)
         .await
         .map_err(failed("list the captures of a dataset"))?;
         let mut captures = Vec::with_capacity(rows.len());
@@ -147,7 +148,7 @@ impl Storage {
             ORDER BY concluded_at_us DESC, capture_id DESC
             "#,
         )
-        .fetch_all(&self.reads)
+        .fetch_all(&mut *self.reader("list the quarantined captures").await?)
         .await
         .map_err(failed("list the quarantined captures"))?;
         rows.iter().map(CaptureRow::record).collect()
@@ -159,7 +160,7 @@ impl Storage {
             // The folder of a dataset is its name with a `/` for the dot.
             "SELECT REPLACE(dataset, '.', '/') || '/' || file_path FROM captures WHERE file_path IS NOT NULL",
         )
-        .fetch_all(&self.reads)
+        .fetch_all(&mut *self.reader("list the files of the captures").await?)
         .await
         .map_err(failed("list the files of the captures"))?;
         Ok(files.into_iter().collect())

@@ -8,7 +8,7 @@ use model::reject::{Reject, RejectFile};
 use model::{DatasetName, RunId};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error as ValueError};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{AnyConnection, FromRow};
 
 use super::count;
 use crate::failure::{corrupt, failed};
@@ -104,7 +104,7 @@ impl RejectingRow {
 
 /// Results of checks, newest run first and in the order of each run.
 pub(crate) async fn quality(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     dataset: Option<&DatasetName>,
     run: Option<RunId>,
 ) -> Result<Vec<RunQuality>, Failure> {
@@ -112,9 +112,9 @@ pub(crate) async fn quality(
         r#"
         SELECT run_id, check_name, dataset, category, severity, status, message, actual, expected
         FROM quality_results
-        WHERE (?1 IS NULL OR dataset = ?1) AND (?2 IS NULL OR run_id = ?2)
+        WHERE ($1 IS NULL OR dataset = $1) AND ($2 IS NULL OR run_id = $2)
         ORDER BY run_id DESC, position
-        LIMIT ?3
+        LIMIT $3
         "#,
     )
     .bind(dataset.map(ToString::to_string))
@@ -129,7 +129,7 @@ pub(crate) async fn quality(
 impl Storage {
     /// Results of quality checks, newest run first.
     pub async fn quality(&self, dataset: Option<&DatasetName>, run: Option<RunId>) -> Result<Vec<RunQuality>, Failure> {
-        let mut connection = self.reads.acquire().await.map_err(failed("read the results of quality checks"))?;
+        let mut connection = self.reader("read the results of quality checks").await?;
         quality(&mut connection, dataset, run).await
     }
 
@@ -138,14 +138,14 @@ impl Storage {
         let rows: Vec<RejectingRow> = sqlx::query_as(
             r#"
             SELECT run_id, path, bytes, rows, codes
-            FROM (SELECT run_id FROM rejects UNION SELECT run_id FROM reject_files)
+            FROM (SELECT run_id FROM rejects UNION SELECT run_id FROM reject_files) AS rejecting
             LEFT JOIN reject_files USING (run_id)
-            WHERE ?1 IS NULL OR run_id = ?1
+            WHERE $1 IS NULL OR run_id = $1
             ORDER BY run_id DESC
             "#,
         )
         .bind(run.map(|run| run.to_string()))
-        .fetch_all(&self.reads)
+        .fetch_all(&mut *self.reader("list the runs with rejects").await?)
         .await
         .map_err(failed("list the runs with rejects"))?;
         rows.into_iter().map(RejectingRow::run).collect()
@@ -154,9 +154,9 @@ impl Storage {
     /// The rejects of a run that has no file of them, in order of line.
     pub async fn rejects(&self, run: RunId) -> Result<Vec<Reject>, Failure> {
         let rows: Vec<RejectRow> =
-            sqlx::query_as("SELECT code, message, line, raw FROM rejects WHERE run_id = ?1 ORDER BY position")
+            sqlx::query_as("SELECT code, message, line, raw FROM rejects WHERE run_id = $1 ORDER BY position")
                 .bind(run.to_string())
-                .fetch_all(&self.reads)
+                .fetch_all(&mut *self.reader("read the rejects of a run").await?)
                 .await
                 .map_err(failed("read the rejects of a run"))?;
         let reject = |RejectRow { code, message, line, raw }| Reject { code, message, line: line.map(count), raw };
@@ -166,7 +166,7 @@ impl Storage {
     /// The files of rejects, relative to `rejects/`. Any other file there was left by an owner that died, and may go.
     pub async fn reject_files(&self) -> Result<HashSet<String>, Failure> {
         let files: Vec<String> = sqlx::query_scalar("SELECT path FROM reject_files")
-            .fetch_all(&self.reads)
+            .fetch_all(&mut *self.reader("list the files of rejects").await?)
             .await
             .map_err(failed("list the files of rejects"))?;
         Ok(files.into_iter().collect())

@@ -4,10 +4,11 @@ use model::capture::Head;
 use model::failure::Failure;
 use model::{DatasetName, Partition};
 use serde::Serialize;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{AnyConnection, FromRow};
 
 use super::count;
 use crate::commands::json;
+use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
 
 /// A head and the file that holds it.
@@ -36,19 +37,20 @@ struct Row {
 
 /// Reads the heads, in the order asked.
 pub(crate) async fn read(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     wanted: &[(DatasetName, Partition)],
 ) -> Result<Vec<Option<PartitionHead>>, Failure> {
     let asked: Vec<Wanted> = wanted
         .iter()
         .map(|(dataset, partition)| Wanted { dataset: dataset.to_string(), partition: partition.key() })
         .collect();
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<Row> = sqlx::query_as(sql(
+        connection,
         r#"
         SELECT
             wanted.key AS position,
             head.capture_id, head.revision, head.rows, head.content_hash, head.data_file_id
-        FROM json_each(?1) AS wanted
+        FROM {rows $1} AS wanted
         JOIN captures AS head
             ON head.dataset = wanted.value ->> 'dataset'
             AND head.partition = wanted.value ->> 'partition'
@@ -58,7 +60,7 @@ pub(crate) async fn read(
                 WHERE dataset = wanted.value ->> 'dataset' AND partition = wanted.value ->> 'partition'
             )
         "#,
-    )
+    ))
     .bind(json(&asked)?)
     .fetch_all(connection)
     .await

@@ -3,9 +3,10 @@
 use model::failure::Failure;
 use model::{CaptureId, DatasetName, Digest, Partition};
 use serde::Serialize;
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
 use crate::commands::json;
+use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
 
 #[derive(Serialize)]
@@ -17,7 +18,7 @@ struct Wanted {
 
 /// The oldest capture of each partition that is in quarantine with this content, in the order asked.
 pub(crate) async fn read(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     wanted: &[(DatasetName, Partition, Digest)],
 ) -> Result<Vec<Option<CaptureId>>, Failure> {
     let asked = wanted.iter().map(|(dataset, partition, content_hash)| Wanted {
@@ -25,10 +26,11 @@ pub(crate) async fn read(
         partition: partition.key(),
         content_hash: *content_hash,
     });
-    let rows: Vec<(i64, String)> = sqlx::query_as(
+    let rows: Vec<(i64, String)> = sqlx::query_as(sql(
+        connection,
         r#"
         SELECT wanted.key, MIN(held.capture_id)
-        FROM json_each(?1) AS wanted
+        FROM {rows $1} AS wanted
         JOIN captures AS held
             ON held.state = 'quarantined'
             AND held.dataset = wanted.value ->> 'dataset'
@@ -36,7 +38,7 @@ pub(crate) async fn read(
             AND held.content_hash = wanted.value ->> 'content_hash'
         GROUP BY wanted.key
         "#,
-    )
+    ))
     .bind(json(&asked.collect::<Vec<_>>())?)
     .fetch_all(connection)
     .await

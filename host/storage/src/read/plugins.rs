@@ -16,7 +16,7 @@ impl Storage {
     ///
     /// `schema_changed` with the differences.
     pub async fn check_schema(&self, plugin: &PluginRecord, manifest: &Manifest) -> Result<(), Failure> {
-        let mut connection = self.reads.acquire().await.map_err(failed("read the datasets"))?;
+        let mut connection = self.reader("read the datasets").await?;
         let known = register::known_datasets(&mut connection).await?;
         register::check(plugin, manifest, &known)
     }
@@ -24,7 +24,7 @@ impl Storage {
     /// Every dataset that an active plugin ever declared, by name.
     pub async fn datasets(&self) -> Result<Vec<DatasetSpec>, Failure> {
         let specs: Vec<String> = sqlx::query_scalar("SELECT spec FROM datasets ORDER BY name")
-            .fetch_all(&self.reads)
+            .fetch_all(&mut *self.reader("list the datasets").await?)
             .await
             .map_err(failed("list the datasets"))?;
         specs.iter().map(|spec| serde_json::from_str(spec).map_err(|_| corrupt("a dataset", spec))).collect()
@@ -39,7 +39,7 @@ impl Storage {
             ORDER BY name
             "#,
         )
-        .fetch_all(&self.reads)
+        .fetch_all(&mut *self.reader("read which plugins were active").await?)
         .await
         .map_err(failed("read which plugins were active"))?;
         let active = rows.into_iter().map(|(name, digest)| {

@@ -1,16 +1,17 @@
 //! Runs as rows, and what they report.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use model::failure::Failure;
 use model::plugin::PluginRef;
 use model::quality::CheckResult;
-use model::run::{LogLine, RunCapture, RunEvent, RunInput, RunKind, RunReport, RunStatus, RunSummary};
+use model::run::{Conditions, LogLine, RunCapture, RunEvent, RunInput, RunKind, RunReport, RunStatus, RunSummary};
 use model::{RunId, Timestamp};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{AnyConnection, Connection, FromRow};
 
 use super::{captures, count, findings};
 use crate::commands::json;
+use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
 use crate::storage::Storage;
 
@@ -45,15 +46,19 @@ pub(crate) struct RunRow {
     rows_in: i64,
     rows_out: i64,
     rejected: i64,
-    unchanged: bool,
+    unchanged: i64,
     error: Option<String>,
     result: Option<String>,
     created_at_us: i64,
     started_at_us: Option<i64>,
     finished_at_us: Option<i64>,
-    /// Of the latest attempt, as JSON; a list leaves them out.
+    /// Of the latest attempt; a list leaves them out.
     #[sqlx(default)]
-    conditions: Option<String>,
+    host_version: Option<String>,
+    #[sqlx(default)]
+    wasmtime_version: Option<String>,
+    #[sqlx(default)]
+    grants_hash: Option<String>,
 }
 
 impl RunRow {
@@ -93,12 +98,7 @@ impl RunRow {
             captures,
             quality,
             plugin: self.plugin()?,
-            conditions: match &self.conditions {
-                None => None,
-                Some(text) => {
-                    Some(serde_json::from_str(text).map_err(|_| corrupt("the conditions of an attempt", text))?)
-                }
-            },
+            conditions: self.conditions()?,
             input_hash: match &self.input_hash {
                 None => None,
                 Some(hash) => Some(hash.parse().map_err(|_| corrupt("an input hash", hash))?),
@@ -124,7 +124,7 @@ impl RunRow {
             name: self.name.clone(),
             kind: RunKind::from_name(&self.kind).ok_or_else(|| corrupt("the kind of a run", &self.kind))?,
             status: self.status().ok_or_else(|| corrupt("a status", &self.status))?,
-            unchanged: self.unchanged,
+            unchanged: self.unchanged == 1,
             attempt: u32::try_from(self.attempt).unwrap_or(u32::MAX),
             rows_in: count(self.rows_in),
             rows_out: count(self.rows_out),
@@ -136,6 +136,20 @@ impl RunRow {
                 Some(error) => Some(serde_json::from_str(error).map_err(|_| corrupt("the error of a run", error))?),
             },
         })
+    }
+
+    /// None for an attempt of a version that did not keep them.
+    fn conditions(&self) -> Result<Option<Conditions>, Failure> {
+        let (Some(host_version), Some(wasmtime_version), Some(grants_hash)) =
+            (&self.host_version, &self.wasmtime_version, &self.grants_hash)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Conditions {
+            host_version: host_version.clone(),
+            wasmtime_version: wasmtime_version.clone(),
+            grants_hash: grants_hash.parse().map_err(|_| corrupt("the hash of grants", grants_hash))?,
+        }))
     }
 
     fn plugin(&self) -> Result<Option<PluginRef>, Failure> {
@@ -153,28 +167,25 @@ pub(crate) fn duration_ms(started: Timestamp, finished: Timestamp) -> u64 {
     count(finished.as_micros().saturating_sub(started.as_micros()) / 1000)
 }
 
-pub(crate) async fn row(connection: &mut SqliteConnection, run: RunId) -> Result<Option<RunRow>, Failure> {
+pub(crate) async fn row(connection: &mut AnyConnection, run: RunId) -> Result<Option<RunRow>, Failure> {
     Ok(rows(connection, &[run]).await?.pop())
 }
 
 /// The runs of these ids that exist, in no order.
-pub(crate) async fn rows(connection: &mut SqliteConnection, runs: &[RunId]) -> Result<Vec<RunRow>, Failure> {
-    sqlx::query_as(
+pub(crate) async fn rows(connection: &mut AnyConnection, runs: &[RunId]) -> Result<Vec<RunRow>, Failure> {
+    sqlx::query_as(sql(
+        connection,
         r#"
         SELECT
-            run_id, name, kind, status, params, attempt, plugin_name, plugin_version, plugin_digest, input_hash,
-            rows_in, rows_out, rejected, unchanged, error, result, created_at_us, started_at_us, finished_at_us,
-            (
-                SELECT json_object(
-                    'host_version', host_version, 'wasmtime_version', wasmtime_version, 'grants_hash', grants_hash
-                )
-                FROM attempts
-                WHERE attempts.run_id = runs.run_id AND number = attempt AND host_version IS NOT NULL
-            ) AS conditions
+            runs.run_id, name, kind, status, params, attempt, runs.plugin_name, runs.plugin_version,
+            runs.plugin_digest, runs.input_hash,
+            rows_in, rows_out, rejected, unchanged, error, result, created_at_us, runs.started_at_us,
+            runs.finished_at_us, host_version, wasmtime_version, grants_hash
         FROM runs
-        WHERE run_id IN (SELECT value FROM json_each(?1))
+        LEFT JOIN attempts ON attempts.run_id = runs.run_id AND attempts.number = runs.attempt
+        WHERE runs.run_id IN (SELECT value FROM {texts $1} AS asked)
         "#,
-    )
+    ))
     .bind(json(runs)?)
     .fetch_all(connection)
     .await
@@ -191,19 +202,19 @@ impl Storage {
                 run_id, name, kind, status, params, attempt, plugin_name, plugin_version, plugin_digest, input_hash,
                 rows_in, rows_out, rejected, unchanged, error, result, created_at_us, started_at_us, finished_at_us
             FROM runs
-            WHERE (?1 IS NULL OR status = ?1)
-                AND (?2 IS NULL OR name = ?2)
-                AND (?3 IS NULL OR run_id < ?3)
+            WHERE ($1 IS NULL OR status = $1)
+                AND ($2 IS NULL OR name = $2)
+                AND ($3 IS NULL OR run_id < $3)
             ORDER BY run_id DESC
             -- One more tells whether there is another page.
-            LIMIT ?4 + 1
+            LIMIT $4 + 1
             "#,
         )
         .bind(filter.status.map(RunStatus::name))
         .bind(filter.name.as_deref())
         .bind(filter.before.map(|before| before.to_string()))
-        .bind(limit)
-        .fetch_all(&self.reads)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.reader("list the runs").await?)
         .await
         .map_err(failed("list the runs"))?;
         let more = rows.len() > limit as usize;
@@ -219,15 +230,15 @@ impl Storage {
         if runs.is_empty() {
             return Ok(HashSet::new());
         }
-        let ended: Vec<String> = sqlx::query_scalar(
+        let ended: Vec<String> = sqlx::query_scalar(self.sql(
             r#"
             SELECT run_id
             FROM runs
-            WHERE run_id IN (SELECT value FROM json_each(?1)) AND finished_at_us IS NOT NULL
+            WHERE run_id IN (SELECT value FROM {texts $1} AS asked) AND finished_at_us IS NOT NULL
             "#,
-        )
+        ))
         .bind(json(runs)?)
-        .fetch_all(&self.reads)
+        .fetch_all(&mut *self.reader("look for runs that have ended").await?)
         .await
         .map_err(failed("look for runs that have ended"))?;
         ended.iter().map(|run| run.parse().map_err(|_| corrupt("a run id", run))).collect()
@@ -235,26 +246,29 @@ impl Storage {
 
     /// What `run` may name, as far as this ledger knows: what ran, and what the plugins that were found offer.
     pub async fn run_names(&self) -> Result<Vec<String>, Failure> {
-        sqlx::query_scalar(
-            r#"
-            SELECT name FROM runs
-            UNION
-            -- `pipeline finra.regsho_daily`: the kind, then the name.
-            SELECT substr(value, instr(value, ' ') + 1) FROM plugins, json_each(plugins.exports)
-            ORDER BY 1
-            "#,
-        )
-        .fetch_all(&self.reads)
-        .await
-        .map_err(failed("list the names of runs"))
+        let action = "list the names of runs";
+        let mut reader = self.reader(action).await?;
+        let ran: Vec<String> = sqlx::query_scalar("SELECT DISTINCT name FROM runs")
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(failed(action))?;
+        let exports: Vec<String> =
+            sqlx::query_scalar("SELECT exports FROM plugins").fetch_all(&mut *reader).await.map_err(failed(action))?;
+        let mut names: BTreeSet<String> = ran.into_iter().collect();
+        for text in &exports {
+            let exports: Vec<String> = serde_json::from_str(text).map_err(|_| corrupt("what a plugin offers", text))?;
+            // `pipeline finra.regsho_daily`: the kind, then the name.
+            names.extend(exports.iter().filter_map(|export| export.split_once(' ')).map(|(_, name)| name.to_owned()));
+        }
+        Ok(names.into_iter().collect())
     }
 
     /// What happened to a run, in order; empty for a run that does not exist.
     pub async fn events(&self, run: RunId) -> Result<Vec<RunEvent>, Failure> {
         let rows: Vec<(i64, i64, String, String)> =
-            sqlx::query_as("SELECT seq, at_us, event, data FROM run_events WHERE run_id = ?1 ORDER BY seq")
+            sqlx::query_as("SELECT seq, at_us, event, data FROM run_events WHERE run_id = $1 ORDER BY seq")
                 .bind(run.to_string())
-                .fetch_all(&self.reads)
+                .fetch_all(&mut *self.reader("read the events of a run").await?)
                 .await
                 .map_err(failed("read the events of a run"))?;
         let events = rows.into_iter().map(|(seq, at, event, data)| {
@@ -270,12 +284,12 @@ impl Storage {
             r#"
             SELECT file_name, digest
             FROM run_inputs
-            WHERE run_id = ?1 AND attempt = (SELECT MAX(attempt) FROM run_inputs WHERE run_id = ?1)
+            WHERE run_id = $1 AND attempt = (SELECT MAX(attempt) FROM run_inputs WHERE run_id = $1)
             ORDER BY position
             "#,
         )
         .bind(run.to_string())
-        .fetch_all(&self.reads)
+        .fetch_all(&mut *self.reader("read the inputs of a run").await?)
         .await
         .map_err(failed("read the inputs of a run"))?;
         let inputs = rows.into_iter().map(|(file_name, digest)| {
@@ -296,13 +310,13 @@ impl Storage {
             SELECT at_us, level, origin, message, fields
             FROM run_logs
             -- Numbered from 1 without a gap.
-            WHERE run_id = ?1 AND seq > ?2
+            WHERE run_id = $1 AND seq > $2
             ORDER BY seq
             "#,
         )
         .bind(run.to_string())
         .bind(crate::commands::int(lines))
-        .fetch_all(&self.reads)
+        .fetch_all(&mut *self.reader("read the log of a run").await?)
         .await
         .map_err(failed("read the log of a run"))?;
         let lines = rows.into_iter().map(|(at, level, origin, message, fields)| {
@@ -314,7 +328,8 @@ impl Storage {
 
     /// Everything a run reports, from one state of the ledger.
     pub(crate) async fn read_report(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
-        let mut transaction = self.reads.begin().await.map_err(failed("read a run"))?;
+        let mut reader = self.reader("read a run").await?;
+        let mut transaction = reader.begin().await.map_err(failed("read a run"))?;
         let Some(row) = row(&mut transaction, run).await? else { return Ok(None) };
         let captures = captures::of_run(&mut transaction, run).await?;
         let quality = findings::quality(&mut transaction, None, Some(run)).await?;

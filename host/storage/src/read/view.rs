@@ -8,14 +8,19 @@ use model::failure::{Failure, FailureKind};
 use model::manifest::DatasetSpec;
 use model::ports::AsOf;
 use model::{DatasetName, Timestamp};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{AnyConnection, Connection, FromRow};
 
 use super::{captures, count};
 use crate::catalog::snapshot::time;
 use crate::commands::{int, json};
+use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
 use crate::lock;
 use crate::storage::Storage;
+
+/// Times that have four digits for their year: no snapshot lies beyond, and no database knows all that do.
+const YEAR_1: Timestamp = Timestamp::from_micros(-62_135_596_800_000_000);
+const YEAR_9999: Timestamp = Timestamp::from_micros(253_402_300_799_999_999);
 
 #[derive(FromRow)]
 struct Row {
@@ -29,7 +34,7 @@ struct Row {
     captured_at_us: i64,
     file_path: Option<String>,
     file_bytes: Option<i64>,
-    latest: bool,
+    latest: i64,
 }
 
 impl Row {
@@ -43,7 +48,7 @@ impl Row {
             run_id: self.run_id.parse().map_err(|_| corrupt("a run id", &self.run_id))?,
             rows: count(self.rows),
             content_hash: self.content_hash.parse().map_err(|_| corrupt("a content hash", &self.content_hash))?,
-            latest: self.latest,
+            latest: self.latest == 1,
             file: self.file_path.map(|path| CatalogFile {
                 path: format!("{}/{}/{path}", folder.0, folder.1),
                 bytes: self.file_bytes.map_or(0, count),
@@ -71,7 +76,8 @@ impl Storage {
                 Some(at)
             }
         };
-        let mut transaction = self.reads.begin().await.map_err(failed("read the catalog"))?;
+        let mut reader = self.reader("read the catalog").await?;
+        let mut transaction = reader.begin().await.map_err(failed("read the catalog"))?;
         let snapshot = snapshot_at(&mut transaction, at).await?;
         let specs = specs(&mut transaction).await?;
         let extents: Vec<(&DatasetName, Extent)> = specs.iter().map(|spec| (&spec.name, wanted(&spec.name))).collect();
@@ -87,14 +93,14 @@ impl Storage {
 
     /// Makes sure that nothing will be published as of `at` any more.
     ///
-    /// Times of snapshots are given under the write lock and strictly increase. So up to the last snapshot all is
+    /// Times of snapshots are given under a lock and strictly increase. So up to the last snapshot all is
     /// settled, and up to the present it is once whoever holds the lock has let it go: it may have given its snapshot
     /// an earlier time already. Limits: a clock that steps back afterwards gives a time twice; and who may not write
     /// to the database cannot wait for the lock, and is warned.
     async fn settle(&self, at: Timestamp) -> Result<(), Failure> {
         let now = self.clock.now();
         // Kept until the end: while it is open, the connection that waits is not the last and leaves the log alone.
-        let mut reader = self.reads.acquire().await.map_err(failed("read the catalog"))?;
+        let mut reader = self.reader("read the catalog").await?;
         let last = snapshot_at(&mut reader, None).await?;
         if at <= last.at {
             return Ok(());
@@ -102,10 +108,10 @@ impl Storage {
         if at > now {
             return Err(in_the_future(at));
         }
-        match lock::wait(&self.path).await {
+        match lock::wait(&self.place, &mut reader).await {
             Err(failure) if lock::may_not_write(&failure) => {
                 tracing::warn!(
-                    "this user may not write to spine.db, so a capture that is being published now may still come to \
+                    "this user may not write to the ledger, so a capture that is being published now may still come to \
                      be as of {at}; the time of the snapshot in the answer, {}, always gives this answer",
                     last.at
                 );
@@ -126,7 +132,7 @@ impl Storage {
             ORDER BY snapshot_id
             "#,
         )
-        .fetch_all(&self.reads)
+        .fetch_all(&mut *self.reader("look for snapshots of others").await?)
         .await
         .map_err(failed("look for snapshots of others"))?;
         Ok(ids.into_iter().map(count).collect())
@@ -134,25 +140,26 @@ impl Storage {
 }
 
 /// The newest snapshot at or before an instant; before the first capture the empty one.
-async fn snapshot_at(connection: &mut SqliteConnection, at: Option<Timestamp>) -> Result<Snapshot, Failure> {
-    let (id, text): (i64, String) = sqlx::query_as(
+async fn snapshot_at(connection: &mut AnyConnection, at: Option<Timestamp>) -> Result<Snapshot, Failure> {
+    let (id, text): (i64, String) = sqlx::query_as(sql(
+        connection,
         r#"
-        SELECT snapshot_id, snapshot_time
+        SELECT snapshot_id, {instant_text snapshot_time}
         FROM ducklake_snapshot
-        -- Times of one form order as texts do.
-        WHERE ?1 IS NULL OR snapshot_time <= ?1 OR snapshot_id = 0
+        -- Texts of one form order as their times do.
+        WHERE $1 IS NULL OR snapshot_time <= {instant $1} OR snapshot_id = 0
         ORDER BY snapshot_id DESC
         LIMIT 1
         "#,
-    )
-    .bind(at.map(Timestamp::catalog_text))
+    ))
+    .bind(at.map(|at| at.clamp(YEAR_1, YEAR_9999).catalog_text()))
     .fetch_one(connection)
     .await
     .map_err(failed("find a snapshot"))?;
     Ok(Snapshot { id: count(id), at: time(&text)? })
 }
 
-async fn specs(connection: &mut SqliteConnection) -> Result<Vec<DatasetSpec>, Failure> {
+async fn specs(connection: &mut AnyConnection) -> Result<Vec<DatasetSpec>, Failure> {
     let texts: Vec<String> = sqlx::query_scalar("SELECT spec FROM datasets ORDER BY name")
         .fetch_all(connection)
         .await
@@ -162,40 +169,41 @@ async fn specs(connection: &mut SqliteConnection) -> Result<Vec<DatasetSpec>, Fa
 
 /// What was published up to a snapshot, by dataset, oldest first.
 async fn captures_at(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     snapshot: u64,
     extents: &[(&DatasetName, Extent)],
 ) -> Result<HashMap<String, Vec<Row>>, Failure> {
-    let wanted: Vec<(&DatasetName, bool)> = extents
+    let wanted: Vec<(&DatasetName, i64)> = extents
         .iter()
         .filter_map(|(dataset, extent)| match extent {
             Extent::Nothing => None,
-            Extent::Heads => Some((*dataset, false)),
-            Extent::History => Some((*dataset, true)),
+            Extent::Heads => Some((*dataset, 0)),
+            Extent::History => Some((*dataset, 1)),
         })
         .collect();
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<Row> = sqlx::query_as(sql(
+        connection,
         r#"
         SELECT
             captures.capture_id, captures.run_id, captures.dataset, captures.partition, captures.revision,
             captures.rows, captures.content_hash, captures.captured_at_us, captures.file_path, captures.file_bytes,
-            next.revision IS NULL AS latest
-        FROM json_each(?2) AS wanted
+            CASE WHEN next.revision IS NULL THEN 1 ELSE 0 END AS latest
+        FROM {rows $2} AS wanted
         JOIN captures ON captures.dataset = wanted.value ->> 0
         LEFT JOIN captures AS next
             ON next.dataset = captures.dataset
             AND next.partition = captures.partition
             AND next.revision = captures.revision + 1
-            AND next.snapshot_id <= ?1
+            AND next.snapshot_id <= $1
         WHERE captures.state = 'published'
-            AND captures.snapshot_id <= ?1
-            AND (next.revision IS NULL OR wanted.value ->> 1)
+            AND captures.snapshot_id <= $1
+            AND (next.revision IS NULL OR CAST(wanted.value ->> 1 AS BIGINT) = 1)
         ORDER BY captures.snapshot_id, captures.dataset, captures.partition
         "#,
-    )
+    ))
     .bind(int(snapshot))
     .bind(json(&wanted)?)
     .fetch_all(connection)

@@ -1,24 +1,30 @@
 //! Reading as of an instant.
 
-use std::sync::Arc;
-
 use model::capture::StagedCapture;
 use model::catalog::Extent;
 use model::ports::{AsOf, Ledger};
 use model::run::{CaptureOutcome, Conclusion, RunStatus};
 use model::{Clock, DatasetName, Timestamp};
 
-use super::support::{Bench, Counter, START_US, sales};
-use crate::writer::{Command, Lead, Scribe};
-use crate::{Storage, open as opening};
+use super::places::on_both;
+use super::support::{Bench, START_US, sales};
+use crate::Storage;
+use crate::writer::{Command, Scribe};
+
+on_both! {
+    as_of_is_inclusive_and_before_everything_there_is_nothing,
+    nobody_knows_the_future,
+    the_last_capture_can_be_asked_for_after_the_clock_stepped_back,
+    who_asks_as_of_now_waits_for_a_capture_that_is_being_published_and_gets_an_answer_that_stays,
+    what_is_published_in_the_very_moment_that_was_asked_for_comes_after_it,
+    a_view_holds_as_much_of_each_dataset_as_is_wanted,
+}
 
 fn at(micros: i64) -> AsOf {
     AsOf::Instant(Timestamp::from_micros(micros))
 }
 
-#[tokio::test]
-async fn as_of_is_inclusive_and_before_everything_there_is_nothing() {
-    let bench = Bench::new().await;
+async fn as_of_is_inclusive_and_before_everything_there_is_nothing(bench: Bench) {
     for (content, offset) in [(1, 100), (2, 200)] {
         bench.clock.set(START_US + offset - 1);
         let concluded = bench.publish(vec![bench.staged("2021-01-28", content, 3)]).await.unwrap();
@@ -34,9 +40,7 @@ async fn as_of_is_inclusive_and_before_everything_there_is_nothing() {
     assert_eq!(bench.storage.catalog(at(i64::MIN)).await.unwrap().snapshot.id, 0);
 }
 
-#[tokio::test]
-async fn nobody_knows_the_future() {
-    let bench = Bench::new().await;
+async fn nobody_knows_the_future(bench: Bench) {
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     for micros in [START_US + 1_000_000, i64::MAX] {
         let failure = bench.storage.catalog(at(micros)).await.unwrap_err();
@@ -44,9 +48,7 @@ async fn nobody_knows_the_future() {
     }
 }
 
-#[tokio::test]
-async fn the_last_capture_can_be_asked_for_after_the_clock_stepped_back() {
-    let bench = Bench::new().await;
+async fn the_last_capture_can_be_asked_for_after_the_clock_stepped_back(bench: Bench) {
     let concluded = bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     bench.clock.set(START_US - 1_000_000);
     let captured_at = concluded.records[0].captured_at.unwrap();
@@ -55,28 +57,21 @@ async fn the_last_capture_can_be_asked_for_after_the_clock_stepped_back() {
     assert_eq!(view.dataset(&sales()).unwrap().captures[0].captured_at, captured_at);
 }
 
-#[tokio::test]
-async fn who_asks_as_of_now_waits_for_a_capture_that_is_being_published_and_gets_an_answer_that_stays() {
-    let bench = Bench::new().await;
+async fn who_asks_as_of_now_waits_for_a_capture_that_is_being_published_and_gets_an_answer_that_stays(bench: Bench) {
     let first = bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let run = bench.running().await;
     let expected_head = Some(first.records[0].capture_id);
     let second = CaptureOutcome::Publish { staged: bench.staged("2021-01-28", 2, 3), expected_head };
     let conclusion = Conclusion { captures: vec![second], ..bench.ended(run, RunStatus::Completed) };
-    let lead = Lead {
-        clock: bench.clock.clone(),
-        entropy: Arc::new(Counter::default()),
-        captures: bench.folder.path().join("captures"),
-    };
-    let mut connection = opening::writing(&bench.database()).await.unwrap();
+    let (mut connection, lead) = bench.other_writer().await;
     let mut scribe = Scribe { connection: &mut connection, lead: &lead };
-    scribe.run("BEGIN IMMEDIATE").await.unwrap();
+    bench.begin_publishing(&mut scribe).await;
     Conclusion::execute(&mut scribe, &[&conclusion]).await.unwrap().remove(0).unwrap();
 
     // The second revision has its time, which has passed, and nobody sees it yet.
     bench.clock.set(START_US + 1_000_000);
     let now = at(START_US + 1_000_000);
-    let reader = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap();
+    let reader = bench.open_read_only().await.unwrap();
     assert_eq!(reader.catalog(AsOf::Latest).await.unwrap().snapshot.id, 1, "who asks for no time waits for nothing");
     let settled = AsOf::Instant(first.records[0].captured_at.unwrap());
     assert_eq!(reader.catalog(settled).await.unwrap().snapshot.id, 1, "nor who asks for a time that is settled");
@@ -93,9 +88,7 @@ async fn who_asks_as_of_now_waits_for_a_capture_that_is_being_published_and_gets
     assert_eq!(reader.catalog(now).await.unwrap(), answer);
 }
 
-#[tokio::test]
-async fn what_is_published_in_the_very_moment_that_was_asked_for_comes_after_it() {
-    let bench = Bench::new().await;
+async fn what_is_published_in_the_very_moment_that_was_asked_for_comes_after_it(bench: Bench) {
     let now = AsOf::Instant(bench.storage.clock.now());
     let before = bench.storage.catalog(now).await.unwrap();
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
@@ -104,7 +97,7 @@ async fn what_is_published_in_the_very_moment_that_was_asked_for_comes_after_it(
 
 #[tokio::test]
 async fn a_reader_that_waits_leaves_the_log_to_those_who_may_not_make_one() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     bench.storage.close().await;
     let reader = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap();
     reader.catalog(AsOf::Instant(bench.clock.now())).await.unwrap();
@@ -114,9 +107,7 @@ async fn a_reader_that_waits_leaves_the_log_to_those_who_may_not_make_one() {
     }
 }
 
-#[tokio::test]
-async fn a_view_holds_as_much_of_each_dataset_as_is_wanted() {
-    let bench = Bench::new().await;
+async fn a_view_holds_as_much_of_each_dataset_as_is_wanted(bench: Bench) {
     let returns: DatasetName = "shop.returns".parse().unwrap();
     for content in [1, 2] {
         let other = StagedCapture { dataset: returns.clone(), ..bench.staged("2021-01-28", content, 0) };

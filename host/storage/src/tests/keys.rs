@@ -3,32 +3,37 @@
 use model::ports::{Ledger, NewRun, Submission};
 use model::run::RunStatus;
 
+use super::places::on_both;
 use super::support::{Bench, digest};
+
+on_both! {
+    the_same_key_gives_the_same_run,
+    of_many_at_once_one_is_new,
+    a_key_with_other_parameters_is_refused,
+    a_key_stands_for_the_content_of_files_too,
+    a_key_of_an_earlier_version_stands_for_its_parameters_alone,
+    a_key_leaves_a_failed_run_only_for_who_saw_it_fail_and_only_once,
+    parameters_have_a_size_limit,
+}
 
 fn keyed(bench: &Bench) -> NewRun {
     NewRun { idempotency_key: Some("k".to_owned()), request_hash: Some(digest(1)), ..bench.new_run() }
 }
 
-#[tokio::test]
-async fn the_same_key_gives_the_same_run() {
-    let bench = Bench::new().await;
+async fn the_same_key_gives_the_same_run(bench: Bench) {
     let first = keyed(&bench);
     assert_eq!(bench.storage.submit(first.clone()).await.unwrap(), Submission::New);
     assert_eq!(bench.storage.submit(keyed(&bench)).await.unwrap(), Submission::Existing(first.run_id));
 }
 
-#[tokio::test]
-async fn of_many_at_once_one_is_new() {
-    let bench = Bench::new().await;
+async fn of_many_at_once_one_is_new(bench: Bench) {
     let (a, b, c) = (keyed(&bench), keyed(&bench), keyed(&bench));
     let (a, b, c) = tokio::join!(bench.storage.submit(a), bench.storage.submit(b), bench.storage.submit(c));
     let new = [a, b, c].into_iter().filter(|answer| answer.as_ref().unwrap() == &Submission::New).count();
     assert_eq!(new, 1);
 }
 
-#[tokio::test]
-async fn a_key_with_other_parameters_is_refused() {
-    let bench = Bench::new().await;
+async fn a_key_with_other_parameters_is_refused(bench: Bench) {
     bench.storage.submit(keyed(&bench)).await.unwrap();
     let params = NewRun { params: serde_json::json!({ "file": "b.csv" }), ..keyed(&bench) };
     let name = NewRun { name: "shop.returns".to_owned(), ..keyed(&bench) };
@@ -40,9 +45,7 @@ async fn a_key_with_other_parameters_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_key_stands_for_the_content_of_files_too() {
-    let bench = Bench::new().await;
+async fn a_key_stands_for_the_content_of_files_too(bench: Bench) {
     let first = keyed(&bench);
     bench.storage.submit(first.clone()).await.unwrap();
     for request_hash in [Some(digest(2)), None] {
@@ -60,17 +63,13 @@ async fn a_key_stands_for_the_content_of_files_too() {
     assert_eq!(bench.storage.submit(keyed(&bench)).await.unwrap_err().code, "key_reused");
 }
 
-#[tokio::test]
-async fn a_key_of_an_earlier_version_stands_for_its_parameters_alone() {
-    let bench = Bench::new().await;
+async fn a_key_of_an_earlier_version_stands_for_its_parameters_alone(bench: Bench) {
     let first = NewRun { request_hash: None, ..keyed(&bench) };
     bench.storage.submit(first.clone()).await.unwrap();
     assert_eq!(bench.storage.submit(keyed(&bench)).await.unwrap(), Submission::Existing(first.run_id));
 }
 
-#[tokio::test]
-async fn a_key_leaves_a_failed_run_only_for_who_saw_it_fail_and_only_once() {
-    let bench = Bench::new().await;
+async fn a_key_leaves_a_failed_run_only_for_who_saw_it_fail_and_only_once(bench: Bench) {
     let first = keyed(&bench);
     bench.storage.submit(first.clone()).await.unwrap();
     let rebind = |bench: &Bench| NewRun { rebind: Some(first.run_id), ..keyed(bench) };
@@ -83,9 +82,7 @@ async fn a_key_leaves_a_failed_run_only_for_who_saw_it_fail_and_only_once() {
     assert_eq!(bench.storage.submit(rebind(&bench)).await.unwrap(), Submission::Existing(second.run_id));
 }
 
-#[tokio::test]
-async fn parameters_have_a_size_limit() {
-    let bench = Bench::new().await;
+async fn parameters_have_a_size_limit(bench: Bench) {
     let params = serde_json::json!({ "file": "x".repeat(300_000) });
     let failure = bench.storage.submit(NewRun { params, ..bench.new_run() }).await.unwrap_err();
     assert_eq!(failure.code, "bad_params");

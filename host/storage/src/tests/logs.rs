@@ -4,7 +4,14 @@ use model::Timestamp;
 use model::ports::Ledger;
 use model::run::{Conclusion, LogLine, RunStatus};
 
+use super::places::on_both;
 use super::support::{Bench, START_US};
+
+on_both! {
+    a_log_grows_while_the_run_goes_on_and_its_conclusion_adds_the_rest,
+    a_run_that_has_ended_says_nothing_more,
+    the_log_of_an_interrupted_run_is_there_up_to_its_last_batch,
+}
 
 fn lines(messages: std::ops::Range<i64>) -> Vec<LogLine> {
     let line = |number: i64| LogLine {
@@ -17,9 +24,7 @@ fn lines(messages: std::ops::Range<i64>) -> Vec<LogLine> {
     messages.map(line).collect()
 }
 
-#[tokio::test]
-async fn a_log_grows_while_the_run_goes_on_and_its_conclusion_adds_the_rest() {
-    let bench = Bench::new().await;
+async fn a_log_grows_while_the_run_goes_on_and_its_conclusion_adds_the_rest(bench: Bench) {
     let (run, other) = (bench.running().await, bench.running().await);
     let (one, two) =
         tokio::join!(bench.storage.append_log(run, lines(0..3)), bench.storage.append_log(other, lines(0..1)),);
@@ -31,13 +36,11 @@ async fn a_log_grows_while_the_run_goes_on_and_its_conclusion_adds_the_rest() {
     bench.storage.conclude(conclusion).await.unwrap();
     assert_eq!(bench.storage.logs(run).await.unwrap(), lines(0..7));
     assert_eq!(bench.storage.logs(other).await.unwrap(), lines(0..1));
-    let gaps = "SELECT COUNT(*) FROM (SELECT run_id FROM run_logs GROUP BY run_id HAVING MAX(seq) <> COUNT(*))";
+    let gaps = "SELECT COUNT(*) FROM (SELECT run_id FROM run_logs GROUP BY run_id HAVING MAX(seq) <> COUNT(*)) AS gaps";
     assert_eq!(bench.number(gaps).await, 0);
 }
 
-#[tokio::test]
-async fn a_run_that_has_ended_says_nothing_more() {
-    let bench = Bench::new().await;
+async fn a_run_that_has_ended_says_nothing_more(bench: Bench) {
     let (ended, open) = (bench.running().await, bench.running().await);
     bench.storage.append_log(ended, lines(0..1)).await.unwrap();
     bench.storage.conclude(bench.ended(ended, RunStatus::Completed)).await.unwrap();
@@ -52,9 +55,7 @@ async fn a_run_that_has_ended_says_nothing_more() {
     assert_eq!(bench.storage.logs(ended).await.unwrap(), lines(0..1));
 }
 
-#[tokio::test]
-async fn the_log_of_an_interrupted_run_is_there_up_to_its_last_batch() {
-    let bench = Bench::new().await;
+async fn the_log_of_an_interrupted_run_is_there_up_to_its_last_batch(bench: Bench) {
     let run = bench.running().await;
     bench.storage.append_log(run, lines(0..2)).await.unwrap();
     let bench = bench.reopen().await;

@@ -4,7 +4,15 @@ use model::plugin::PluginState;
 use model::ports::Ledger;
 use model::{DataType, Manifest};
 
+use super::places::on_both;
 use super::support::{Bench, digest, found, manifest};
+
+on_both! {
+    the_version_that_was_active_last_is_remembered,
+    a_schema_may_change_until_captures_have_it,
+    a_capture_that_waits_for_an_operator_keeps_the_schema_too,
+    words_and_checks_may_change_at_any_time,
+}
 
 fn changed() -> Manifest {
     let mut manifest = manifest();
@@ -12,9 +20,7 @@ fn changed() -> Manifest {
     manifest
 }
 
-#[tokio::test]
-async fn the_version_that_was_active_last_is_remembered() {
-    let bench = Bench::new().await;
+async fn the_version_that_was_active_last_is_remembered(bench: Bench) {
     bench.storage.register(vec![found(&manifest(), 2)]).await.unwrap();
     let (mut refused, manifest) = found(&manifest(), 3);
     refused.state = PluginState::Refused;
@@ -25,9 +31,7 @@ async fn the_version_that_was_active_last_is_remembered() {
     assert_eq!(bench.storage.active_plugins().await.unwrap(), [("shop".to_owned(), digest(1))]);
 }
 
-#[tokio::test]
-async fn a_schema_may_change_until_captures_have_it() {
-    let bench = Bench::new().await;
+async fn a_schema_may_change_until_captures_have_it(bench: Bench) {
     bench.storage.register(vec![found(&changed(), 2)]).await.unwrap();
     assert_eq!(bench.storage.datasets().await.unwrap()[1].columns[2].data_type, DataType::Int64);
     bench.storage.register(vec![found(&manifest(), 1)]).await.unwrap();
@@ -41,18 +45,14 @@ async fn a_schema_may_change_until_captures_have_it() {
     assert_eq!(bench.storage.active_plugins().await.unwrap(), [("shop".to_owned(), digest(1))], "nothing was recorded");
 }
 
-#[tokio::test]
-async fn a_capture_that_waits_for_an_operator_keeps_the_schema_too() {
-    let bench = Bench::new().await;
+async fn a_capture_that_waits_for_an_operator_keeps_the_schema_too(bench: Bench) {
     let held = bench.quarantine(bench.staged("2021-01-28", 1, 3)).await;
     assert_eq!(bench.storage.register(vec![found(&changed(), 2)]).await.unwrap_err().code, "schema_changed");
     bench.storage.discard(held.records[0].capture_id).await.unwrap();
     bench.storage.register(vec![found(&changed(), 2)]).await.unwrap();
 }
 
-#[tokio::test]
-async fn words_and_checks_may_change_at_any_time() {
-    let bench = Bench::new().await;
+async fn words_and_checks_may_change_at_any_time(bench: Bench) {
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let mut manifest = manifest();
     manifest.datasets[0].description = "Sales of a day".to_owned();

@@ -4,11 +4,18 @@ use model::ports::{AsOf, Ledger};
 use model::run::{CaptureOutcome, Conclusion, RunCaptureState, RunStatus};
 use model::{CaptureId, CaptureState, Partition};
 
+use super::places::on_both;
 use super::support::{Bench, sales};
 
-#[tokio::test]
-async fn a_quarantined_capture_gets_the_next_revision_when_it_is_released() {
-    let bench = Bench::new().await;
+on_both! {
+    a_quarantined_capture_gets_the_next_revision_when_it_is_released,
+    content_in_quarantine_is_found_until_somebody_decides,
+    what_is_decided_stays_decided,
+    a_capture_whose_file_is_gone_cannot_be_released_but_discarded,
+    an_empty_capture_can_be_released,
+}
+
+async fn a_quarantined_capture_gets_the_next_revision_when_it_is_released(bench: Bench) {
     let held = bench.quarantine(bench.staged("2021-01-28", 1, 3)).await;
     let run = held.report.run_id;
     let capture = held.records[0].capture_id;
@@ -31,9 +38,7 @@ async fn a_quarantined_capture_gets_the_next_revision_when_it_is_released() {
     assert_eq!(next.records[0].revision, Some(3));
 }
 
-#[tokio::test]
-async fn content_in_quarantine_is_found_until_somebody_decides() {
-    let bench = Bench::new().await;
+async fn content_in_quarantine_is_found_until_somebody_decides(bench: Bench) {
     let held = bench.quarantine(bench.staged("2021-01-28", 1, 3)).await.records.remove(0);
     let content = (held.dataset.clone(), held.partition.clone(), held.content_hash);
     let other = bench.staged("2021-01-28", 2, 3);
@@ -56,9 +61,7 @@ async fn content_in_quarantine_is_found_until_somebody_decides() {
     assert_eq!(bench.storage.held(vec![content]).await.unwrap(), [None]);
 }
 
-#[tokio::test]
-async fn what_is_decided_stays_decided() {
-    let bench = Bench::new().await;
+async fn what_is_decided_stays_decided(bench: Bench) {
     let mut captures: Vec<CaptureId> = Vec::new();
     for day in ["2021-01-28", "2021-01-29"] {
         captures.push(bench.quarantine(bench.staged(day, 1, 3)).await.records[0].capture_id);
@@ -79,9 +82,7 @@ async fn what_is_decided_stays_decided() {
     assert_eq!(bench.storage.capture_files().await.unwrap().len(), 2, "the file of a discarded capture stays");
 }
 
-#[tokio::test]
-async fn a_capture_whose_file_is_gone_cannot_be_released_but_discarded() {
-    let bench = Bench::new().await;
+async fn a_capture_whose_file_is_gone_cannot_be_released_but_discarded(bench: Bench) {
     let held = bench.quarantine(bench.staged("2021-01-28", 1, 3)).await;
     let capture = held.records[0].capture_id;
     std::fs::remove_dir_all(bench.folder.path().join("captures")).unwrap();
@@ -89,9 +90,7 @@ async fn a_capture_whose_file_is_gone_cannot_be_released_but_discarded() {
     bench.storage.discard(capture).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_empty_capture_can_be_released() {
-    let bench = Bench::new().await;
+async fn an_empty_capture_can_be_released(bench: Bench) {
     bench.publish(vec![bench.staged("2021-01-28", 2, 3)]).await.unwrap();
     let held = bench.quarantine(bench.staged("2021-01-28", 1, 0)).await;
     let released = bench.storage.release(held.records[0].capture_id).await.unwrap();

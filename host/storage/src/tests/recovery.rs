@@ -9,15 +9,21 @@ use model::FailureKind;
 use model::ports::{AsOf, Ledger};
 use model::reject::{Reject, Rejects};
 use model::run::{Conclusion, RunStatus};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::Connection;
 
-use super::support::{Bench, Counter, hand_clock, open, sales};
+use super::places::{on_both, open};
+use super::support::{Bench, Counter, hand_clock, sales};
+use crate::place::Place;
 use crate::writer::Lead;
-use crate::{Storage, open as opening};
+use crate::{Storage, migrations, open as opening};
 
-#[tokio::test]
-async fn what_was_committed_is_there_when_the_ledger_is_opened_again() {
-    let bench = Bench::new().await;
+on_both! {
+    what_was_committed_is_there_when_the_ledger_is_opened_again,
+    a_reader_sees_what_the_owner_commits_and_changes_nothing,
+    a_newer_database_is_refused,
+}
+
+async fn what_was_committed_is_there_when_the_ledger_is_opened_again(bench: Bench) {
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let before = bench.storage.catalog(AsOf::Latest).await.unwrap();
     let bench = bench.reopen().await.reopen().await;
@@ -28,7 +34,7 @@ async fn what_was_committed_is_there_when_the_ledger_is_opened_again() {
 
 #[tokio::test]
 async fn runs_of_a_dead_owner_end_interrupted() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     let done = bench.running().await;
     bench.storage.conclude(bench.ended(done, RunStatus::Completed)).await.unwrap();
     let mut lost = [bench.queued().await, bench.running().await];
@@ -51,7 +57,7 @@ async fn runs_of_a_dead_owner_end_interrupted() {
 
 #[tokio::test]
 async fn a_moved_folder_is_said_to_the_catalog() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     let path = "SELECT value FROM ducklake_metadata WHERE key = 'data_path'";
     let old = bench.value(path).await.unwrap();
     assert_eq!(old, format!("{}/captures/", bench.folder.path().display()));
@@ -67,7 +73,7 @@ async fn a_moved_folder_is_said_to_the_catalog() {
 
 #[tokio::test]
 async fn the_log_stays_when_the_owner_closes() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     bench.queued().await;
     assert!(bench.storage.wal_bytes() > 0);
     bench.storage.close().await;
@@ -78,10 +84,8 @@ async fn the_log_stays_when_the_owner_closes() {
     assert_eq!(failure.code, "closed");
 }
 
-#[tokio::test]
-async fn a_reader_sees_what_the_owner_commits_and_changes_nothing() {
-    let bench = Bench::new().await;
-    let reader = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap();
+async fn a_reader_sees_what_the_owner_commits_and_changes_nothing(bench: Bench) {
+    let reader = bench.open_read_only().await.unwrap();
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let view = reader.catalog(AsOf::Latest).await.unwrap();
     assert_eq!(view.dataset(&sales()).unwrap().captures.len(), 1);
@@ -165,8 +169,8 @@ async fn an_older_ledger_is_brought_up_to_date_and_readers_before_that_are_told_
     let (folder, clock) = (tempfile::tempdir().unwrap(), hand_clock());
     let path = folder.path().join("spine.db");
     std::fs::write(&path, "").unwrap();
-    let mut connection = opening::writing(&path).await.unwrap();
-    opening::migrate_to(20_261_123_000_004, &mut connection).await;
+    let mut connection = opening::writing(&Place::file(&path).unwrap()).await.unwrap();
+    migrations::migrate_to(20_261_123_000_004, &mut connection).await;
     sqlx::raw_sql(
         "INSERT INTO runs (run_id, name, kind, status, params, created_at_us)
             VALUES ('run_00000000000070008000000000000001', 'shop.sales', 'pipeline', 'queued', '{}', 0);
@@ -184,38 +188,58 @@ async fn an_older_ledger_is_brought_up_to_date_and_readers_before_that_are_told_
     assert_eq!(storage.report(run).await.unwrap().unwrap().status, RunStatus::Queued);
 }
 
-#[tokio::test]
-async fn a_newer_database_is_refused() {
-    let bench = Bench::new().await;
+async fn a_newer_database_is_refused(bench: Bench) {
     bench.storage.close().await;
-    let url = format!("sqlite://{}", bench.database().display());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99990101000000, 'later', 1, x'00', 0)")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    let (mut connection, _) = bench.other_writer().await;
+    sqlx::query(
+        r#"
+        INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        VALUES (99990101000000, 'later', TRUE, $1, 0)
+        "#,
+    )
+    .bind(vec![0_u8])
+    .execute(&mut connection)
+    .await
+    .unwrap();
     connection.close().await.unwrap();
-    let reading = Storage::open_read_only(&bench.database(), bench.clock.clone()).await.unwrap_err();
-    let owning = open(&bench.folder, &bench.clock).await.unwrap_err();
-    for failure in [reading, owning] {
-        assert_eq!(failure.code, "bad_folder");
+    for failure in [bench.open_read_only().await.unwrap_err(), bench.open().await.unwrap_err()] {
+        assert_eq!((failure.kind, failure.exit_code()), (FailureKind::Config, 2));
         assert!(failure.message.contains("newer"), "{}", failure.message);
     }
 }
 
 #[tokio::test]
+async fn a_ledger_is_found_whatever_its_path_is_called() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), hand_clock());
+    let odd = folder.path().join("50% of a?b#c:\u{e9} & 'd' \"e\" +f%20g");
+    let target = folder.path().join("elsewhere/deep");
+    std::fs::create_dir_all(&odd).unwrap();
+    std::fs::create_dir_all(&target).unwrap();
+    std::os::unix::fs::symlink(&target, odd.join("link")).unwrap();
+    for path in [odd.join("spine.db"), odd.join("link/../spine.db"), odd.join(":memory:")] {
+        let captures = odd.join("captures");
+        let storage = Storage::open(&path, &captures, clock.clone(), Arc::new(Counter::default())).await.unwrap();
+        assert!(path.exists(), "{}", path.display());
+        storage.close().await;
+        let reader = Storage::open_read_only(&path, clock.clone()).await.unwrap();
+        assert_eq!(reader.catalog(AsOf::Latest).await.unwrap().snapshot.id, 0);
+    }
+    assert!(folder.path().join("elsewhere/spine.db").exists(), "not beside the link");
+}
+
+#[tokio::test]
 async fn a_full_disk_fails_all_that_was_to_be_committed_and_leaves_the_runs_as_they_were() {
-    let bench = Bench::new().await;
+    let bench = Bench::on_sqlite().await;
     let (large, small) = (bench.running().await, bench.running().await);
     bench.storage.close().await;
     let path = bench.database();
-    let mut connection = opening::writing(&path).await.unwrap();
+    let mut connection = opening::writing(&Place::file(&path).unwrap()).await.unwrap();
     // As many pages as a small change needs: to SQLite a full disk.
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut connection).await.unwrap();
     let limit: i64 = sqlx::query_scalar("PRAGMA max_page_count = 300").fetch_one(&mut connection).await.unwrap();
     assert!(pages < limit);
     let lead = Lead { clock: bench.clock.clone(), entropy: Arc::new(Counter::default()), captures: path.clone() };
-    let storage = Storage::assemble(&path, connection, lead).await.unwrap();
+    let storage = Storage::assemble(bench.place(), connection, lead).await.unwrap();
     let bench = Bench { storage, ..bench };
     let raw = Some("x".repeat(2_000_000));
     let reject = Reject { code: "bad_field".to_owned(), message: "no number".to_owned(), line: None, raw };

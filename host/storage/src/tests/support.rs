@@ -1,6 +1,5 @@
-//! A ledger in a temporary folder, a clock that is set by hand, and runs in few words.
+//! A clock that is set by hand, and runs in few words.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -12,6 +11,7 @@ use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunReport, Run
 use model::{
     CaptureId, CaptureRecord, Clock, DatasetName, Digest, Failure, FailureKind, Manifest, Partition, RunId, Timestamp,
 };
+use private_postgres::Database;
 
 use crate::Storage;
 
@@ -52,33 +52,15 @@ impl Entropy for Counter {
 }
 
 pub(super) struct Bench {
-    pub(super) folder: tempfile::TempDir,
+    pub(super) folder: Arc<tempfile::TempDir>,
     pub(super) clock: Arc<HandClock>,
     pub(super) storage: Storage,
     pub(super) ids: Arc<Counter>,
+    /// None on SQLite.
+    pub(super) server: Option<Database>,
 }
 
 impl Bench {
-    /// An open ledger that knows the datasets of [`manifest`].
-    pub(super) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = hand_clock();
-        let storage = open(&folder, &clock).await.unwrap();
-        let bench = Self { folder, clock, storage, ids: Arc::default() };
-        bench.storage.register(vec![found(&manifest(), 1)]).await.unwrap();
-        bench
-    }
-
-    pub(super) async fn reopen(self) -> Self {
-        self.storage.close().await;
-        let storage = open(&self.folder, &self.clock).await.unwrap();
-        Self { storage, ..self }
-    }
-
-    pub(super) fn database(&self) -> PathBuf {
-        self.folder.path().join("spine.db")
-    }
-
     fn random(&self) -> [u8; 10] {
         let mut random = [0; 10];
         self.ids.fill(&mut random);
@@ -219,6 +201,11 @@ impl Bench {
         sqlx::query_scalar(sql).fetch_optional(&self.storage.reads).await.unwrap().flatten()
     }
 
+    /// A column of the database, as texts.
+    pub(super) async fn values(&self, sql: &'static str) -> Vec<String> {
+        sqlx::query_scalar(sql).fetch_all(&self.storage.reads).await.unwrap()
+    }
+
     pub(super) async fn number(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.storage.reads).await.unwrap()
     }
@@ -226,12 +213,6 @@ impl Bench {
 
 pub(super) fn hand_clock() -> Arc<HandClock> {
     Arc::new(HandClock(AtomicI64::new(START_US)))
-}
-
-pub(super) async fn open(folder: &tempfile::TempDir, clock: &Arc<HandClock>) -> Result<Storage, Failure> {
-    let captures = folder.path().join("captures");
-    let clock: Arc<dyn Clock> = Arc::clone(clock) as Arc<dyn Clock>;
-    Storage::open(&folder.path().join("spine.db"), &captures, clock, Arc::new(Counter::default())).await
 }
 
 fn file(capture: CaptureId, day: &str) -> StagedFile {

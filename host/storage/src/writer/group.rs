@@ -1,27 +1,41 @@
 //! From waiting commands to one commit.
 
+use std::time::Duration;
+
 use model::failure::Failure;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AnyConnection, Connection};
 use tokio::sync::mpsc;
 
 use super::{Lanes, Lead, Message, Scribe};
-use crate::failure::failed;
+use crate::dialect::Dialect;
+use crate::failure::{failed, is_contention, is_lost, outcome_unknown, unreachable};
+use crate::place::Place;
 use crate::wal::WalKeeper;
+use crate::{lock, open};
 
 /// Most commands of one transaction: those who came first should not wait for all the others.
 const GROUP_MAX: usize = 256;
 
+/// How often a group is tried that came to nothing because of others, or because the connection was lost.
+const TRIES_MAX: u32 = 3;
+
+/// How long a server may take for a group, the locks that it waits for included.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
 /// The one place where the ledger is written.
 #[derive(Debug)]
 pub(crate) struct Desk {
-    connection: SqliteConnection,
-    keeper: WalKeeper,
+    /// None after it was lost, until something is to be written again.
+    connection: Option<AnyConnection>,
+    place: Place,
+    /// None on a server.
+    keeper: Option<WalKeeper>,
     lead: Lead,
 }
 
 impl Desk {
-    pub(crate) fn new(connection: SqliteConnection, keeper: WalKeeper, lead: Lead) -> Self {
-        Self { connection, keeper, lead }
+    pub(crate) fn new(connection: AnyConnection, place: Place, keeper: Option<WalKeeper>, lead: Lead) -> Self {
+        Self { connection: Some(connection), place, keeper, lead }
     }
 
     pub(super) async fn serve(mut self, mut inbox: mpsc::Receiver<Message>) {
@@ -44,31 +58,96 @@ impl Desk {
     }
 
     async fn commit(&mut self, lanes: &mut Lanes) -> Result<(), Failure> {
-        let Self { connection, lead, .. } = self;
-        let mut scribe = Scribe { connection, lead };
-        // The write lock is taken first, so that nothing read here can change before the commit.
-        scribe.run("BEGIN IMMEDIATE").await?;
-        let done = match lanes.work(&mut scribe).await {
-            Ok(()) => scribe.run("COMMIT").await,
-            Err(failure) => Err(failure),
-        };
-        if done.is_err() {
-            // SQLite may have rolled back by itself already; then there is nothing to do.
-            drop(scribe.run("ROLLBACK").await);
+        let mut tries = 1;
+        loop {
+            let mut connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => open::again(&self.place).await?,
+            };
+            let mut scribe = Scribe { connection: &mut connection, lead: &self.lead };
+            let (done, usable) = transaction(&mut scribe, lanes).await;
+            if usable {
+                self.connection = Some(connection);
+            }
+            match done {
+                Err(failure) if tries < TRIES_MAX && (is_lost(&failure) || is_contention(&failure)) => {
+                    tracing::warn!(%failure, tries, "the ledger could not be written and is tried again");
+                    tries += 1;
+                }
+                done => return done,
+            }
         }
-        done
     }
 
     async fn close(mut self) {
-        let checkpointed = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut self.connection).await;
+        if let Some(connection) = self.connection.take() {
+            close_connection(connection).await;
+        }
+        if let Some(keeper) = self.keeper {
+            keeper.close().await;
+        }
+    }
+}
+
+/// Carries out one group. Returns also whether the connection is still good for another.
+async fn transaction(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> (Result<(), Failure>, bool) {
+    let limit = match scribe.dialect() {
+        Dialect::Sqlite => None,
+        Dialect::Postgres => Some(ANSWER_MAX),
+    };
+    let done = match within(limit, work(scribe, lanes)).await {
+        Ok(()) => match within(limit, scribe.run("COMMIT")).await {
+            Err(lost) if is_lost(&lost) => return (Err(outcome_unknown(&lost)), false),
+            done => done,
+        },
+        Err(failure) => Err(failure),
+    };
+    let Err(failure) = done else { return (Ok(()), true) };
+    if is_lost(&failure) {
+        return (Err(failure), false);
+    }
+    // SQLite may have rolled back by itself already; then there is nothing to do. A server that does not answer has
+    // lost the connection, and rolls back by that.
+    let rolled_back = within(limit, scribe.run("ROLLBACK")).await;
+    (Err(failure), !rolled_back.is_err_and(|failure| is_lost(&failure)))
+}
+
+/// A server that says nothing for too long is lost: nobody else would ever tell.
+async fn within(limit: Option<Duration>, doing: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    match limit {
+        None => doing.await,
+        Some(limit) => match tokio::time::timeout(limit, doing).await {
+            Ok(done) => done,
+            Err(_) => Err(unreachable("write the ledger")),
+        },
+    }
+}
+
+async fn work(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> Result<(), Failure> {
+    scribe
+        .run(match scribe.dialect() {
+            // The write lock is taken first, so that nothing read here can change before the commit.
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            // Each statement sees what others have committed, and locks and guards keep it so.
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        })
+        .await?;
+    if lanes.touch_catalog() {
+        lock::catalog(scribe.connection).await?;
+    }
+    lanes.work(scribe).await
+}
+
+async fn close_connection(mut connection: AnyConnection) {
+    if Dialect::of(&connection) == Dialect::Sqlite {
+        let checkpointed = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await;
         if let Err(error) = checkpointed {
             // What the log holds is not lost; the next start reads it from there.
             tracing::warn!(%error, "the write-ahead log could not be brought into spine.db");
         }
-        if let Err(error) = self.connection.close().await {
-            tracing::warn!(%error, "spine.db was not closed in order");
-        }
-        self.keeper.close().await;
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "the ledger was not closed in order");
     }
 }
 
@@ -76,5 +155,19 @@ impl Scribe<'_> {
     /// Runs a statement that only steers the transaction.
     pub(crate) async fn run(&mut self, statement: &'static str) -> Result<(), Failure> {
         sqlx::query(statement).execute(&mut *self.connection).await.map(drop).map_err(failed("write the ledger"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_given_up() {
+        let silence = std::future::pending();
+        let failure = within(Some(Duration::from_millis(1)), silence).await.unwrap_err();
+        assert!(is_lost(&failure) && failure.retryable, "{failure}");
+        assert_eq!(within(Some(Duration::from_secs(60)), async { Ok(()) }).await, Ok(()));
+        assert_eq!(within(None, async { Err(unreachable("look")) }).await, Err(unreachable("look")));
     }
 }

@@ -38,6 +38,13 @@ impl Lanes {
             + self.judge.commands.len()
     }
 
+    /// Whether anything here makes a snapshot, counts on the latest ones, or fixes the schema of a dataset.
+    pub(super) fn touch_catalog(&self) -> bool {
+        !self.register.commands.is_empty()
+            || !self.judge.commands.is_empty()
+            || self.conclude.commands.iter().any(|conclusion| !conclusion.captures.is_empty())
+    }
+
     /// Carries everything out inside the open transaction. Nobody is told yet.
     pub(super) async fn work(&mut self, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
         let alone = self.count() == 1;

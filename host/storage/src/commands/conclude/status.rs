@@ -17,7 +17,8 @@ struct Row<'a> {
     from: &'a str,
     attempt: i64,
     status: &'static str,
-    unchanged: bool,
+    /// 0 or 1.
+    unchanged: i64,
     rows_in: i64,
     rows_out: i64,
     rejected: i64,
@@ -25,7 +26,8 @@ struct Row<'a> {
     result: Option<String>,
     input_hash: Option<String>,
     inputs: Vec<(&'a str, String)>,
-    captures: Vec<(String, bool)>,
+    /// Capture and whether it is unchanged, 0 or 1.
+    captures: Vec<(String, i64)>,
     source: Option<&'a str>,
     /// In hex: JSON has no bytes.
     cursor: Option<String>,
@@ -38,7 +40,7 @@ pub(super) async fn record(scribe: &mut Scribe<'_>, endings: &[Ending<'_>]) -> R
         return Ok(());
     }
     let rows: Result<Vec<Row<'_>>, Failure> = endings.iter().map(row).collect();
-    let rows = json(&rows?)?;
+    let rows = scribe.json(&rows?)?;
     end_runs(scribe, &rows, endings.len()).await?;
     end_attempts(scribe, &rows).await?;
     if endings.iter().any(|ending| ending.conclusion.input_hash.is_some()) {
@@ -62,7 +64,7 @@ fn row<'a>(ending: &'a Ending<'_>) -> Result<Row<'a>, Failure> {
         from: &run.status,
         attempt: run.attempt,
         status: conclusion.status.name(),
-        unchanged: is_unchanged(conclusion, delivered),
+        unchanged: i64::from(is_unchanged(conclusion, delivered)),
         rows_in: int(conclusion.rows_in),
         rows_out: int(conclusion.rows_out),
         rejected: int(conclusion.rejected),
@@ -70,7 +72,10 @@ fn row<'a>(ending: &'a Ending<'_>) -> Result<Row<'a>, Failure> {
         result: conclusion.result.as_ref().map(json).transpose()?,
         input_hash: conclusion.input_hash.map(|hash| hash.to_string()),
         inputs: conclusion.inputs.iter().map(|(name, digest)| (name.as_str(), digest.to_string())).collect(),
-        captures: delivered.iter().map(|capture| (capture.capture_id.to_string(), capture.unchanged)).collect(),
+        captures: delivered
+            .iter()
+            .map(|capture| (capture.capture_id.to_string(), i64::from(capture.unchanged)))
+            .collect(),
         source: cursor.map(|cursor| cursor.source.as_str()),
         cursor: cursor.map(|cursor| cursor.cursor.iter().map(|byte| format!("{byte:02x}")).collect()),
         finished_at_us: conclusion.finished_at.as_micros(),
@@ -78,24 +83,24 @@ fn row<'a>(ending: &'a Ending<'_>) -> Result<Row<'a>, Failure> {
 }
 
 async fn end_runs(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(), Failure> {
-    let done = sqlx::query(
+    let done = sqlx::query(scribe.sql(
         r#"
         UPDATE runs
         SET status = new.value ->> 'status',
-            unchanged = new.value ->> 'unchanged',
-            rows_in = new.value ->> 'rows_in',
-            rows_out = new.value ->> 'rows_out',
-            rejected = new.value ->> 'rejected',
+            unchanged = CAST(new.value ->> 'unchanged' AS BIGINT),
+            rows_in = CAST(new.value ->> 'rows_in' AS BIGINT),
+            rows_out = CAST(new.value ->> 'rows_out' AS BIGINT),
+            rejected = CAST(new.value ->> 'rejected' AS BIGINT),
             error = new.value ->> 'error',
             result = new.value ->> 'result',
             input_hash = COALESCE(new.value ->> 'input_hash', runs.input_hash),
-            finished_at_us = new.value ->> 'finished_at_us'
-        FROM json_each(?1) AS new
+            finished_at_us = CAST(new.value ->> 'finished_at_us' AS BIGINT)
+        FROM {rows $1} AS new
         WHERE runs.run_id = new.value ->> 'run_id'
             AND runs.status = new.value ->> 'from'
-            AND runs.attempt = new.value ->> 'attempt'
+            AND runs.attempt = CAST(new.value ->> 'attempt' AS BIGINT)
         "#,
-    )
+    ))
     .bind(rows)
     .execute(&mut *scribe.connection)
     .await
@@ -107,18 +112,18 @@ async fn end_runs(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(
 }
 
 async fn end_attempts(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         UPDATE attempts
-        SET finished_at_us = new.value ->> 'finished_at_us',
+        SET finished_at_us = CAST(new.value ->> 'finished_at_us' AS BIGINT),
             outcome = new.value ->> 'status',
             input_hash = COALESCE(new.value ->> 'input_hash', attempts.input_hash)
-        FROM json_each(?1) AS new
+        FROM {rows $1} AS new
         WHERE attempts.run_id = new.value ->> 'run_id'
-            AND attempts.number = new.value ->> 'attempt'
+            AND attempts.number = CAST(new.value ->> 'attempt' AS BIGINT)
             AND attempts.finished_at_us IS NULL
         "#,
-    )
+    ))
     .bind(rows)
     .execute(&mut *scribe.connection)
     .await
@@ -128,28 +133,28 @@ async fn end_attempts(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure
 
 /// Files of granted folders are known only once the guest has read them.
 async fn replace_inputs(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         DELETE FROM run_inputs
         WHERE (run_id, attempt) IN (
-            SELECT value ->> 'run_id', value ->> 'attempt'
-            FROM json_each(?1)
+            SELECT value ->> 'run_id', CAST(value ->> 'attempt' AS BIGINT)
+            FROM {rows $1} AS new
             WHERE value ->> 'input_hash' IS NOT NULL
         )
         "#,
-    )
+    ))
     .bind(rows)
     .execute(&mut *scribe.connection)
     .await
     .map_err(failed("record what a run read"))?;
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO run_inputs (run_id, attempt, position, file_name, digest)
-        SELECT new.value ->> 'run_id', new.value ->> 'attempt', input.key, input.value ->> 0, input.value ->> 1
-        FROM json_each(?1) AS new, json_each(new.value, '$.inputs') AS input
-        WHERE new.value ->> 'input_hash' IS NOT NULL AND new.value ->> 'attempt' > 0
+        SELECT new.value ->> 'run_id', CAST(new.value ->> 'attempt' AS BIGINT), input.key, input.value ->> 0, input.value ->> 1
+        FROM {rows $1} AS new, {rows new.inputs} AS input
+        WHERE new.value ->> 'input_hash' IS NOT NULL AND CAST(new.value ->> 'attempt' AS BIGINT) > 0
         "#,
-    )
+))
     .bind(rows)
     .execute(&mut *scribe.connection)
     .await
@@ -158,13 +163,13 @@ async fn replace_inputs(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failu
 }
 
 async fn link_captures(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(
+    sqlx::query(scribe.sql(
         r#"
         INSERT INTO run_captures (run_id, position, capture_id, unchanged)
-        SELECT new.value ->> 'run_id', capture.key, capture.value ->> 0, capture.value ->> 1
-        FROM json_each(?1) AS new, json_each(new.value, '$.captures') AS capture
+        SELECT new.value ->> 'run_id', capture.key, capture.value ->> 0, CAST(capture.value ->> 1 AS BIGINT)
+        FROM {rows $1} AS new, {rows new.captures} AS capture
         "#,
-    )
+    ))
     .bind(rows)
     .execute(&mut *scribe.connection)
     .await
@@ -173,16 +178,16 @@ async fn link_captures(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failur
 }
 
 async fn move_cursors(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(
-        r#"
+    sqlx::query(scribe.sql(
+r#"
         INSERT INTO source_cursors (source, cursor, run_id, updated_at_us)
-        SELECT value ->> 'source', unhex(value ->> 'cursor'), value ->> 'run_id', value ->> 'finished_at_us'
-        FROM json_each(?1)
+        SELECT value ->> 'source', {bytes value ->> 'cursor'}, value ->> 'run_id', CAST(value ->> 'finished_at_us' AS BIGINT)
+        FROM {rows $1} AS new
         WHERE value ->> 'source' IS NOT NULL
         ON CONFLICT (source) DO UPDATE
         SET cursor = excluded.cursor, run_id = excluded.run_id, updated_at_us = excluded.updated_at_us
         "#,
-    )
+))
     .bind(rows)
     .execute(&mut *scribe.connection)
     .await

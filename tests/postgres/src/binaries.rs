@@ -1,0 +1,63 @@
+//! Where PostgreSQL is installed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Absent;
+
+/// The oldest version that the ledger is made for.
+const VERSION_MIN: u32 = 14;
+
+/// An installation: the folder of its binaries and its major version.
+#[derive(Clone, Debug)]
+pub(crate) struct Binaries {
+    folder: PathBuf,
+    pub(crate) version: u32,
+}
+
+impl Binaries {
+    /// The newest installation in the folders where distributions put them, or in those that a shell looks into.
+    pub(crate) fn find() -> Result<Self, Absent> {
+        let mut found: Vec<Self> = folders().iter().filter_map(|folder| Self::in_folder(folder)).collect();
+        found.sort_by_key(|binaries| binaries.version);
+        match found.pop() {
+            Some(newest) if newest.version >= VERSION_MIN => Ok(newest),
+            Some(old) => Err(Absent(format!("PostgreSQL {} is too old; install {VERSION_MIN} or later", old.version))),
+            None => Err(Absent("PostgreSQL is not installed; on Debian: apt-get install postgresql".to_owned())),
+        }
+    }
+
+    fn in_folder(folder: &Path) -> Option<Self> {
+        let binary = |name: &str| folder.join(name);
+        if !binary("initdb").exists() {
+            return None;
+        }
+        // `postgres (PostgreSQL) 15.18 (...)`
+        let told = Command::new(binary("postgres")).arg("--version").output().ok()?;
+        let told = String::from_utf8(told.stdout).ok()?;
+        let number = told.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+        let major: String = number.chars().take_while(char::is_ascii_digit).collect();
+        Some(Self { folder: folder.to_owned(), version: major.parse().ok()? })
+    }
+
+    pub(crate) fn binary(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for (parent, rest) in [("/usr/lib/postgresql", "bin"), ("/usr/pgsql", "bin"), ("/opt/homebrew/opt", "bin")] {
+        let Ok(versions) = std::fs::read_dir(parent) else { continue };
+        folders.extend(versions.flatten().map(|version| version.path().join(rest)));
+    }
+    folders.extend(["/usr/bin", "/usr/local/bin", "/usr/local/pgsql/bin"].map(PathBuf::from));
+    // What a shell finds.
+    let found = Command::new("sh").args(["-c", "command -v initdb"]).output();
+    if let Ok(found) = found {
+        let path = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        let real = std::fs::canonicalize(path);
+        folders.extend(real.ok().and_then(|path| path.parent().map(Path::to_owned)));
+    }
+    folders
+}

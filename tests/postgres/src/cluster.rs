@@ -1,0 +1,191 @@
+//! A running server, from its start to its end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::Absent;
+use crate::binaries::Binaries;
+use crate::talk::{Refused, Talk};
+use crate::template;
+use crate::user::User;
+
+/// The superuser, who is let in without a password: only the socket leads to the server.
+const USER: &str = "spine";
+
+/// How long a start may take on a machine that does much else.
+const START_MAX: Duration = Duration::from_secs(120);
+
+/// Small, and fast rather than safe.
+const SETTINGS: &[&str] = &[
+    "listen_addresses=",
+    "fsync=off",
+    "full_page_writes=off",
+    "shared_buffers=16MB",
+    "max_connections=100",
+    "max_wal_size=64MB",
+    "min_wal_size=8MB",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "autovacuum=off",
+    "max_worker_processes=2",
+    "max_parallel_workers=0",
+    "log_min_messages=fatal",
+];
+
+/// What has to be free in memory for a server to live there: many times what it needs.
+const IN_MEMORY_KIB: u64 = 1024 * 1024;
+
+/// Runs the server until nobody holds the other end of its input, then ends it and removes its folder. The last line of
+/// a test process that is killed is that it lets go.
+const WATCH: &str = r#"
+folder=$1; shift
+"$@" >"$folder/log" 2>&1 </dev/null &
+server=$!
+read -r _
+kill -QUIT "$server" 2>/dev/null
+wait "$server"
+rm -rf "$folder"
+"#;
+
+/// A server with its socket in a folder of its own.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: PathBuf,
+    watch: Child,
+    databases: AtomicU64,
+}
+
+/// An empty database of a [`Cluster`], which runs for as long as it is there. It is not removed before.
+#[derive(Clone, Debug)]
+pub struct Database {
+    cluster: Arc<Cluster>,
+    name: String,
+}
+
+impl Cluster {
+    /// Starts a server.
+    ///
+    /// # Errors
+    ///
+    /// If no PostgreSQL is installed here.
+    ///
+    /// # Panics
+    ///
+    /// If it is installed and does not start.
+    pub fn start() -> Result<Self, Absent> {
+        let binaries = Binaries::find()?;
+        let folder = temporary_folder();
+        let started = begin(&binaries, &folder);
+        Ok(started.unwrap_or_else(|error| panic!("PostgreSQL does not start in {}: {error}", folder.display())))
+    }
+
+    /// Makes an empty database.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not.
+    pub fn database(self: &Arc<Self>) -> Database {
+        let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let made = self.run("postgres", &format!("CREATE DATABASE {name}"));
+        made.unwrap_or_else(|refused| panic!("no database: {}", refused.0));
+        Database { cluster: Arc::clone(self), name }
+    }
+
+    /// Runs statements in a database, as the superuser.
+    ///
+    /// # Errors
+    ///
+    /// What the server says is wrong with them.
+    pub fn run(&self, database: &str, sql: &str) -> Result<(), Refused> {
+        Talk::begin(&socket(&self.folder), USER, database)?.run(sql)
+    }
+}
+
+impl Database {
+    /// `postgres://...`, for whoever is to connect.
+    pub fn url(&self) -> String {
+        let folder: String =
+            self.cluster.folder.display().to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+        format!("postgres://{USER}@{folder}/{}", self.name)
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs statements, as the superuser and over a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// What the server says is wrong with them.
+    pub fn run(&self, sql: &str) -> Result<(), Refused> {
+        self.cluster.run(&self.name, sql)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The watch reads to the end of its input, which is here.
+        drop(self.watch.stdin.take());
+        drop(self.watch.wait());
+    }
+}
+
+fn begin(binaries: &Binaries, folder: &Path) -> std::io::Result<Cluster> {
+    let user = User::of_server();
+    fs::create_dir(folder)?;
+    user.own(folder)?;
+    let data = folder.join("data");
+    template::copy(binaries, user, &data)?;
+    user.own(&data)?;
+    let mut command = user.command(Path::new("sh"));
+    command.args(["-c", WATCH, "sh"]).arg(folder).arg(binaries.binary("postgres")).arg("-D").arg(&data);
+    command.arg("-k").arg(folder);
+    for setting in SETTINGS {
+        command.args(["-c", setting]);
+    }
+    let watch = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let cluster = Cluster { folder: folder.to_owned(), watch, databases: AtomicU64::new(0) };
+    wait_until_it_answers(&cluster)?;
+    Ok(cluster)
+}
+
+fn wait_until_it_answers(cluster: &Cluster) -> std::io::Result<()> {
+    let began = Instant::now();
+    loop {
+        let Err(refused) = Talk::begin(&socket(&cluster.folder), USER, "postgres") else { return Ok(()) };
+        if began.elapsed() > START_MAX {
+            let log = fs::read_to_string(cluster.folder.join("log")).unwrap_or_default();
+            return Err(std::io::Error::other(format!("{}; its log: {log}", refused.0)));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join(".s.PGSQL.5432")
+}
+
+/// A short path: that of a socket has at most 107 bytes. In memory if there is enough of it, which takes a tenth of the
+/// time of a disk.
+fn temporary_folder() -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let memory = Path::new("/dev/shm");
+    let parent = if free_kib(memory).is_some_and(|free| free >= IN_MEMORY_KIB) { memory } else { Path::new("/tmp") };
+    let folder = parent.join(format!("spine-pg-{}-{count}", std::process::id()));
+    // Of a process that had the same number before, and whose watch was killed too.
+    drop(Command::new("rm").arg("-rf").arg(&folder).status());
+    folder
+}
+
+/// The second line that `df` prints: device, size, used, free.
+fn free_kib(folder: &Path) -> Option<u64> {
+    let told = Command::new("df").arg("-Pk").arg(folder).output().ok()?;
+    let told = String::from_utf8(told.stdout).ok()?;
+    told.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
+}
