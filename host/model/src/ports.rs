@@ -1,12 +1,14 @@
 //! What the host crates offer each other. Each seam has a production implementation in one crate and a stand-in in
 //! the orchestrator's tests.
 
+mod dead_letters;
 mod engine;
 mod invoker;
 mod lake;
 mod ledger;
 mod tables;
 
+pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, DeadLetters};
 pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest};
 pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Usage, Work};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};

@@ -2,12 +2,14 @@
 
 pub(crate) mod append_log;
 pub(crate) mod conclude;
+pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod findings;
 pub(crate) mod held;
 pub(crate) mod judge;
 pub(crate) mod recover;
 pub(crate) mod register;
+pub(crate) mod requeue;
 pub(crate) mod start;
 pub(crate) mod submit;
 

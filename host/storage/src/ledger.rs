@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use model::capture::Head;
 use model::catalog::{CatalogView, Extent};
-use model::failure::Failure;
+use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
-use model::ports::{AsOf, Ledger, NewRun, Start, Submission};
+use model::ports::{AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
 use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId};
 
 use crate::commands::append_log::AppendLog;
+use crate::commands::dead_letters::Resolve;
 use crate::commands::register::Registration;
 use crate::failure::failed;
-use crate::read::{heads, held};
+use crate::read::{heads, held, work};
 use crate::storage::Storage;
 
 #[async_trait::async_trait]
@@ -26,6 +27,19 @@ impl Ledger for Storage {
     #[tracing::instrument(name = "storage.start", skip_all, fields(attempt = start.attempt))]
     async fn start(&self, start: Start) -> Result<(), Failure> {
         self.ask(start, |lanes| &mut lanes.start).await
+    }
+
+    #[tracing::instrument(name = "storage.requeue", skip_all, fields(attempt = requeue.attempt))]
+    async fn requeue(&self, requeue: Requeue) -> Result<RunReport, Failure> {
+        self.ask(requeue, |lanes| &mut lanes.requeue).await
+    }
+
+    async fn queued(&self) -> Result<Vec<RecordedRun>, Failure> {
+        work::queued(&mut *self.reader("read the queue").await?).await
+    }
+
+    async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure> {
+        work::recorded(&mut *self.reader("read a run").await?, run).await
     }
 
     async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure> {
@@ -75,6 +89,23 @@ impl Ledger for Storage {
     #[tracing::instrument(name = "storage.register", skip_all)]
     async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
         self.ask(Registration(found), |lanes| &mut lanes.register).await
+    }
+}
+
+#[async_trait::async_trait]
+impl DeadLetters for Storage {
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetter>, Failure> {
+        self.read_dead_letters(&filter).await
+    }
+
+    async fn resolve(&self, run: RunId, by: &str, note: Option<&str>) -> Result<bool, Failure> {
+        let filter = DeadLetterFilter { run: Some(run), resolved: true, limit: 1, ..DeadLetterFilter::default() };
+        if self.read_dead_letters(&filter).await?.is_empty() {
+            let message = format!("run `{run}` has no dead letter; `dlq list --all` shows those that there are");
+            return Err(Failure::new(FailureKind::Validation, "bad_id", message));
+        }
+        let resolve = Resolve { run, by: by.to_owned(), note: note.map(ToOwned::to_owned) };
+        self.ask(resolve, |lanes| &mut lanes.resolve).await
     }
 }
 

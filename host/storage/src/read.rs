@@ -1,12 +1,14 @@
 //! What readers ask of the ledger and the catalog. Nothing here changes anything.
 
 pub(crate) mod captures;
+pub(crate) mod dead_letters;
 pub(crate) mod findings;
 pub(crate) mod heads;
 pub(crate) mod held;
 pub(crate) mod plugins;
 pub(crate) mod runs;
 pub(crate) mod view;
+pub(crate) mod work;
 
 /// Databases count in signed 64 bits; nothing that is counted here is negative.
 pub(crate) fn count(value: i64) -> u64 {

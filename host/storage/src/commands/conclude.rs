@@ -10,7 +10,7 @@ use model::failure::{Failure, FailureKind};
 use model::quality::CheckResult;
 use model::run::{Conclusion, RunCapture, RunReport, RunStatus};
 
-use super::{distinct, events, findings, illegal, unknown_run};
+use super::{dead_letters, distinct, events, findings, illegal, unknown_run};
 use crate::failure::{corrupt, is_fatal};
 use crate::lock;
 use crate::read::runs::{self, RunRow};
@@ -55,6 +55,11 @@ impl Command for Conclusion {
         }
         status::record(scribe, &endings).await?;
         events::append(scribe, endings.iter().flat_map(status::events).collect()).await?;
+        let ends: Vec<_> =
+            endings.iter().map(|it| (it.conclusion.run_id, it.conclusion.finished_at)).collect();
+        let any_failed = endings.iter().any(|ending| ending.conclusion.status == RunStatus::Failed);
+        let any_repetition = endings.iter().any(|ending| ending.run.work.is_repetition());
+        dead_letters::follow(scribe, &ends, any_failed, any_repetition).await?;
         let mut concluded = endings.into_iter().map(concluded);
         let answers = answers.into_iter().filter_map(|failure| match failure {
             Some(failure) => Some(Err(failure)),
@@ -107,6 +112,7 @@ fn concluded(ending: Ending<'_>) -> Result<RunReport, Failure> {
         duration_ms: before.started_at.map(|started_at| runs::duration_ms(started_at, conclusion.finished_at)),
         error: error(conclusion),
         finished_at: Some(conclusion.finished_at),
+        not_before: None,
         result: conclusion.result.clone(),
         ..before
     })

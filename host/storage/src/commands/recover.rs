@@ -4,11 +4,12 @@ use model::RunId;
 use model::failure::{Failure, FailureKind};
 
 use super::events::{self, Event};
-use super::json;
+use super::{dead_letters, json};
 use crate::failure::{corrupt, failed};
 use crate::writer::{Command, Scribe};
 
-/// Ends every run that has not ended. Only the owner may ask, before it takes work: a run in flight is then nobody's.
+/// Ends every run that was at work, and those that wait but were recorded by a version that did not keep their work.
+/// What waits otherwise is taken up. Only the owner may ask, before it takes work: a run in flight is then nobody's.
 #[derive(Debug)]
 pub(crate) struct Recovery;
 
@@ -31,7 +32,7 @@ async fn recover(scribe: &mut Scribe<'_>) -> Result<Vec<RunId>, Failure> {
         r#"
         UPDATE runs
         SET status = 'failed', error = $1, finished_at_us = $2
-        WHERE status IN ('pending', 'queued', 'running')
+        WHERE status IN ('pending', 'running') OR (status = 'queued' AND work IS NULL)
         RETURNING run_id
         "#,
     )
@@ -53,6 +54,8 @@ async fn recover(scribe: &mut Scribe<'_>) -> Result<Vec<RunId>, Failure> {
     let data = serde_json::json!({ "error": error });
     let told = runs.iter().map(|run| Event { run: *run, at: now, event: "failed", data: data.clone() });
     events::append(scribe, told.collect()).await?;
+    let ends: Vec<_> = runs.iter().map(|run| (*run, now)).collect();
+    dead_letters::follow(scribe, &ends, !ends.is_empty(), !ends.is_empty()).await?;
     Ok(runs)
 }
 

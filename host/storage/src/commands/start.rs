@@ -72,6 +72,7 @@ async fn begin(scribe: &mut Scribe<'_>, rows: &str) -> Result<HashSet<String>, F
         r#"
         UPDATE runs
         SET status = 'running',
+            not_before_us = NULL,
             attempt = CAST(new.value ->> 'attempt' AS BIGINT),
             plugin_name = new.value ->> 'plugin_name',
             plugin_version = new.value ->> 'plugin_version',

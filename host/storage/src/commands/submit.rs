@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 
-use model::Digest;
 use model::failure::{Failure, FailureKind};
 use model::ports::{NewRun, Submission};
 use model::run::RunStatus;
+use model::work::WorkSpec;
+use model::{Digest, RunId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::FromRow;
 
 use super::events::{self, Event};
+use super::{dead_letters, json};
 use crate::failure::{corrupt, failed, internal};
 use crate::lock;
+use crate::read::work::KeptWork;
 use crate::writer::{Command, Scribe};
 
 /// Most bytes of the parameters of one run.
@@ -22,9 +25,13 @@ impl Command for NewRun {
     type Answer = Submission;
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Submission, Failure>>, Failure> {
-        let keys: Vec<&str> = commands.iter().filter_map(|run| run.idempotency_key.as_deref()).collect();
+        let keys: Vec<&str> = commands.iter().filter_map(|run| run.spec.idempotency_key.as_deref()).collect();
         if keys.iter().collect::<HashSet<_>>().len() < keys.len() {
             return Err(internal("same_key", "two commands of one group carry the same key"));
+        }
+        let repeated: Vec<RunId> = commands.iter().filter_map(|run| run.spec.lineage.retry_of).collect();
+        if repeated.iter().collect::<HashSet<_>>().len() < repeated.len() {
+            return Err(internal("same_run", "two commands of one group repeat the same run"));
         }
         lock::keys(scribe, &keys).await?;
         let mut answers = Vec::with_capacity(commands.len());
@@ -47,20 +54,29 @@ impl Command for NewRun {
 
 /// Decides whether a run is new.
 async fn decide(scribe: &mut Scribe<'_>, run: &NewRun) -> Result<Submission, Failure> {
-    let params_bytes = run.params.to_string().len();
+    let params_bytes = run.spec.params.to_string().len();
     if params_bytes > PARAMS_BYTES_MAX {
         let message = format!(
             "the parameters of `{}` take {params_bytes} bytes, more than the {PARAMS_BYTES_MAX} that a run may have; \
              give large values as a file",
-            run.name
+            run.spec.name
         );
         return Err(Failure::new(FailureKind::Config, "bad_params", message));
     }
-    let Some(key) = &run.idempotency_key else { return Ok(Submission::New) };
+    let answer = by_key(scribe, run).await?;
+    match run.spec.lineage.retry_of {
+        Some(repeated) if answer == Submission::New => dead_letters::may_repeat(scribe, repeated).await?,
+        Some(_) | None => {}
+    }
+    Ok(answer)
+}
+
+async fn by_key(scribe: &mut Scribe<'_>, run: &NewRun) -> Result<Submission, Failure> {
+    let Some(key) = &run.spec.idempotency_key else { return Ok(Submission::New) };
     let Some(bound) = bound(scribe, key).await? else { return Ok(Submission::New) };
     let params: Value =
         serde_json::from_str(&bound.params).map_err(|_| corrupt("the parameters of a run", &bound.params))?;
-    if bound.name != run.name || bound.kind != run.kind.name() || params != run.params {
+    if bound.name != run.spec.name || bound.kind != run.spec.kind.name() || params != run.spec.params {
         return Err(key_reused(key, &bound, "with other parameters"));
     }
     let old = bound.run_id.parse().map_err(|_| corrupt("a run id", &bound.run_id))?;
@@ -121,37 +137,62 @@ struct Row<'a> {
     created_at_us: i64,
     key: Option<&'a str>,
     request_hash: Option<Digest>,
+    priority: &'static str,
+    lane: &'static str,
+    deadline_us: Option<i64>,
+    asked_by: &'static str,
+    correlation_id: Option<&'a str>,
+    parent_run_id: Option<String>,
+    retry_of: Option<String>,
+    work: String,
+}
+
+fn row(run: &NewRun) -> Result<Row<'_>, Failure> {
+    let WorkSpec { name, kind, params, routing, lineage, idempotency_key, .. } = &run.spec;
+    Ok(Row {
+        run_id: run.run_id.to_string(),
+        name,
+        kind: kind.name(),
+        params: params.to_string(),
+        created_at_us: run.created_at.as_micros(),
+        key: idempotency_key.as_deref(),
+        request_hash: run.request_hash,
+        priority: routing.priority.name(),
+        lane: routing.lane.name(),
+        deadline_us: routing.deadline.map(Timestamp::as_micros),
+        asked_by: lineage.trigger.name(),
+        correlation_id: lineage.correlation_id.as_deref(),
+        parent_run_id: lineage.parent_run_id.map(|run| run.to_string()),
+        retry_of: lineage.retry_of.map(|run| run.to_string()),
+        work: json(&KeptWork::of(&run.spec))?,
+    })
 }
 
 async fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure> {
     if runs.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row<'_>> = runs
-        .iter()
-        .map(|run| Row {
-            run_id: run.run_id.to_string(),
-            name: &run.name,
-            kind: run.kind.name(),
-            params: run.params.to_string(),
-            created_at_us: run.created_at.as_micros(),
-            key: run.idempotency_key.as_deref(),
-            request_hash: run.request_hash,
-        })
-        .collect();
-    let rows = scribe.json(&rows)?;
+    let rows: Result<Vec<Row<'_>>, Failure> = runs.iter().map(|run| row(run)).collect();
+    let rows = scribe.json(&rows?)?;
     sqlx::query(scribe.sql(
-r#"
-        INSERT INTO runs (run_id, name, kind, status, params, created_at_us)
-        SELECT value ->> 'run_id', value ->> 'name', value ->> 'kind', 'queued', value ->> 'params', CAST(value ->> 'created_at_us' AS BIGINT)
+        r#"
+        INSERT INTO runs (
+            run_id, name, kind, status, params, created_at_us, priority, lane, deadline_us, asked_by, correlation_id,
+            parent_run_id, retry_of, work
+        )
+        SELECT
+            value ->> 'run_id', value ->> 'name', value ->> 'kind', 'queued', value ->> 'params',
+            CAST(value ->> 'created_at_us' AS BIGINT), value ->> 'priority', value ->> 'lane',
+            CAST(value ->> 'deadline_us' AS BIGINT), value ->> 'asked_by', value ->> 'correlation_id',
+            value ->> 'parent_run_id', value ->> 'retry_of', value ->> 'work'
         FROM {rows $1} AS new
         "#,
-))
+    ))
     .bind(&rows)
     .execute(&mut *scribe.connection)
     .await
     .map_err(failed("record a run"))?;
-    if runs.iter().any(|run| run.idempotency_key.is_some()) {
+    if runs.iter().any(|run| run.spec.idempotency_key.is_some()) {
         sqlx::query(scribe.sql(
             r#"
             INSERT INTO idempotency_keys (idempotency_key, run_id, request_hash)
@@ -169,11 +210,14 @@ r#"
     }
     let told = runs.iter().flat_map(|run| {
         let event = |event, data| Event { run: run.run_id, at: run.created_at, event, data };
-        let kind = run.kind.name();
+        let kind = run.spec.kind.name();
+        let lineage = &run.spec.lineage;
         [
-            event("created", serde_json::json!({ "name": run.name, "kind": kind })),
+            event("created", serde_json::json!({ "name": run.spec.name, "kind": kind, "lineage": lineage })),
             event("queued", serde_json::json!({})),
         ]
     });
-    events::append(scribe, told.collect()).await
+    events::append(scribe, told.collect()).await?;
+    let repeating: Vec<&NewRun> = runs.iter().copied().filter(|run| run.spec.lineage.retry_of.is_some()).collect();
+    dead_letters::count(scribe, &repeating).await
 }

@@ -9,6 +9,7 @@ use model::run::{Conditions, LogLine, RunCapture, RunEvent, RunInput, RunKind, R
 use model::{RunId, Timestamp};
 use sqlx::{AnyConnection, Connection, FromRow};
 
+use super::work::WorkRow;
 use super::{captures, count, findings};
 use crate::commands::json;
 use crate::dialect::sql;
@@ -52,6 +53,8 @@ pub(crate) struct RunRow {
     created_at_us: i64,
     started_at_us: Option<i64>,
     finished_at_us: Option<i64>,
+    #[sqlx(flatten)]
+    pub(crate) work: WorkRow,
     /// Of the latest attempt; a list leaves them out.
     #[sqlx(default)]
     host_version: Option<String>,
@@ -106,6 +109,10 @@ impl RunRow {
             duration_ms,
             error,
             params: serde_json::from_str(&self.params).map_err(|_| corrupt("the parameters of a run", &self.params))?,
+            routing: self.work.routing()?,
+            lineage: self.work.lineage()?,
+            attempts_max: self.work.attempts_max()?,
+            not_before: self.work.not_before(),
             created_at,
             started_at: self.started_at_us.map(Timestamp::from_micros),
             finished_at: self.finished_at_us.map(Timestamp::from_micros),
@@ -180,7 +187,8 @@ pub(crate) async fn rows(connection: &mut AnyConnection, runs: &[RunId]) -> Resu
             runs.run_id, name, kind, status, params, attempt, runs.plugin_name, runs.plugin_version,
             runs.plugin_digest, runs.input_hash,
             rows_in, rows_out, rejected, unchanged, error, result, created_at_us, runs.started_at_us,
-            runs.finished_at_us, host_version, wasmtime_version, grants_hash
+            runs.finished_at_us, priority, lane, deadline_us, not_before_us, asked_by, correlation_id, parent_run_id,
+            retry_of, work, host_version, wasmtime_version, grants_hash
         FROM runs
         LEFT JOIN attempts ON attempts.run_id = runs.run_id AND attempts.number = runs.attempt
         WHERE runs.run_id IN (SELECT value FROM {texts $1} AS asked)

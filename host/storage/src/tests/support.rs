@@ -68,12 +68,10 @@ impl Bench {
     }
 
     pub(super) fn new_run(&self) -> NewRun {
+        let params = serde_json::json!({ "file": "a.csv" });
         NewRun {
             run_id: RunId::new(self.clock.now(), self.random()),
-            name: "shop.sales".to_owned(),
-            kind: RunKind::Pipeline,
-            params: serde_json::json!({ "file": "a.csv" }),
-            idempotency_key: None,
+            spec: WorkSpec { params, ..WorkSpec::new("shop.sales", RunKind::Pipeline) },
             request_hash: None,
             rebind: None,
             created_at: self.clock.now(),

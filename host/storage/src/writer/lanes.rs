@@ -1,12 +1,13 @@
 //! The commands of one group, sorted by kind, and the answers they get after the commit.
 
 use model::failure::Failure;
-use model::ports::{NewRun, Start};
+use model::ports::{NewRun, Requeue, Start};
 use model::run::Conclusion;
 use tokio::sync::oneshot;
 
 use super::{Command, Scribe};
 use crate::commands::append_log::AppendLog;
+use crate::commands::dead_letters::Resolve;
 use crate::commands::judge::Judgement;
 use crate::commands::recover::Recovery;
 use crate::commands::register::Registration;
@@ -23,8 +24,10 @@ pub(crate) struct Lanes {
     pub(crate) submit: Lane<NewRun>,
     pub(crate) start: Lane<Start>,
     pub(crate) append_log: Lane<AppendLog>,
+    pub(crate) requeue: Lane<Requeue>,
     pub(crate) conclude: Lane<Conclusion>,
     pub(crate) judge: Lane<Judgement>,
+    pub(crate) resolve: Lane<Resolve>,
 }
 
 impl Lanes {
@@ -34,8 +37,10 @@ impl Lanes {
             + self.submit.commands.len()
             + self.start.commands.len()
             + self.append_log.commands.len()
+            + self.requeue.commands.len()
             + self.conclude.commands.len()
             + self.judge.commands.len()
+            + self.resolve.commands.len()
     }
 
     /// Whether anything here makes a snapshot, counts on the latest ones, or fixes the schema of a dataset.
@@ -53,8 +58,10 @@ impl Lanes {
         self.submit.work(scribe, alone).await?;
         self.start.work(scribe, alone).await?;
         self.append_log.work(scribe, alone).await?;
+        self.requeue.work(scribe, alone).await?;
         self.conclude.work(scribe, alone).await?;
-        self.judge.work(scribe, alone).await
+        self.judge.work(scribe, alone).await?;
+        self.resolve.work(scribe, alone).await
     }
 
     /// Tells everybody, after the commit or after it failed.
@@ -64,8 +71,10 @@ impl Lanes {
         self.submit.answer(&committed);
         self.start.answer(&committed);
         self.append_log.answer(&committed);
+        self.requeue.answer(&committed);
         self.conclude.answer(&committed);
         self.judge.answer(&committed);
+        self.resolve.answer(&committed);
     }
 }
 

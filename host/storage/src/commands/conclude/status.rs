@@ -87,6 +87,7 @@ async fn end_runs(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(
         r#"
         UPDATE runs
         SET status = new.value ->> 'status',
+            not_before_us = NULL,
             unchanged = CAST(new.value ->> 'unchanged' AS BIGINT),
             rows_in = CAST(new.value ->> 'rows_in' AS BIGINT),
             rows_out = CAST(new.value ->> 'rows_out' AS BIGINT),

@@ -1,0 +1,173 @@
+//! Runs with the work they carry out, as another process needs them to carry it out again.
+
+use std::collections::BTreeMap;
+
+use model::failure::Failure;
+use model::policy::RetryPolicy;
+use model::ports::RecordedRun;
+use model::run::{RunKind, RunStatus};
+use model::work::{Lineage, Routing, WorkInput, WorkSpec};
+use model::{RunId, Timestamp};
+use serde::{Deserialize, Serialize};
+use sqlx::{AnyConnection, FromRow};
+
+use crate::failure::{corrupt, failed};
+
+/// What the row of a run has no column of its own for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeptWork {
+    inputs: BTreeMap<String, WorkInput>,
+    force: bool,
+    retry: RetryPolicy,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<String>,
+}
+
+impl KeptWork {
+    pub(crate) fn of(spec: &WorkSpec) -> Self {
+        let WorkSpec { inputs, force, retry, idempotency_key, .. } = spec.clone();
+        Self { inputs, force, retry, idempotency_key }
+    }
+
+    fn parse(text: &str) -> Result<Self, Failure> {
+        serde_json::from_str(text).map_err(|_| corrupt("the work of a run", text))
+    }
+}
+
+/// Where a run waits and comes from, as it stands in the ledger. Absent in a list.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct WorkRow {
+    #[sqlx(default)]
+    priority: Option<String>,
+    #[sqlx(default)]
+    lane: Option<String>,
+    #[sqlx(default)]
+    deadline_us: Option<i64>,
+    #[sqlx(default)]
+    not_before_us: Option<i64>,
+    #[sqlx(default)]
+    asked_by: Option<String>,
+    #[sqlx(default)]
+    correlation_id: Option<String>,
+    #[sqlx(default)]
+    parent_run_id: Option<String>,
+    #[sqlx(default)]
+    retry_of: Option<String>,
+    #[sqlx(default)]
+    work: Option<String>,
+}
+
+impl WorkRow {
+    pub(crate) fn routing(&self) -> Result<Routing, Failure> {
+        Ok(Routing {
+            priority: word(self.priority.as_deref(), "a priority")?,
+            lane: word(self.lane.as_deref(), "a lane")?,
+            deadline: self.deadline_us.map(Timestamp::from_micros),
+        })
+    }
+
+    pub(crate) fn lineage(&self) -> Result<Lineage, Failure> {
+        Ok(Lineage {
+            trigger: word(self.asked_by.as_deref(), "who asked for a run")?,
+            correlation_id: self.correlation_id.clone(),
+            parent_run_id: id(self.parent_run_id.as_deref())?,
+            retry_of: id(self.retry_of.as_deref())?,
+        })
+    }
+
+    /// Calls in all that its policy allows. Runs of versions without policies had one.
+    pub(crate) fn attempts_max(&self) -> Result<u32, Failure> {
+        match &self.work {
+            None => Ok(1),
+            Some(text) => Ok(KeptWork::parse(text)?.retry.calls_max()),
+        }
+    }
+
+    pub(crate) fn not_before(&self) -> Option<Timestamp> {
+        self.not_before_us.map(Timestamp::from_micros)
+    }
+
+    pub(crate) fn is_repetition(&self) -> bool {
+        self.retry_of.is_some()
+    }
+}
+
+fn word<T: std::str::FromStr + Default>(text: Option<&str>, what: &'static str) -> Result<T, Failure> {
+    text.map_or(Ok(T::default()), |text| text.parse().map_err(|_| corrupt(what, text)))
+}
+
+fn id(text: Option<&str>) -> Result<Option<RunId>, Failure> {
+    text.map(|text| text.parse().map_err(|_| corrupt("a run id", text))).transpose()
+}
+
+#[derive(FromRow)]
+struct Whole {
+    run_id: String,
+    name: String,
+    kind: String,
+    status: String,
+    params: String,
+    attempt: i64,
+    created_at_us: i64,
+    started_at_us: Option<i64>,
+    #[sqlx(flatten)]
+    waits: WorkRow,
+}
+
+impl Whole {
+    /// None for a run of a version that did not keep its work.
+    fn recorded(self) -> Result<Option<RecordedRun>, Failure> {
+        let Some(text) = &self.waits.work else { return Ok(None) };
+        let KeptWork { inputs, force, retry, idempotency_key } = KeptWork::parse(text)?;
+        let spec = WorkSpec {
+            kind: RunKind::from_name(&self.kind).ok_or_else(|| corrupt("the kind of a run", &self.kind))?,
+            params: serde_json::from_str(&self.params).map_err(|_| corrupt("the parameters of a run", &self.params))?,
+            routing: self.waits.routing()?,
+            lineage: self.waits.lineage()?,
+            name: self.name,
+            inputs,
+            force,
+            idempotency_key,
+            retry,
+        };
+        Ok(Some(RecordedRun {
+            run_id: self.run_id.parse().map_err(|_| corrupt("a run id", &self.run_id))?,
+            spec,
+            status: RunStatus::from_name(&self.status).ok_or_else(|| corrupt("a status", &self.status))?,
+            attempt: u32::try_from(self.attempt).unwrap_or(u32::MAX),
+            not_before: self.waits.not_before(),
+            created_at: Timestamp::from_micros(self.created_at_us),
+            started_at: self.started_at_us.map(Timestamp::from_micros),
+        }))
+    }
+}
+
+/// The columns of [`Whole`].
+macro_rules! whole {
+    ($condition:literal) => {
+        concat!(
+            "SELECT run_id, name, kind, status, params, attempt, created_at_us, started_at_us, priority, lane, ",
+            "deadline_us, not_before_us, asked_by, correlation_id, parent_run_id, retry_of, work FROM runs WHERE ",
+            $condition
+        )
+    };
+}
+
+/// Every queued run, the oldest first.
+pub(crate) async fn queued(connection: &mut AnyConnection) -> Result<Vec<RecordedRun>, Failure> {
+    let rows: Vec<Whole> = sqlx::query_as(whole!("status = 'queued' ORDER BY run_id"))
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read the queue"))?;
+    rows.into_iter().filter_map(|row| row.recorded().transpose()).collect()
+}
+
+/// One run; none if there is none, or if its work was not kept.
+pub(crate) async fn recorded(connection: &mut AnyConnection, run: RunId) -> Result<Option<RecordedRun>, Failure> {
+    let row: Option<Whole> = sqlx::query_as(whole!("run_id = $1"))
+        .bind(run.to_string())
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read a run"))?;
+    row.map_or(Ok(None), Whole::recorded)
+}
