@@ -68,7 +68,7 @@ pub(crate) async fn runs(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<(), 
         FROM runs
         WHERE run_id IN (SELECT value FROM json_array_elements_text(CAST($1 AS JSON)))
         ORDER BY run_id
-        FOR UPDATE
+        FOR NO KEY UPDATE
         "#,
     )
     .bind(json(runs)?)

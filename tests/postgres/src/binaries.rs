@@ -16,7 +16,7 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// The newest installation in the folders where distributions put them, or in those that a shell looks into.
+    /// The newest installation that Debian or a shell knows of.
     pub(crate) fn find() -> Result<Self, Absent> {
         let mut found: Vec<Self> = folders().iter().filter_map(|folder| Self::in_folder(folder)).collect();
         found.sort_by_key(|binaries| binaries.version);
@@ -47,14 +47,12 @@ impl Binaries {
 
 fn folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = Vec::new();
-    for (parent, rest) in [("/usr/lib/postgresql", "bin"), ("/usr/pgsql", "bin"), ("/opt/homebrew/opt", "bin")] {
-        let Ok(versions) = std::fs::read_dir(parent) else { continue };
-        folders.extend(versions.flatten().map(|version| version.path().join(rest)));
+    // Where Debian has one for each version.
+    if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
+        folders.extend(versions.flatten().map(|version| version.path().join("bin")));
     }
-    folders.extend(["/usr/bin", "/usr/local/bin", "/usr/local/pgsql/bin"].map(PathBuf::from));
-    // What a shell finds.
-    let found = Command::new("sh").args(["-c", "command -v initdb"]).output();
-    if let Ok(found) = found {
+    // What a shell finds, which may be a link into the folder where the rest is.
+    if let Ok(found) = Command::new("sh").args(["-c", "command -v initdb"]).output() {
         let path = String::from_utf8_lossy(&found.stdout).trim().to_owned();
         let real = std::fs::canonicalize(path);
         folders.extend(real.ok().and_then(|path| path.parent().map(Path::to_owned)));
