@@ -6,7 +6,9 @@ use model::capture::Head;
 use model::catalog::{CatalogView, Extent};
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
-use model::ports::{AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
+use model::ports::{
+    AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Ledger, NewRun, RecordedRun, Requeue, Start, Submission,
+};
 use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId};
 

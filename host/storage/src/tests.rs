@@ -3,6 +3,7 @@
 //! Those that stand alone are about a file (`recovery`) or a server (`server`).
 
 mod catalog;
+mod dead_letters;
 mod keys;
 mod logs;
 mod places;
@@ -10,6 +11,7 @@ mod plugins;
 mod publish;
 mod quarantine;
 mod recovery;
+mod retries;
 mod server;
 mod support;
 mod transitions;

@@ -55,8 +55,7 @@ impl Command for Conclusion {
         }
         status::record(scribe, &endings).await?;
         events::append(scribe, endings.iter().flat_map(status::events).collect()).await?;
-        let ends: Vec<_> =
-            endings.iter().map(|it| (it.conclusion.run_id, it.conclusion.finished_at)).collect();
+        let ends: Vec<_> = endings.iter().map(|it| (it.conclusion.run_id, it.conclusion.finished_at)).collect();
         let any_failed = endings.iter().any(|ending| ending.conclusion.status == RunStatus::Failed);
         let any_repetition = endings.iter().any(|ending| ending.run.work.is_repetition());
         dead_letters::follow(scribe, &ends, any_failed, any_repetition).await?;

@@ -151,7 +151,8 @@ pub(crate) async fn follow(
     }
     if any_repetition {
         resolve_completed(scribe, &rows).await?;
-        use_up(scribe, &rows).await?;
+        let at = ended.iter().map(|(_, at)| *at).max().unwrap_or_else(|| scribe.lead.clock.now());
+        use_up(scribe, &rows, at).await?;
     }
     Ok(())
 }
@@ -193,8 +194,8 @@ async fn resolve_completed(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Fa
 }
 
 /// The first run of a chain whose last allowed repetition failed is dead-lettered.
-async fn use_up(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    let used_up: Vec<(String, i64)> = sqlx::query_as(scribe.sql(
+async fn use_up(scribe: &mut Scribe<'_>, rows: &str, at: Timestamp) -> Result<(), Failure> {
+    let used_up: Vec<String> = sqlx::query_scalar(scribe.sql(
         r#"
         UPDATE runs
         SET status = 'dead_lettered'
@@ -205,7 +206,7 @@ async fn use_up(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
             AND runs.status = 'failed'
             AND letter.retries >= letter.retries_max
             AND letter.resolved_at_us IS NULL
-        RETURNING runs.run_id, CAST(new.value ->> 'at_us' AS BIGINT)
+        RETURNING runs.run_id
         "#,
     ))
     .bind(rows)
@@ -213,9 +214,9 @@ async fn use_up(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
     .await
     .map_err(failed("use a dead letter up"))?;
     let mut told = Vec::with_capacity(used_up.len());
-    for (run, at) in used_up {
+    for run in used_up {
         let run = run.parse().map_err(|_| corrupt("a run id", &run))?;
-        told.push(Event { run, at: Timestamp::from_micros(at), event: "dead_lettered", data: json!({}) });
+        told.push(Event { run, at, event: "dead_lettered", data: json!({}) });
     }
     events::append(scribe, told).await
 }

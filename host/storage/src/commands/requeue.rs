@@ -53,7 +53,8 @@ impl Command for Requeue {
                 Some(run) if moved.contains(&run.run_id) => Ok(run.into_report(Vec::new(), Vec::new())?),
                 Some(run) => {
                     let from = run.status().ok_or_else(|| corrupt("a status", &run.status))?;
-                    let to = format!("queued after attempt {}, it has come to attempt {}", requeue.attempt, run.attempt);
+                    let to =
+                        format!("queued after attempt {}, it has come to attempt {}", requeue.attempt, run.attempt);
                     Err(illegal(requeue.run_id, from, &to))
                 }
             });

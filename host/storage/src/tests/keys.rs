@@ -2,6 +2,7 @@
 
 use model::ports::{Ledger, NewRun, Submission};
 use model::run::RunStatus;
+use model::work::WorkSpec;
 
 use super::places::on_both;
 use super::support::{Bench, digest};
@@ -16,8 +17,14 @@ on_both! {
     parameters_have_a_size_limit,
 }
 
+fn with(bench: &Bench, change: impl FnOnce(&mut WorkSpec)) -> NewRun {
+    let mut run = bench.new_run();
+    change(&mut run.spec);
+    NewRun { request_hash: run.spec.idempotency_key.as_ref().map(|_| digest(1)), ..run }
+}
+
 fn keyed(bench: &Bench) -> NewRun {
-    NewRun { idempotency_key: Some("k".to_owned()), request_hash: Some(digest(1)), ..bench.new_run() }
+    with(bench, |spec| spec.idempotency_key = Some("k".to_owned()))
 }
 
 async fn the_same_key_gives_the_same_run(bench: Bench) {
@@ -35,8 +42,9 @@ async fn of_many_at_once_one_is_new(bench: Bench) {
 
 async fn a_key_with_other_parameters_is_refused(bench: Bench) {
     bench.storage.submit(keyed(&bench)).await.unwrap();
-    let params = NewRun { params: serde_json::json!({ "file": "b.csv" }), ..keyed(&bench) };
-    let name = NewRun { name: "shop.returns".to_owned(), ..keyed(&bench) };
+    let (mut params, mut name) = (keyed(&bench), keyed(&bench));
+    params.spec.params = serde_json::json!({ "file": "b.csv" });
+    name.spec.name = "shop.returns".to_owned();
     for other in [params, name] {
         let id = other.run_id;
         let failure = bench.storage.submit(other).await.unwrap_err();
@@ -84,6 +92,6 @@ async fn a_key_leaves_a_failed_run_only_for_who_saw_it_fail_and_only_once(bench:
 
 async fn parameters_have_a_size_limit(bench: Bench) {
     let params = serde_json::json!({ "file": "x".repeat(300_000) });
-    let failure = bench.storage.submit(NewRun { params, ..bench.new_run() }).await.unwrap_err();
+    let failure = bench.storage.submit(with(&bench, |spec| spec.params = params)).await.unwrap_err();
     assert_eq!(failure.code, "bad_params");
 }

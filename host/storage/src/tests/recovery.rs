@@ -5,10 +5,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use model::FailureKind;
 use model::ports::{AsOf, Ledger};
 use model::reject::{Reject, Rejects};
 use model::run::{Conclusion, RunStatus};
+use model::{FailureKind, RunId};
 use sqlx::Connection;
 
 use super::places::{on_both, open};
@@ -37,7 +37,8 @@ async fn runs_of_a_dead_owner_end_interrupted() {
     let bench = Bench::on_sqlite().await;
     let done = bench.running().await;
     bench.storage.conclude(bench.ended(done, RunStatus::Completed)).await.unwrap();
-    let mut lost = [bench.queued().await, bench.running().await];
+    let waits = bench.queued().await;
+    let mut lost = [bench.running().await, bench.running().await];
     lost.sort();
     assert_eq!(bench.storage.ended_runs(&lost).await.unwrap(), HashSet::new(), "nobody has ended them yet");
     assert_eq!(bench.storage.recover().await.unwrap(), lost);
@@ -48,6 +49,9 @@ async fn runs_of_a_dead_owner_end_interrupted() {
         assert_eq!((error.kind, error.retryable), (FailureKind::Orchestration, true));
         assert_eq!(bench.event_names(run).await.last().unwrap(), "failed");
     }
+    let waiting: Vec<RunId> = bench.storage.queued().await.unwrap().into_iter().map(|run| run.run_id).collect();
+    assert_eq!(waiting, [waits], "what waits is taken up, not ended");
+    assert_eq!(bench.number("SELECT COUNT(*) FROM dead_letters").await, 2);
     assert_eq!(bench.number("SELECT COUNT(*) FROM attempts WHERE finished_at_us IS NULL").await, 0);
     let stranger = bench.new_run().run_id;
     let ended = bench.storage.ended_runs(&[done, lost[0], lost[1], stranger]).await.unwrap();

@@ -7,6 +7,7 @@ use model::failure::Failure;
 use model::ports::{AsOf, Ledger, NewRun, Submission};
 use model::reject::{Reject, Rejects};
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunStatus};
+use model::work::WorkSpec;
 use sqlx::Connection;
 
 use super::places::{open_at, server};
@@ -51,7 +52,9 @@ async fn of_two_processes_with_the_same_key_one_is_new() {
     for round in 0..20 {
         let keyed = |bench: &Bench| {
             let key = Some(format!("key\0{round}"));
-            NewRun { idempotency_key: key, request_hash: Some(digest(1)), ..bench.new_run() }
+            let run = bench.new_run();
+            let spec = WorkSpec { idempotency_key: key, ..run.spec };
+            NewRun { spec, request_hash: Some(digest(1)), ..run }
         };
         let (first, second) = (keyed(&one), keyed(&two));
         let ids = [first.run_id, second.run_id];

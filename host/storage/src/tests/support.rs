@@ -8,6 +8,7 @@ use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{Entropy, Ledger, NewRun, Start, Submission};
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunReport, RunStatus};
+use model::work::WorkSpec;
 use model::{
     CaptureId, CaptureRecord, Clock, DatasetName, Digest, Failure, FailureKind, Manifest, Partition, RunId, Timestamp,
 };
