@@ -67,6 +67,7 @@ fn report(status: RunStatus) -> RunReport {
         rows_in: 4,
         rows_out: 3,
         rejected: 1,
+        rejects: None,
         captures: vec![capture],
         quality: Vec::new(),
         plugin: None,
