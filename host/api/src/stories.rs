@@ -127,6 +127,7 @@ impl Engine for FakeEngine {
             exports: Vec::new(),
             loaded_at: Timestamp::from_micros(0),
             reasons: Vec::new(),
+            warnings: Vec::new(),
         };
         vec![plugin("d", PluginState::Active), plugin("e", PluginState::Active), plugin("f", PluginState::Refused)]
     }

@@ -116,6 +116,10 @@ impl Lake for LocalLake {
         let opened = LocalWorkbench::open(order, captures, self.inputs.clone(), rejects, self.spill.clone());
         Ok(Box::new(opened?))
     }
+
+    fn check_folder(&self, path: &Path) -> Result<(), Failure> {
+        crate::folder::check_folder(path)
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::tables::Workbench;
@@ -24,6 +24,8 @@ pub trait Lake: Debug + Send + Sync {
     /// Prepares what one attempt reads and writes. Fails, with the publisher's file at fault, if an input fits none of
     /// its declared formats: `empty_file`, `not_text`, `header_mismatch`, `bad_document`, `too_large`.
     fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure>;
+    /// Looks whether a folder that was granted can be read.
+    fn check_folder(&self, path: &Path) -> Result<(), Failure>;
 }
 
 /// Bytes that somebody who may read them has read.
@@ -81,7 +83,7 @@ pub struct Finished {
     /// Results of the host's checks.
     pub checks: Vec<CheckResult>,
     /// At most the limits; durable where they are a file. Until the ledger names that file nobody reads it, and the
-    /// next start removes it. A dry run keeps none.
+    /// next start removes it. Of a dry run the first, up to what its report shows.
     pub rejects: Rejects,
     /// Rejected lines in all. Of a run that `unique_key` refuses, every data line.
     pub rejected: u64,

@@ -11,6 +11,7 @@
 //! folder TEXT            a file of a granted folder was read
 //! ```
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use model::capture::StagedFile;
@@ -50,6 +51,13 @@ impl Lake for FakeLake {
             return Err(Failure::new(FailureKind::Parse, "header_mismatch", "another header"));
         }
         Ok(Box::new(Scripted { script, written: Arc::clone(&self.written) }))
+    }
+
+    fn check_folder(&self, path: &Path) -> Result<(), Failure> {
+        if path.starts_with("/gone") {
+            return Err(Failure::new(FailureKind::Source, "not_found", "it is gone"));
+        }
+        Ok(())
     }
 }
 
