@@ -3,6 +3,7 @@
 //! The other host crates meet only here: [`ports`] names what each of them offers to the orchestrator, and `cli`
 //! wires them together. No I/O, no clock, no randomness, no async runtime.
 
+mod brief;
 pub mod capture;
 pub mod catalog;
 pub mod dataset;
@@ -20,6 +21,7 @@ pub mod secret;
 mod text;
 pub mod time;
 
+pub use brief::{brief, brief_message};
 pub use capture::{CaptureRecord, CaptureState};
 pub use dataset::{DatasetName, Partition};
 pub use failure::{Failure, FailureKind};

@@ -230,7 +230,7 @@ impl Job {
     }
 
     /// The limits of this plugin, and the folders it both asks for and is granted.
-    fn policy(&self) -> (Limits, Vec<Granted>) {
+    pub(crate) fn policy(&self) -> (Limits, Vec<Granted>) {
         let parts = &self.shared.parts;
         let Some(policy) = parts.policies.get(&self.target.plugin.name) else {
             return (parts.limits.clone(), Vec::new());

@@ -10,6 +10,7 @@
 mod attempt;
 mod blocking;
 mod conceal;
+mod grants;
 mod identity;
 mod job;
 mod live;

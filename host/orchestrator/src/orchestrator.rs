@@ -11,6 +11,8 @@ use model::{Manifest, RunId};
 use tokio::sync::{Mutex, Semaphore};
 use tracing::{Instrument, Span};
 
+use crate::blocking::blocking;
+use crate::grants;
 use crate::identity;
 use crate::job::Job;
 use crate::live::{End, Live, LiveRuns, Seat, ended};
@@ -64,6 +66,12 @@ impl Orchestrator {
         let parts = &self.shared.parts;
         let last_active = parts.ledger.active_plugins().await?.into_iter().collect();
         let mut set = decide(found, &last_active, &parts.policies, parts.clock.now());
+        let (lake, policies) = (Arc::clone(&parts.lake), parts.policies.clone());
+        let looked = move || {
+            grants::warn(&mut set, &policies, &|path| lake.check_folder(path));
+            Ok(set)
+        };
+        let mut set = blocking("look at the granted folders", looked).await?;
         self.register(&mut set).await?;
         let records = set.records();
         for record in records.iter().filter(|record| record.state == PluginState::Refused) {
@@ -149,6 +157,7 @@ impl Orchestrator {
         let shared = Arc::clone(&self.shared);
         let job =
             Job { shared, target, run_id, params, files, force, dry_run, progress, cancel: cancel.clone(), created_at };
+        job.check_folders().await?;
         let span = job.span();
         let queued = dry_run.then(|| report::queued(&job));
         let seat = self.shared.live.enter(run_id, cancel.clone(), span.clone(), queued)?;

@@ -12,6 +12,7 @@
 //! folder TEXT            a file of a granted folder was read
 //! ```
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use model::capture::{StagedCapture, StagedFile};
@@ -57,6 +58,13 @@ impl Lake for FakeLake {
     fn discard(&self, captures: &[StagedCapture]) {
         let is_discarded = |id: &CaptureId| captures.iter().any(|staged| staged.capture_id == *id);
         self.written.lock().unwrap().retain(|id| !is_discarded(id));
+    }
+
+    fn check_folder(&self, path: &Path) -> Result<(), Failure> {
+        if path.starts_with("/gone") {
+            return Err(Failure::new(FailureKind::Source, "not_found", "it is gone"));
+        }
+        Ok(())
     }
 }
 
