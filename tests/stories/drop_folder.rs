@@ -54,3 +54,53 @@ fn good_files_of_both_kinds_are_published_together() {
     let report = pick_up(&host, &files).exits(0).json();
     assert_eq!((&report["rows_in"], &report["rows_out"], &report["rejected"]), (&json!(6), &json!(6), &json!(0)));
 }
+
+/// A host whose configuration grants a folder that is not there.
+fn without_its_folder() -> (TestHost, String) {
+    let host = TestHost::new();
+    let config = host.file("spine.toml", "[plugins.finra.grants]\nfolders = { drop = \"incoming\" }\n");
+    let config = config.to_str().unwrap().to_owned();
+    (host, config)
+}
+
+#[test]
+fn a_granted_folder_that_is_not_there_is_a_mistake_of_configuration_and_no_run() {
+    let (host, config) = without_its_folder();
+    for more in [&[][..], &["--dry-run"]] {
+        let answer = host.ask(&[&["run", SOURCE, "--config", &config], more].concat()).exits(2);
+        assert_eq!(answer.error_code(), "bad_folder");
+        for expected in ["`drop`", "incoming", "[plugins.finra.grants]"] {
+            assert!(answer.stderr.contains(expected), "{}", answer.stderr);
+        }
+    }
+    assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]));
+    // A file is no folder either.
+    host.file("incoming", "x");
+    assert_eq!(host.ask(&["run", SOURCE, "--config", &config]).exits(2).error_code(), "bad_folder");
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    host.run("finra.regsho_daily", &file, &["--config", &config]).exits(0);
+
+    let shown = host.ask(&["plugins", "show", "finra", "--config", &config]).exits(0).json();
+    assert_eq!((&shown[0]["state"], &shown[0]["reasons"]), (&json!("active"), &json!([])));
+    assert!(shown[0]["warnings"][0].as_str().unwrap().starts_with("bad_folder: the folder `drop`"), "{shown}");
+}
+
+#[test]
+fn a_serving_host_tells_of_it_at_its_start_and_takes_the_run_once_the_folder_is_there() {
+    let (host, config) = without_its_folder();
+    let serving = host.serve_with(&["--config", &config]);
+    assert!(serving.before.contains("the folder `drop`"), "{}", serving.before);
+    let bearer = format!("Bearer {}", serving.token);
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let (status, body) = serving.http("POST", "/api/v1/runs", &headers, &json!({ "name": SOURCE }).to_string());
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &problem["failure"]["code"]), (409, &json!("bad_folder")), "{body}");
+    assert_eq!(host.ask(&["run", SOURCE]).exits(2).error_code(), "bad_folder");
+    assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]));
+    let shown = host.ask(&["plugins", "show", "finra"]).exits(0).json();
+    assert!(shown[0]["warnings"][0].as_str().unwrap().contains("`drop`"), "{shown}");
+
+    host.file("incoming/CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    assert_eq!(host.ask(&["run", SOURCE]).exits(0).json()["rows_out"], 3);
+    assert_eq!(serving.stop().0, 0);
+}

@@ -1,7 +1,9 @@
 //! A dry run reads and checks, and leaves the disk as it was.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -94,4 +96,44 @@ fn a_folder_that_is_a_file_is_told_as_ever() {
     let answer = dry(&host, &THREE_ROWS, &["--data", plain_file.to_str().unwrap()]).exits(2);
     assert_eq!(answer.error_code(), "bad_folder");
     assert_ne!(answer.json()["error"]["message"], Value::Null);
+}
+
+/// What dry runs have in the folder for temporary files.
+fn scratch(temporary: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(temporary).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("spine-dry-run-")).collect()
+}
+
+#[test]
+fn what_a_killed_one_leaves_is_private_and_gone_with_the_next_which_lets_living_ones_be() {
+    let host = TestHost::new();
+    let temporary = host.folder().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let rows: Vec<String> = (0..1_000_000).map(|at| format!("S{at:07}|1|0|2|Q")).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let long = format!("file={}", host.file("long/CNMSshvol20210128.txt", regsho("20210128", &rows)).display());
+    let short = format!("file={}", host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS)).display());
+    let dry = |file: &str| {
+        let mut command = host.command(&["run", PIPELINE, "-p", file, "--dry-run"]);
+        command.env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let mut living = dry(&long).spawn().unwrap();
+    while !scratch(&temporary).iter().any(|folder| folder.join("spine.db").exists()) {
+        assert_eq!(living.try_wait().unwrap(), None, "it ended before anybody could stop it");
+        std::thread::yield_now();
+    }
+    let stopped = Command::new("kill").args(["-STOP", &living.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    let left = scratch(&temporary);
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(std::fs::metadata(&left[0]).unwrap().permissions().mode() & 0o777, 0o700);
+
+    assert!(dry(&short).status().unwrap().success());
+    assert_eq!(scratch(&temporary), left, "that of a living process stays");
+    living.kill().unwrap();
+    living.wait().unwrap();
+    assert_eq!(scratch(&temporary), left);
+    assert!(dry(&short).status().unwrap().success());
+    assert_eq!(scratch(&temporary), [""; 0].map(PathBuf::from));
 }

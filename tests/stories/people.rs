@@ -69,6 +69,9 @@ fn runs_that_go_well() {
     host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
     shows("run", &host, &RUN);
     shows("run_unchanged", &host, &RUN);
+    let rows = [&THREE_ROWS[..], &["|1|0|2|Q", "XYZ|many|0|2|Q"]].concat();
+    host.file("CNMSshvol20210129.txt", regsho("20210129", &rows));
+    shows("run_dry", &host, &["run", "finra.regsho_daily", "-p", "file=CNMSshvol20210129.txt", "--dry-run"]);
     let rows =
         ["OTC||No Name|X ATS|X|1|1|2025-12-15", "OTC|AAAA|Alpha, Inc.|OTCX OTC LINK ECN ATS|OTCX|100|1|2025-12-15"];
     host.file("finra_otc_weekly_otc_20251215.csv", otc_weekly(&rows));

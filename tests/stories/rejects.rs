@@ -84,13 +84,32 @@ fn a_limit_cuts_the_list_and_not_the_count_and_says_so() {
 }
 
 #[test]
-fn a_dry_run_counts_rejects_and_leaves_no_file() {
+fn a_dry_run_shows_its_first_rejects_and_leaves_no_file() {
     let host = TestHost::new();
     let rows = bad_rows();
     let rows: Vec<&str> = rows[..2_001].iter().map(String::as_str).collect();
     let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &rows));
-    assert_eq!(host.run(PIPELINE, &file, &["--dry-run"]).exits(0).json()["rejected"], 2_000);
+    let dry = || host.run(PIPELINE, &file, &["--dry-run"]).exits(0).json();
+    let alone = dry();
+    assert_eq!(alone["rejected"], 2_000);
     assert!(!host.data().join("rejects").exists(), "nothing is made in the data folder");
+    assert_eq!(alone["rejects"].as_array().unwrap().len(), 1_000);
+    assert_eq!(
+        alone["rejects"][0],
+        json!({
+            "code": "blank_key", "line": 3, "raw": format!("20210128|{}", rows[1]),
+            "message": alone["rejects"][0]["message"],
+        })
+    );
+    let shown = host.show(&["run", PIPELINE, "-p", &format!("file={}", file.display()), "--dry-run"]).exits(0).stdout;
+    assert!(shown.contains("20 of 2,000 rejected lines; `-o json` has 1,000"), "{shown}");
+    assert!(!shown.contains("spine-host rejects"), "nothing to ask for later: {shown}");
+
+    let serving = host.serve();
+    assert_eq!(dry()["rejects"], alone["rejects"], "a host shows the same");
+    assert_eq!(serving.stop().0, 0);
+    let recorded = host.run(PIPELINE, &file, &[]).exits(0).json();
+    assert_eq!(recorded.get("rejects"), None, "those of a recorded run are in the ledger");
 }
 
 #[test]

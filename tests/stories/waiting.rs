@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::files::{THREE_ROWS, regsho};
@@ -99,6 +99,23 @@ fn a_run_waits_for_a_host_that_is_starting_and_says_so_once() {
     assert_eq!(answer.json()["status"], "completed");
     assert_eq!(answer.stderr.matches("waiting for").count(), 1, "{}", answer.stderr);
     assert!(answer.stderr.contains("is starting"), "{}", answer.stderr);
+}
+
+#[test]
+fn a_host_that_hangs_while_it_is_starting_is_given_up_and_no_run_is_made() {
+    let host = TestHost::new();
+    let mut owner = starting(&host);
+    let waited = Instant::now();
+    let mut waiting = run(&host);
+    waiting.says("waiting for process");
+    let answer = waiting.ended().exits(4);
+    assert!(waited.elapsed() < Duration::from_secs(30), "{:?}", waited.elapsed());
+    assert_eq!(answer.json()["error"]["code"], "unreachable");
+    assert!(answer.stderr.contains("gives no sign of life"), "{}", answer.stderr);
+    assert!(answer.stderr.contains(&owner.child.id().to_string()), "it names the process: {}", answer.stderr);
+    owner.signal("CONT");
+    owner.says("ready http://");
+    assert_eq!(host.ask(&["runs", "list"]).exits(0).json()["runs"], json!([]));
 }
 
 #[test]

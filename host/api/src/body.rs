@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use model::brief;
 use model::failure::{Failure, FailureKind};
 use model::ports::{GivenFile, ParamValue, RunRequest};
 use serde::{Deserialize, Serialize};
@@ -100,7 +101,7 @@ impl RunBody<'_> {
             self.params.into_iter().map(|(name, value)| (name, ParamValue::Json(value))).collect();
         for (name, text) in self.text {
             if params.insert(name.clone(), ParamValue::Text(text)).is_some() {
-                return Err(bad(format!("`{name}` is in `params` and in `text`; send it once")));
+                return Err(bad(format!("`{}` is in `params` and in `text`; send it once", brief(&name))));
             }
         }
         let mut files = BTreeMap::new();
@@ -108,10 +109,10 @@ impl RunBody<'_> {
             let bytes = match (input.base64, input.error) {
                 (Some(text), None) => match STANDARD.decode(text.as_bytes()) {
                     Ok(bytes) => Ok(Arc::new(bytes)),
-                    Err(error) => return Err(bad(format!("input `{name}` is not base64: {error}"))),
+                    Err(error) => return Err(bad(format!("input `{}` is not base64: {error}", brief(&name)))),
                 },
                 (None, Some(failure)) => Err(failure),
-                _ => return Err(bad(format!("input `{name}` needs either `base64` or `error`"))),
+                _ => return Err(bad(format!("input `{}` needs either `base64` or `error`", brief(&name)))),
             };
             files.insert(name, GivenFile { file_name: file_name(&input.file_name), bytes });
         }

@@ -1,7 +1,10 @@
 //! Failures as HTTP answers: RFC 9457 `application/problem+json` with our failure inside.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use model::brief_message;
 use model::failure::{Failure, FailureKind};
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +41,8 @@ impl From<Failure> for Refusal {
             "unknown_name" | "bad_id" => StatusCode::NOT_FOUND,
             "not_granted" => StatusCode::FORBIDDEN,
             "not_ready" | "unreachable" | "interrupted" => StatusCode::SERVICE_UNAVAILABLE,
-            "conflict" | "cancelled" => StatusCode::CONFLICT,
+            // What the operator of this host has to mend, not the caller.
+            "conflict" | "cancelled" | "bad_folder" => StatusCode::CONFLICT,
             _ => match failure.exit_code() {
                 2 => StatusCode::BAD_REQUEST,
                 3 => StatusCode::CONFLICT,
@@ -51,7 +55,8 @@ impl From<Failure> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self { status, failure } = self;
+        let Self { status, mut failure } = self;
+        shorten(&mut failure);
         let problem = Problem {
             problem_type: "about:blank".to_owned(),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -69,6 +74,17 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Whatever a caller sent, an answer does not send it back.
+fn shorten(failure: &mut Failure) {
+    let Failure { message, causes, details, .. } = failure;
+    let details = details.iter_mut().flat_map(|(name, value)| [name, value]);
+    for text in std::iter::once(message).chain(causes).chain(details) {
+        if let Cow::Owned(short) = brief_message(text) {
+            *text = short;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +96,7 @@ mod tests {
             ("bad_params", 400),
             ("key_reused", 409),
             ("plugin_refused", 409),
+            ("bad_folder", 409),
             ("not_ready", 503),
             ("no_space", 500),
         ] {

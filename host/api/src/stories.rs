@@ -67,6 +67,7 @@ fn report(status: RunStatus) -> RunReport {
         rows_in: 4,
         rows_out: 3,
         rejected: 1,
+        rejects: None,
         captures: vec![capture],
         quality: Vec::new(),
         plugin: None,
@@ -126,6 +127,7 @@ impl Engine for FakeEngine {
             exports: Vec::new(),
             loaded_at: Timestamp::from_micros(0),
             reasons: Vec::new(),
+            warnings: Vec::new(),
         };
         vec![plugin("d", PluginState::Active), plugin("e", PluginState::Active), plugin("f", PluginState::Refused)]
     }

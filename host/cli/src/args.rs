@@ -9,15 +9,30 @@ use crate::commands::serve::ServeCommand;
 use crate::logging::LogFormat;
 use crate::output::Format;
 
+/// What a newcomer looks for next. Lines fit into 60 columns.
+const AFTER_HELP: &str = "\
+Examples:
+  spine-host plugins list
+  spine-host run finra.regsho_daily -p file=day.txt
+  spine-host query \"SELECT * FROM finra.regsho_daily\"
+
+Exit codes:
+  0  ok, also unchanged
+  1  the work failed, was cancelled or timed out
+  2  usage or configuration; no run was made
+  3  refused: blocked by quality, not granted, locked, ...
+  4  host or database not reachable";
+
+/// Keeps the options that every command has apart from those of one.
+const EVERY: &str = "Options of every command";
+
 /// Run market-data plugins in a sandbox and keep what they deliver as revisions
 ///
 /// Without a command, `spine-host` serves: it loads the components of the plugins folder and stays. Answers go to
 /// standard output, progress, logs and errors to standard error.
-///
-/// Exit codes: 0 ok (also unchanged); 1 the work failed, was cancelled or timed out; 2 usage or configuration, no run
-/// was made; 3 refused: blocked by quality, not granted, locked, not ready; 4 host or database not reachable.
 #[derive(Debug, Parser)]
 #[command(name = "spine-host", version, max_term_width = 100, args_conflicts_with_subcommands = false)]
+#[command(after_long_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -30,27 +45,27 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// Folder with the components, `DIR/*.wasm` and `DIR/*/*.wasm`
-    #[arg(long, global = true, value_name = "DIR", default_value = "./plugins", env = "SPINE_PLUGINS")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "DIR", default_value = "./plugins", env = "SPINE_PLUGINS")]
     pub(crate) plugins: PathBuf,
 
     /// Folder for everything the host keeps: ledger, captures, inputs
-    #[arg(long, global = true, value_name = "DIR", default_value = "./spine-data", env = "SPINE_DATA")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "DIR", default_value = "./spine-data", env = "SPINE_DATA")]
     pub(crate) data: PathBuf,
 
     /// Configuration file [default: ./spine.toml if it exists]
-    #[arg(long, global = true, value_name = "FILE", env = "SPINE_CONFIG")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "FILE", env = "SPINE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
     /// Where the ledger is: `sqlite` is `spine.db` in the data folder
-    #[arg(long, global = true, value_name = "URL", default_value = "sqlite", env = "SPINE_LEDGER")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "URL", default_value = "sqlite", env = "SPINE_LEDGER")]
     pub(crate) ledger: String,
 
     /// How answers are written
-    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table", env = "SPINE_OUTPUT")]
+    #[arg(short, long, global = true, help_heading = EVERY, value_name = "FORMAT", default_value = "table", env = "SPINE_OUTPUT")]
     pub(crate) output: Format,
 
     /// How log lines are written
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto", env = "SPINE_LOG_FORMAT")]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "FORMAT", default_value = "auto", env = "SPINE_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
 }
 

@@ -77,8 +77,10 @@ fn check_configuration(global: &Global) -> Result<(), Failure> {
     if global.ledger == "sqlite" {
         return Ok(());
     }
-    let message =
-        format!("unknown ledger `{}`: this version keeps its ledger in SQLite, `--ledger sqlite`", global.ledger);
+    let message = format!(
+        "unknown ledger `{}`: this version keeps its ledger in SQLite, `--ledger sqlite`",
+        model::brief(&global.ledger)
+    );
     Err(Failure::new(model::FailureKind::Config, "bad_config", message))
 }
 
@@ -101,7 +103,11 @@ fn unknown_name(what: &str, wanted: &str, names: &[String], otherwise: &str) -> 
         Some(nearest) => format!("did you mean `{nearest}`? {otherwise}"),
         None => otherwise.to_owned(),
     };
-    Failure::new(model::FailureKind::Validation, "unknown_name", format!("no {what} `{wanted}`: {hint}"))
+    Failure::new(
+        model::FailureKind::Validation,
+        "unknown_name",
+        format!("no {what} `{}`: {hint}", model::brief(wanted)),
+    )
 }
 
 /// A dataset that the ledger knows, or the failure that suggests the nearest.

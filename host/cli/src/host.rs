@@ -7,6 +7,7 @@ mod finding;
 mod looking;
 mod orders;
 mod rehearsal;
+mod scratch;
 mod serving;
 mod wiring;
 

@@ -3,7 +3,10 @@
 //! The owner holds an operating-system lock on `spine.lock`, which a dead process cannot keep, and writes its process
 //! id there. Beside it lie `spine.address` (where the owner listens, or `starting` until it does) and `spine.token`
 //! (0600: only its user can talk to it). Both are removed when the owner lets go; after a crash they are stale, which
-//! the lock tells.
+//! the lock tells. As long as it is starting it gives a sign of life each second, so that one that hangs can be told from
+//! one that has much to load.
+
+mod pulse;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -12,6 +15,9 @@ use std::path::{Path, PathBuf};
 
 use model::failure::{Failure, FailureKind, Reading};
 use model::ports::Entropy;
+
+pub(crate) use self::pulse::Beat;
+use self::pulse::Pulse;
 
 const LOCK: &str = "spine.lock";
 const ADDRESS: &str = "spine.address";
@@ -24,15 +30,17 @@ const STARTING: &str = "starting";
 #[derive(Debug)]
 pub struct OwnerLock {
     data: PathBuf,
-    /// Held for its lock.
+    /// Rests once the owner listens. None where the system has no thread to spare.
+    pulse: Option<Pulse>,
+    /// Held for its lock. After the pulse, which writes to it.
     _file: File,
 }
 
 /// What the owner of a folder says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OwnerSign {
-    /// It has the folder, and will listen when its plugins are loaded.
-    Starting,
+    /// It has the folder, and will listen when its plugins are loaded. The time changes as long as it lives.
+    Starting(Beat),
     Listening(OwnerAddress),
     /// Nothing: nobody owns the folder, or somebody removed the files.
     Nothing,
@@ -63,8 +71,9 @@ impl OwnerLock {
             Err(TryLockError::Error(error)) => return Err(failed(&error)),
         }
         // Only a help for people who look for the process, so a full disk is no reason to stop.
-        drop(file.set_len(0).and_then(|()| write!(&file, "{}", std::process::id())));
-        let lock = Self { data: data.to_owned(), _file: file };
+        let id = std::process::id().to_string();
+        drop(file.set_len(0).and_then(|()| (&file).write_all(id.as_bytes())));
+        let lock = Self { data: data.to_owned(), pulse: Pulse::start(&file, id).ok(), _file: file };
         lock.forget_address();
         lock.write(ADDRESS, STARTING)?;
         Ok(Some(lock))
@@ -78,6 +87,7 @@ impl OwnerLock {
         // The token first: whoever reads an address finds its token.
         self.write(TOKEN, &token)?;
         self.write(ADDRESS, address)?;
+        self.pulse.iter().for_each(Pulse::rest);
         Ok(token)
     }
 
@@ -143,13 +153,18 @@ pub(crate) struct Stillness(#[expect(dead_code, reason = "held for its lock")] O
 pub(crate) fn find(data: &Path) -> OwnerSign {
     let read = |name| std::fs::read_to_string(data.join(name)).ok().map(|text| text.trim().to_owned());
     match read(ADDRESS) {
-        Some(text) if text == STARTING => OwnerSign::Starting,
+        Some(text) if text == STARTING => OwnerSign::Starting(pulse::last(&data.join(LOCK))),
         Some(address) => match read(TOKEN) {
             Some(token) => OwnerSign::Listening(OwnerAddress { address, token }),
             None => OwnerSign::Nothing,
         },
         None => OwnerSign::Nothing,
     }
+}
+
+/// Whether somebody is known not to own `data`: a folder whose lock this user may not read may have an owner.
+pub(crate) fn has_no_owner(data: &Path) -> bool {
+    matches!(hold_still(data), Ok(Some(_)))
 }
 
 /// The owner's process id, for people.
@@ -181,7 +196,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let owner = OwnerLock::acquire(data.path()).unwrap().unwrap();
         assert!(OwnerLock::acquire(data.path()).unwrap().is_none());
-        assert_eq!(find(data.path()), OwnerSign::Starting, "an owner says so before it listens");
+        assert!(matches!(find(data.path()), OwnerSign::Starting(Some(_))), "an owner says so before it listens");
         assert_eq!(process(data.path()), Some(std::process::id()));
         let token = owner.announce("127.0.0.1:9", &Sevens).unwrap();
         let address = "127.0.0.1:9".to_owned();

@@ -8,6 +8,7 @@ mod batch;
 mod capture;
 mod decode;
 mod disk;
+mod folder;
 mod input_file;
 mod inputs;
 mod local;
@@ -20,6 +21,7 @@ mod staged;
 mod workbench;
 mod write_error;
 
+pub use folder::check_folder;
 pub use input_file::open_input_file_within;
 pub use local::{Cleaned, KnownFiles, LocalLake, Strays};
 pub use rejects::RejectReader;

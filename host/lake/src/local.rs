@@ -124,6 +124,10 @@ impl Lake for LocalLake {
             self.captures.remove(&[dataset.domain().to_owned(), dataset.dataset().to_owned()], path);
         }
     }
+
+    fn check_folder(&self, path: &Path) -> Result<(), Failure> {
+        crate::folder::check_folder(path)
+    }
 }
 
 #[cfg(test)]

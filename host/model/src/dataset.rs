@@ -39,7 +39,7 @@ pub fn is_word(word: &str) -> bool {
 
 /// A text that is not a dataset name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a dataset name: write `domain.dataset`, each in lower-case letters, digits and `_`")]
+#[error("`{}` is not a dataset name: write `domain.dataset`, each in lower-case letters, digits and `_`", crate::brief(.0))]
 pub struct InvalidDatasetName(pub String);
 
 impl FromStr for DatasetName {

@@ -65,7 +65,7 @@ time_ordered_id! {
 
 /// A text that is not an identifier of the wanted kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an id of the form {expected}")]
+#[error("`{}` is not an id of the form {expected}", crate::brief(text))]
 pub struct InvalidId {
     pub text: String,
     pub expected: &'static str,

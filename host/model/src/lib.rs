@@ -3,6 +3,7 @@
 //! The other host crates meet only here: [`ports`] names what each of them offers to the orchestrator, and `cli`
 //! wires them together. No I/O, no clock, no randomness, no async runtime.
 
+mod brief;
 pub mod capture;
 pub mod catalog;
 pub mod dataset;
@@ -22,6 +23,7 @@ mod text;
 pub mod time;
 pub mod work;
 
+pub use brief::{brief, brief_message};
 pub use capture::{CaptureRecord, CaptureState};
 pub use dataset::{DatasetName, Partition};
 pub use failure::{Failure, FailureKind, FailureType};

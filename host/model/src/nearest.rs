@@ -1,7 +1,13 @@
 //! What a mistyped name most likely meant.
 
+/// A longer word is no slip of the finger, and comparing it is much work.
+const WORD_BYTES_MAX: usize = 256;
+
 /// The candidate that `word` most likely meant, if any comes close.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > WORD_BYTES_MAX {
+        return None;
+    }
     // Jaro-Winkler favours a common beginning, Damerau-Levenshtein swapped letters in short words.
     let score = |to: &str| strsim::jaro_winkler(word, to).max(strsim::normalized_damerau_levenshtein(word, to) + 0.1);
     let scored = candidates.into_iter().map(|candidate| (score(candidate), candidate));
@@ -27,6 +33,7 @@ mod tests {
         assert_eq!(nearest("row_count_bnad", known), Some("row_count_band"));
         assert_eq!(nearest("dorp", known), Some("drop"));
         assert_eq!(nearest("qqqqqq", known), None);
+        assert_eq!(nearest(&"drop".repeat(1_000_000), known), None);
         assert_eq!(suggestion("dorp", &known), ", did you mean `drop`?");
         assert_eq!(suggestion("qqqqqq", &known[1..]), "; there are `session_date`, `drop`");
         assert_eq!(suggestion("dorp", &[]), "; there is none");

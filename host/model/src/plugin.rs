@@ -27,7 +27,11 @@ pub struct PluginRecord {
     /// `pipeline finra.regsho_daily`, `source ...`, `task ...`.
     pub exports: Vec<String>,
     pub loaded_at: Timestamp,
+    /// Why it is refused.
     pub reasons: Vec<String>,
+    /// What keeps a part of it from working although it is active, as it was when the plugin was loaded.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// The plugin version that a run is pinned to.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Most rejects of one run that are rows of the ledger. A run with more has a file for all of them.
 pub const LEDGER_ROWS_MAX: usize = 1_000;
 
+/// Most bytes of text among the rejects that the report of a dry run shows; one is shown however long it is.
+pub const REPORT_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Why a line is not in the output. Nothing is dropped without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
@@ -19,7 +22,15 @@ pub struct Reject {
     pub raw: Option<String>,
 }
 
-/// The rejects of a run as they are kept: few as rows of the ledger, many in a file, never both.
+impl Reject {
+    /// Bytes of its text.
+    pub fn text_bytes(&self) -> u64 {
+        (self.message.len() + self.raw.as_ref().map_or(0, String::len)) as u64
+    }
+}
+
+/// The rejects of a run as they are kept: few as rows of the ledger, many in a file, never both. Of a dry run the first
+/// are here, for its report, and nothing is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rejects {
     /// By input, then in order of line.

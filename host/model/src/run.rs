@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::ids::{CaptureId, Digest, RunId};
 use crate::plugin::PluginRef;
 use crate::quality::CheckResult;
+use crate::reject::{Reject, Rejects};
 use crate::time::Timestamp;
 use crate::work::{Lineage, Routing};
 
@@ -195,6 +196,9 @@ pub struct RunReport {
     /// Rows over all captures.
     pub rows_out: u64,
     pub rejected: u64,
+    /// The first rejects of a dry run that has ended, which are kept nowhere else; none in every other report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<Vec<Reject>>,
     pub captures: Vec<RunCapture>,
     pub quality: Vec<CheckResult>,
     pub plugin: Option<PluginRef>,
@@ -274,7 +278,7 @@ pub struct Conclusion {
     pub rows_out: u64,
     pub captures: Vec<CaptureOutcome>,
     pub quality: Vec<CheckResult>,
-    pub rejects: crate::reject::Rejects,
+    pub rejects: Rejects,
     /// Rejected rows in all; more than `rejects` holds only when a limit cut the list.
     pub rejected: u64,
     /// The end of the log: what [`crate::ports::Ledger::append_log`] has not written yet.

@@ -232,7 +232,7 @@ impl Job {
 
     /// The limits of this plugin, within the time that the run has left, and the folders it both asks for and is
     /// granted.
-    fn policy(&self) -> (Limits, Vec<Granted>) {
+    pub(crate) fn policy(&self) -> (Limits, Vec<Granted>) {
         let parts = &self.shared.parts;
         let Some(policy) = parts.policies.get(&self.target.plugin.name) else {
             return (self.in_time(parts.limits.clone()), Vec::new());

@@ -14,6 +14,7 @@ mod attempt;
 mod blocking;
 mod conceal;
 mod dispatcher;
+mod grants;
 mod identity;
 mod inputs;
 mod job;

@@ -12,7 +12,9 @@ use model::{Manifest, RunId, Timestamp};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
+use crate::blocking::blocking;
 use crate::dispatcher::{Dispatcher, Traveller};
+use crate::grants;
 use crate::job::Job;
 use crate::live::{End, Live, LiveRuns, Seat, ended};
 use crate::parts::Parts;
@@ -66,6 +68,12 @@ impl Orchestrator {
         let parts = &self.shared.parts;
         let last_active = parts.ledger.active_plugins().await?.into_iter().collect();
         let mut set = decide(found, &last_active, &parts.policies, parts.clock.now());
+        let (lake, policies) = (Arc::clone(&parts.lake), parts.policies.clone());
+        let looked = move || {
+            grants::warn(&mut set, &policies, &|path| lake.check_folder(path));
+            Ok(set)
+        };
+        let mut set = blocking("look at the granted folders", looked).await?;
         self.register(&mut set).await?;
         let records = set.records();
         for record in records.iter().filter(|record| record.state == PluginState::Refused) {
@@ -183,6 +191,7 @@ impl Orchestrator {
     /// Makes a run of the request, or finds the run that its key is bound to.
     async fn begin(&self, request: RunRequest, wait: bool) -> Result<Begun, Failure> {
         let job = self.job(request).await?;
+        job.check_folders().await?;
         let (span, cancel) = (job.span(), job.cancel.clone());
         let queued = job.dry_run.then(|| report::queued(&job));
         let seat = self.shared.live.enter(job.run_id, cancel.clone(), span.clone(), queued)?;

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use model::failure::{Failure, FailureKind};
 use model::manifest::{ParamSpec, ParamType};
-use model::plain_word;
 use model::ports::{GivenFile, ParamValue};
 use model::secret::{PLACEHOLDER, Secrets};
+use model::{brief, plain_word};
 use serde_json::{Map, Number, Value};
 
 /// Most bytes of the parameters of one run, as JSON. `limits.params`, not configurable: they are kept in the ledger.
 pub(crate) const PARAMS_BYTES_MAX: usize = 256 * 1024;
+
+/// Most problems that are told at once.
+const PROBLEMS_TOLD: usize = 100;
 
 /// The validated parameters of a run, each as a JSON object.
 #[derive(Clone)]
@@ -52,7 +55,7 @@ pub(crate) fn validate(
     }
     let known: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     for unknown in given.keys().chain(files.keys()).filter(|given| !known.contains(&given.as_str())) {
-        problems.push((unknown.clone(), unknown_param(unknown, &known)));
+        problems.push((brief(unknown).into_owned(), unknown_param(&brief(unknown), &known)));
     }
     let bytes = Value::Object(valid.clone()).to_string().len();
     if bytes > PARAMS_BYTES_MAX {
@@ -64,8 +67,12 @@ pub(crate) fn validate(
     if problems.is_empty() {
         return Ok(apart(specs, valid));
     }
-    let list: Vec<&str> = problems.iter().map(|(_, problem)| problem.as_str()).collect();
-    let message = format!("`{name}` cannot run with these parameters: {}", list.join("; "));
+    let list: Vec<&str> = problems.iter().map(|(_, problem)| problem.as_str()).take(PROBLEMS_TOLD).collect();
+    let mut message = format!("`{name}` cannot run with these parameters: {}", list.join("; "));
+    if problems.len() > PROBLEMS_TOLD {
+        message.push_str(&format!("; and {} more", problems.len() - PROBLEMS_TOLD));
+        problems.truncate(PROBLEMS_TOLD);
+    }
     let failure = Failure::new(FailureKind::Validation, "bad_params", message);
     Err(Failure { details: problems, ..failure })
 }
@@ -114,7 +121,7 @@ fn value(spec: &ParamSpec, given: Option<&ParamValue>, file: Option<&GivenFile>)
     };
     match parsed {
         Some(value) if !allowed(spec, &value) => {
-            let given = if spec.secret { "another value".to_owned() } else { value.to_string() };
+            let given = if spec.secret { "another value".to_owned() } else { brief(&value.to_string()).into_owned() };
             Err(format!("`{name}` is {given}, allowed are `{}`", spec.allowed.join("`, `")))
         }
         None if spec.required => Err(format!("`{name}` is missing: {}", describe(spec))),
@@ -131,11 +138,12 @@ fn undated(spec: &ParamSpec, files: &BTreeMap<String, GivenFile>) -> Option<Stri
         [_] => return None,
         [last, other, ..] => format!("holds several dates ({other}, {last})"),
     };
-    Some(format!("`{}` is missing, and the name `{file_name}` {why}: {}", spec.name, describe(spec)))
+    let (name, file_name, wanted) = (&spec.name, brief(file_name), describe(spec));
+    Some(format!("`{name}` is missing, and the name `{file_name}` {why}: {wanted}"))
 }
 
 fn from_text(spec: &ParamSpec, text: &str) -> Result<Value, String> {
-    let wrong = || wrong_type(spec, &format!("`{text}`"));
+    let wrong = || wrong_type(spec, &format!("`{}`", brief(text)));
     match spec.param_type {
         ParamType::String => Ok(Value::String(text.to_owned())),
         ParamType::Integer => text.parse::<i64>().map(Value::from).map_err(|_| wrong()),
@@ -151,7 +159,7 @@ fn from_text(spec: &ParamSpec, text: &str) -> Result<Value, String> {
 /// The error names the weekday and the Friday that may be meant.
 fn week_ending(spec: &ParamSpec, text: &str) -> Result<(), String> {
     if !is_date(text) {
-        return Err(wrong_type(spec, &format!("`{text}`")));
+        return Err(wrong_type(spec, &format!("`{}`", brief(text))));
     }
     text.parse::<model::WeekEnding>().map(drop).map_err(|error| match spec.secret {
         true => wrong_type(spec, text),
@@ -171,7 +179,7 @@ fn from_json(spec: &ParamSpec, json: &Value) -> Result<Value, String> {
         ParamType::Date => json.as_str().is_some_and(is_date),
         ParamType::WeekEnding | ParamType::File => false,
     };
-    if fits { Ok(json.clone()) } else { Err(wrong_type(spec, &shortened(json))) }
+    if fits { Ok(json.clone()) } else { Err(wrong_type(spec, &brief(&json.to_string()))) }
 }
 
 /// A day of the calendar written `YYYY-MM-DD`, nothing looser.
@@ -198,14 +206,6 @@ fn wrong_type(spec: &ParamSpec, given: &str) -> String {
     };
     let given = if spec.secret { "something else" } else { given };
     format!("`{}` is {given}, it must be {wanted}", spec.name)
-}
-
-fn shortened(json: &Value) -> String {
-    let text = json.to_string();
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
 }
 
 fn describe(spec: &ParamSpec) -> String {
@@ -325,6 +325,22 @@ mod tests {
         ] {
             assert!(failure.message.contains(expected), "{expected} is not in {}", failure.message);
         }
+    }
+
+    #[test]
+    fn no_message_repeats_a_megabyte_that_somebody_gave() {
+        let long = "x".repeat(1_000_000);
+        let choice = ParamSpec { allowed: vec!["a".to_owned()], ..spec("choice", ParamType::String) };
+        let specs = [choice, spec("day", ParamType::Date), spec("n", ParamType::Integer)];
+        let mut given = text(&[("choice", &long), ("day", &long), (&long, "1")]);
+        given.insert("n".to_owned(), ParamValue::Json(json!(long)));
+        for number in 0..10_000 {
+            given.insert(format!("unknown{number}"), ParamValue::Text(String::new()));
+        }
+        let failure = validate("p", &specs, &given, &BTreeMap::new()).unwrap_err();
+        assert!(serde_json::to_string(&failure).unwrap().len() < 30_000);
+        assert!(failure.message.contains("xxx... (1000000 characters)`"), "{failure}");
+        assert!(failure.message.ends_with("more"), "{failure}");
     }
 
     #[test]

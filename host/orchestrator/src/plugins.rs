@@ -3,7 +3,7 @@
 mod install;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::failure::{Failure, FailureKind};
@@ -11,8 +11,9 @@ use model::manifest::{CheckedBy, ParamSpec, RowAccounting};
 use model::plugin::{Finding, PluginRecord, PluginRef, PluginState};
 use model::ports::{PluginCheck, Work};
 use model::run::RunKind;
-use model::{DatasetName, Digest, Manifest, Timestamp, nearest};
+use model::{DatasetName, Digest, Manifest, Timestamp, brief, nearest};
 
+use crate::grants;
 use crate::parts::PluginPolicy;
 
 pub(crate) use install::decide;
@@ -57,8 +58,10 @@ pub fn look(
     last_active: &BTreeMap<String, Digest>,
     policies: &BTreeMap<String, PluginPolicy>,
     at: Timestamp,
+    check_folder: &dyn Fn(&Path) -> Result<(), Failure>,
 ) -> Vec<(PluginRecord, Option<Arc<Manifest>>)> {
-    let set = decide(found, last_active, policies, at);
+    let mut set = decide(found, last_active, policies, at);
+    grants::warn(&mut set, policies, check_folder);
     set.entries.into_iter().map(|entry| (entry.record, entry.manifest)).collect()
 }
 
@@ -167,7 +170,7 @@ fn names(manifest: &Manifest) -> impl Iterator<Item = &str> {
 fn plugin_refused(name: &str, refused: &[&Entry]) -> Failure {
     let why: Vec<String> =
         refused.iter().map(|entry| format!("`{}`: {}", entry.record.file, entry.record.reasons.join("; "))).collect();
-    let message = format!("`{name}` cannot run, its plugin was refused: {}", why.join("; "));
+    let message = format!("`{}` cannot run, its plugin was refused: {}", brief(name), why.join("; "));
     Failure::new(FailureKind::Config, "plugin_refused", message)
 }
 
@@ -177,6 +180,6 @@ fn unknown_name(name: &str, names: &[&str]) -> Failure {
         None if names.is_empty() => "no plugin is active; is the plugins folder (--plugins) the right one?".to_owned(),
         None => format!("there are `{}`; `plugins list` shows who offers them", names.join("`, `")),
     };
-    let message = format!("no pipeline, source or task is called `{name}`: {hint}");
+    let message = format!("no pipeline, source or task is called `{}`: {hint}", brief(name));
     Failure::new(FailureKind::Validation, "unknown_name", message)
 }

@@ -302,6 +302,7 @@ fn record(manifest: &Manifest) -> PluginRecord {
         exports: vec![format!("pipeline {DATASET}")],
         loaded_at: Timestamp::from_micros(START_US),
         reasons: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 

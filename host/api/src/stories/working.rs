@@ -41,6 +41,24 @@ async fn an_empty_key_is_refused_wherever_it_stands() {
 }
 
 #[tokio::test]
+async fn no_answer_repeats_a_long_value_that_somebody_sent() {
+    let bench = Bench::new();
+    let long = "n".repeat(20_000);
+    let bodies = [
+        json!({ "name": "d.daily", &long: 1 }),
+        json!({ "name": "d.daily", "params": { &long: 1 }, "text": { &long: "1" } }),
+        json!({ "name": "d.daily", "inputs": { &long: { "file_name": "f" } } }),
+        json!({ "name": "d.daily", "force": long }),
+    ];
+    for body in bodies {
+        let reply = bench.post("/api/v1/runs", &body.to_string()).await;
+        assert_eq!(reply.status.as_u16(), 400, "{}", &reply.text[..200]);
+        assert!(reply.text.len() < 8_000, "{} bytes", reply.text.len());
+        assert!(reply.text.contains("nnnn") && reply.text.contains("characters"), "{}", reply.text);
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_has_ended_is_told_at_once() {
     let bench = Bench::new();
     bench.engine.status.send_replace(RunStatus::Completed);

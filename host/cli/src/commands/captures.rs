@@ -14,10 +14,10 @@ use crate::output::{Cell, Output, Rows, detail, number, text};
 /// one waits for `quarantine release` or `quarantine discard`.
 #[derive(Debug, Args)]
 pub(crate) struct CapturesCommand {
-    /// Dataset, `domain.dataset`
+    /// Dataset, such as `finra.regsho_daily`; `datasets list` shows all
     dataset: String,
 
-    /// Only this partition; may be repeated, once for each partition column
+    /// Only this partition, such as `trade_date=2021-01-28`; may be repeated, once for each partition column
     #[arg(long = "partition", value_name = "COLUMN=VALUE", value_parser = key_value)]
     partition: Vec<(String, String)>,
 }
@@ -43,6 +43,7 @@ fn partition(spec: &DatasetSpec, asked: &[(String, String)]) -> Result<Partition
                 return Err(unknown_name("partition column", column, &spec.partition_by, &otherwise));
             };
             if found.data_type == DataType::Date && !is_date(value) {
+                let value = model::brief(value);
                 let message = format!("`{column}={value}`: `{value}` is not a date; write {column}=2026-01-31");
                 return Err(Failure::new(FailureKind::Validation, "bad_params", message));
             }

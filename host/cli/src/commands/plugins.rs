@@ -7,7 +7,7 @@ use model::plugin::{PluginRecord, PluginState};
 use super::unknown_name;
 use crate::args::Global;
 use crate::host;
-use crate::output::{Cell, Format, Output, Rows, detail, text};
+use crate::output::{Cell, Format, Output, Rows, detail, json, text};
 
 /// Show the plugins of the folder: versions, digests, and every reason why one is refused
 #[derive(Debug, Args)]
@@ -63,7 +63,10 @@ fn state(plugin: &PluginRecord) -> &'static str {
 
 fn rows(plugins: &[PluginRecord]) -> Rows {
     let names = ["name", "version", "state", "digest", "file", "exports", "reasons"].map(text);
-    let mut rows = Rows::new(names.into_iter().chain([detail("loaded_at")]), "no components in the plugins folder");
+    let mut rows = Rows::new(
+        names.into_iter().chain([detail("loaded_at"), detail("warnings")]),
+        "no components in the plugins folder",
+    );
     for plugin in plugins {
         rows.push([
             plugin.name.clone().into(),
@@ -72,8 +75,9 @@ fn rows(plugins: &[PluginRecord]) -> Rows {
             plugin.digest.into(),
             plugin.file.clone().into(),
             Cell::list(&plugin.exports),
-            Cell::list(&plugin.reasons),
+            Cell::two([&plugin.reasons[..], &plugin.warnings].concat().join("\n"), json(&plugin.reasons)),
             plugin.loaded_at.into(),
+            Cell::list(&plugin.warnings),
         ]);
     }
     rows
@@ -93,6 +97,7 @@ fn details(plugins: &[PluginRecord]) -> Rows {
             ("loaded at", plugin.loaded_at.to_string()),
             ("exports", plugin.exports.join("\n")),
             ("reasons", plugin.reasons.join("\n")),
+            ("warnings", plugin.warnings.join("\n")),
         ] {
             rows.push([key.into(), value.into()]);
         }

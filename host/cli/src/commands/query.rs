@@ -22,11 +22,17 @@ use crate::system::SystemClock;
 /// SQL is DataFusion's; it can only read. A query may use 1 GiB of memory, run for 60 seconds and return 1,000,000
 /// rows, unless `query_memory_bytes`, `query_wall_clock` and `query_rows` in `[limits]` of spine.toml say otherwise.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples (`datasets list` shows what there is to query):
+  spine-host query \"SELECT * FROM finra.regsho_daily\"
+  spine-host query -o csv --as-of 2026-01-31 - < report.sql")]
 pub(crate) struct QueryCommand {
     /// One SELECT statement; `-` reads it from standard input
     sql: String,
 
-    /// Show what was published at this time, inclusive: RFC 3339, without a zone UTC, a date alone its last instant
+    /// Show what was published at this time, inclusive
+    ///
+    /// A date (2026-01-31, the end of that day in UTC) or a time (2026-01-31T18:00:00Z; UTC where no zone is given).
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
 }
@@ -37,7 +43,8 @@ impl QueryCommand {
             None => AsOf::Latest,
             Some(text) => AsOf::Instant(Timestamp::parse(text).ok_or_else(|| {
                 let message = format!(
-                    "`{text}` is not a time: write 2026-01-31, 2026-01-31T18:00:00 (UTC) or 2026-01-31T18:00:00Z"
+                    "`{}` is not a time: write 2026-01-31, 2026-01-31T18:00:00 (UTC) or 2026-01-31T18:00:00Z",
+                    model::brief(text)
                 );
                 Failure::new(FailureKind::Validation, "bad_as_of", message)
             })?),

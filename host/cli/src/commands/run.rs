@@ -19,6 +19,10 @@ use crate::output::Output;
 /// the run is completed and `unchanged`. If another process owns the data folder, the run is made there, with that
 /// host's plugins; this command still opens the input files itself.
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  spine-host run finra.regsho_daily -p file=day.txt
+  spine-host run --dry-run finra.otc_weekly -p file=w.csv")]
 pub(crate) struct RunCommand {
     /// What to run, such as `finra.regsho_daily`; `plugins list` shows all names
     name: String,
@@ -38,6 +42,8 @@ pub(crate) struct RunCommand {
     force: bool,
 
     /// Read and check, write nothing
+    ///
+    /// Shows what would become of each capture and the first rejects, which cannot be asked for later.
     #[arg(long)]
     dry_run: bool,
 
@@ -62,7 +68,7 @@ impl RunCommand {
         let mut text = BTreeMap::new();
         for (name, value) in self.param {
             if text.insert(name.clone(), value).is_some() {
-                let message = format!("the parameter `{name}` is given twice; give it once");
+                let message = format!("the parameter `{}` is given twice; give it once", model::brief(&name));
                 return Err(Failure::new(FailureKind::Config, "usage", message));
             }
         }

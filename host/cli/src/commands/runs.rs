@@ -1,19 +1,25 @@
 //! `runs`: the ledger.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use model::failure::FailureKind;
 use model::run::{LogLine, RunEvent, RunStatus, RunSummary};
 use model::{Failure, RunId};
 use storage::{RunFilter, Storage};
 
 use super::{known_run, ledger, story, unknown_name};
 use crate::args::Global;
-use crate::output::{Cell, Format, Output, Rows, detail, json, number, text};
+use crate::output::{Cell, Format, Output, Rows, complain_about, detail, json, number, text};
+use crate::owner::has_no_owner;
 use crate::shutdown::Stop;
 
 /// How often `--follow` looks for new lines.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+
+/// Looks without a new line after which `--follow` asks whether anybody is there who could write one.
+const SILENT_LOOKS: u32 = 5;
 
 /// Show what ran: list, details, events and logs
 #[derive(Debug, Args)]
@@ -49,6 +55,8 @@ enum Action {
     Logs {
         id: RunId,
         /// Wait for more until the run has ended; Ctrl-C stops the waiting, not the run
+        ///
+        /// Ends with 4 if the run has not ended and nobody carries it out any more.
         #[arg(long)]
         follow: bool,
     },
@@ -85,6 +93,7 @@ impl From<Status> for RunStatus {
 impl RunsCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
         let ledger = ledger(global).await?;
+        let mut code = 0;
         match self.action {
             Action::List { status, name, limit, before } => {
                 if let Some(name) = &name {
@@ -106,14 +115,14 @@ impl RunsCommand {
             Action::Logs { id, follow } => {
                 let ended = known_run(&ledger, id).await?.status.is_terminal();
                 if follow && !ended {
-                    follow_logs(&ledger, id, output).await?;
+                    code = follow_logs(&ledger, &global.data, id, output).await?;
                 } else {
                     let lines = ledger.logs(id).await?;
                     output.show(&lines, || log_rows(&lines))?;
                 }
             }
         }
-        Ok(0)
+        Ok(code)
     }
 }
 
@@ -127,15 +136,17 @@ async fn known_name(ledger: &Storage, name: &str) -> Result<(), Failure> {
     Err(unknown_name("pipeline, source or task", name, &names, otherwise))
 }
 
-/// Shows lines as they come, one JSON object or one line of text each, until the run has ended or somebody has seen
-/// enough.
-async fn follow_logs(ledger: &Storage, id: RunId, output: Output) -> Result<(), Failure> {
+/// Shows lines as they come, one JSON object or one line of text each, until the run has ended, somebody has seen enough
+/// or nobody is there who could say more. Returns the exit code.
+async fn follow_logs(ledger: &Storage, data: &Path, id: RunId, output: Output) -> Result<u8, Failure> {
     let mut stop = Stop::listen()?;
-    let mut shown = 0;
+    let (mut shown, mut silent) = (0, 0);
     if output.format == Format::Csv {
         output.rows(&log_rows(&[]))?;
     }
     loop {
+        // Asked first: a run whose carrier has just gone may have ended before.
+        let is_left = silent >= SILENT_LOOKS && has_no_owner(data);
         // Asked before the lines, so that no line of a run that has just ended is missed.
         let ended = known_run(ledger, id).await?.status.is_terminal();
         let lines = ledger.logs_after(id, shown).await?;
@@ -145,14 +156,36 @@ async fn follow_logs(ledger: &Storage, id: RunId, output: Output) -> Result<(), 
             Format::Csv => output.more_rows(&log_rows(&lines))?,
         }
         shown += lines.len() as u64;
+        silent = if lines.is_empty() { silent + 1 } else { 0 };
         if ended {
-            return Ok(());
+            return Ok(0);
+        }
+        if is_left {
+            return tell_of_end(&left(id), output);
         }
         tokio::select! {
-            () = stop.asked() => return Ok(()),
+            () = stop.asked() => return Ok(0),
             () = tokio::time::sleep(FOLLOW_EVERY) => {}
         }
     }
+}
+
+/// The failure of waiting for a run that nobody carries out.
+fn left(id: RunId) -> Failure {
+    let message = format!(
+        "{id} has not ended, but the process that carried it out is gone, so there will be no more lines; the next \
+         `spine-host serve` or `spine-host run` in this data folder ends it as `interrupted`"
+    );
+    Failure::new(FailureKind::Orchestration, "unreachable", message)
+}
+
+/// Tells why there are no more lines, without breaking the lines that were written. Returns the exit code.
+fn tell_of_end(failure: &Failure, output: Output) -> Result<u8, Failure> {
+    complain_about(failure);
+    if output.format == Format::Json {
+        output.line(&serde_json::json!({ "error": failure }).to_string())?;
+    }
+    Ok(failure.exit_code())
 }
 
 fn list(runs: &[RunSummary], next: Option<RunId>) -> Rows {

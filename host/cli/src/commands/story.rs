@@ -1,20 +1,50 @@
 //! How a run is told: in short after `run`, with everything that is known in `runs show`, and as CSV in both.
+//!
+//! What a dry run rejected is told here, since nobody can ask for it later.
 
 use model::Failure;
 use model::quality::{CheckResult, CheckStatus};
+use model::reject::Reject;
 use model::run::{Conditions, RunCapture, RunCaptureState, RunInput, RunReport};
 use serde::Serialize;
 
 use super::quality;
-use crate::output::{Format, Output, Rows, explained, grouped, row_count};
+use crate::output::{Format, Output, Rows, explained, grouped, number, row_count, text};
+
+/// Rejects of a dry run that people are shown.
+const REJECTS_SHOWN: usize = 20;
 
 /// Shows a run that has just been carried out. Its error is told on standard error, not here.
 pub(super) fn show(report: &RunReport, output: Output) -> Result<(), Failure> {
     match output.format {
         Format::Json => output.json(report),
-        Format::Table => output.line(&story(report)),
+        Format::Table => {
+            output.line(&story(report))?;
+            match report.rejects.as_deref() {
+                None | Some([]) => Ok(()),
+                Some(first) => output.rows(&rejects(first, report.rejected)),
+            }
+        }
         Format::Csv => output.rows(&rows(report)),
     }
+}
+
+/// The first rejects of a dry run, and how many there are.
+fn rejects(first: &[Reject], rejected: u64) -> Rows {
+    let mut rows = Rows::new([number("line"), text("code"), text("message"), text("raw")], "");
+    for Reject { code, message, line, raw } in first.iter().take(REJECTS_SHOWN) {
+        rows.push([(*line).into(), code.as_str().into(), message.as_str().into(), raw.clone().into()]);
+    }
+    let shown = first.len().min(REJECTS_SHOWN);
+    if shown as u64 != rejected {
+        let json = if first.len() > shown {
+            format!("; `-o json` has {}", grouped(first.len() as u64))
+        } else {
+            String::new()
+        };
+        rows.footer = Some(format!("{shown} of {} rejected lines{json}", grouped(rejected)));
+    }
+    rows
 }
 
 /// Shows a run of the ledger.
@@ -73,7 +103,9 @@ fn head(report: &RunReport) -> Vec<String> {
 }
 
 fn foot(report: &RunReport) -> impl Iterator<Item = String> {
-    let rejects = (report.rejected > 0).then(|| format!("  rejects   spine-host rejects --run {}", report.run_id));
+    let is_recorded = report.rejects.is_none();
+    let rejects =
+        (report.rejected > 0 && is_recorded).then(|| format!("  rejects   spine-host rejects --run {}", report.run_id));
     let result = report.result.as_ref().map(|result| format!("  result    {result}"));
     rejects.into_iter().chain(result)
 }

@@ -1,7 +1,8 @@
 //! Who carries an order out: this process, which owns the data folder from then on, or the process that owns it.
 //!
 //! An owner that is starting or ending is waited for, with one line that says so, for as long as it shows that it is at
-//! it. One that is silent is given up: nothing here can tell a hung process from a stopped one, so nothing is ended.
+//! it: one that is starting by the sign of life that it gives each second, one that is ending by its answers. One that is
+//! silent is given up: nothing here can tell a hung process from a stopped one, so nothing is ended.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use model::failure::{Failure, FailureKind};
 use super::data_folder;
 use crate::args::Global;
 use crate::output;
-use crate::owner::{self, OwnerLock, OwnerSign};
+use crate::owner::{self, Beat, OwnerLock, OwnerSign};
 use crate::remote::{Presence, Remote};
 
 /// How long an owner may give no sign of life.
@@ -58,7 +59,7 @@ pub(super) async fn owner_or<T>(
             return Ok(Owner::Us(taken));
         }
         let seen = match owner::find(data) {
-            OwnerSign::Starting => Seen::Starting,
+            OwnerSign::Starting(beat) => Seen::Starting(beat),
             OwnerSign::Nothing => Seen::Silence,
             OwnerSign::Listening(address) => {
                 let remote = Remote::new(address);
@@ -81,7 +82,8 @@ pub(super) async fn owner_or<T>(
 /// What another owner shows of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
-    Starting,
+    /// It has given its last sign of life at that time of its own.
+    Starting(Beat),
     Ending,
     Silence,
 }
@@ -100,22 +102,32 @@ struct Patience {
     began: Instant,
     /// The last sign of life.
     heard: Instant,
+    /// The sign of an owner that is starting, as it was last seen.
+    beat: Beat,
     told: bool,
 }
 
 impl Patience {
     fn begin(now: Instant) -> Self {
-        Self { began: now, heard: now, told: false }
+        Self { began: now, heard: now, beat: None, told: false }
     }
 
     fn after(&mut self, seen: Seen, now: Instant) -> Next {
-        let what = match seen {
-            Seen::Starting => "is starting and loads its plugins",
-            Seen::Ending => "takes no new work and ends when its last runs have",
-            Seen::Silence if now.duration_since(self.heard) < SILENCE_MAX => return Next::Wait,
-            Seen::Silence => return Next::GiveUp("does not answer"),
+        let (what, is_alive, silent) = match seen {
+            Seen::Starting(beat) => {
+                let is_new = std::mem::replace(&mut self.beat, beat) != beat;
+                let silent = "has been starting and gives no sign of life any more";
+                (Some("is starting and loads its plugins"), is_new, silent)
+            }
+            Seen::Ending => (Some("takes no new work and ends when its last runs have"), true, ""),
+            Seen::Silence => (None, false, "does not answer"),
         };
-        self.heard = now;
+        if is_alive {
+            self.heard = now;
+        } else if now.duration_since(self.heard) >= SILENCE_MAX {
+            return Next::GiveUp(silent);
+        }
+        let Some(what) = what else { return Next::Wait };
         let waited = now.duration_since(self.began);
         if waited > BUSY_MAX {
             return Next::GiveUp("has been starting or ending for half an hour");
@@ -149,19 +161,42 @@ pub(super) fn unreachable(message: String) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
+
+    /// An owner that is starting and gave its last sign so many seconds after some time.
+    fn beat(seconds: u64) -> Seen {
+        Seen::Starting(Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)))
+    }
 
     #[test]
     fn an_owner_that_is_starting_is_waited_for_and_that_is_said_once() {
         let began = Instant::now();
         let mut patience = Patience::begin(began);
-        assert_eq!(patience.after(Seen::Starting, began), Next::Wait, "a short wait is not worth a line");
-        assert!(matches!(patience.after(Seen::Starting, began + QUIET), Next::Say(what) if what.contains("starting")));
-        for seconds in [1, 11, 60, 600] {
-            assert_eq!(patience.after(Seen::Starting, began + Duration::from_secs(seconds)), Next::Wait);
+        assert_eq!(patience.after(beat(0), began), Next::Wait, "a short wait is not worth a line");
+        assert!(matches!(patience.after(beat(0), began + QUIET), Next::Say(what) if what.contains("starting")));
+        for seconds in 1..=600 {
+            assert_eq!(patience.after(beat(seconds), began + Duration::from_secs(seconds)), Next::Wait, "{seconds}");
         }
         let end = began + BUSY_MAX + POLL;
         assert!(matches!(patience.after(Seen::Ending, end), Next::GiveUp(_)));
+    }
+
+    #[test]
+    fn an_owner_that_is_starting_and_gives_no_sign_is_given_up_after_ten_seconds() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut patience = Patience::begin(began);
+        // Its clock may be anything, also before ours or set back.
+        assert_eq!(patience.after(beat(500), at(0)), Next::Wait);
+        assert!(matches!(patience.after(beat(499), at(5)), Next::Say(_)));
+        assert_eq!(patience.after(beat(499), at(14)), Next::Wait);
+        assert!(matches!(patience.after(beat(499), at(15)), Next::GiveUp(why) if why.contains("no sign of life")));
+
+        let mut patience = Patience::begin(began);
+        assert_eq!(patience.after(Seen::Starting(None), at(0)), Next::Wait);
+        assert!(matches!(patience.after(Seen::Starting(None), at(10)), Next::GiveUp(_)), "nor without a lock's time");
     }
 
     #[test]

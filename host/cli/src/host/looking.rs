@@ -53,7 +53,8 @@ async fn load(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
     };
     let runtime = wiring::runtime(global.data.join("cache"), true, &config)?;
     let found = wiring::components(&runtime, global.plugins.clone(), &config).await?;
-    let decided = orchestrator::look(found, &last_active, &wiring::policies(&config), SystemClock.now());
+    let decided =
+        orchestrator::look(found, &last_active, &wiring::policies(&config), SystemClock.now(), &lake::check_folder);
     let mut plugins = Vec::with_capacity(decided.len());
     for (mut plugin, manifest) in decided {
         if let Some(ledger) = &ledger {

@@ -1,8 +1,8 @@
 //! A host for one dry run that leaves the disk as it is.
 //!
-//! It works in a scratch folder that is removed in the end: on a copy of the ledger where the data folder has one, on an
-//! empty ledger else. Captures and compiled components of the data folder are read where they are. Nobody is kept from
-//! the folder but for the moment of the copy.
+//! It works in a scratch folder that is removed in the end, or by the next dry run if this one is killed: on a copy of the
+//! ledger where the data folder has one, on an empty ledger else. Captures and compiled components of the data folder are
+//! read where they are. Nobody is kept from the folder but for the moment of the copy.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use lake::LocalLake;
 use model::failure::{Failure, Reading};
 use orchestrator::Orchestrator;
 use storage::Storage;
-use tempfile::TempDir;
 
+use super::scratch::ScratchFolder;
 use super::wiring::Wiring;
 use crate::config::Config;
 use crate::owner;
@@ -24,7 +24,7 @@ const LEDGER: [&str; 2] = ["spine.db", "spine.db-wal"];
 
 /// What a rehearsal begins with.
 pub(super) struct Scratch {
-    folder: TempDir,
+    folder: ScratchFolder,
     /// Only read; absent if nothing ever ran in it.
     data: PathBuf,
 }
@@ -51,10 +51,9 @@ impl Scratch {
             Err(error) => return Err(unusable(error)),
         };
         let Some(_still) = owner::hold_still(&data)? else { return Ok(None) };
-        let folder = tempfile::Builder::new().prefix("spine-dry-run-").tempdir().map_err(|error| {
-            let temporary = std::env::temp_dir();
-            Failure::io(Reading::Own, "make a folder in", &temporary.display().to_string(), &error)
-        })?;
+        let temporary = std::env::temp_dir();
+        let folder = ScratchFolder::make(&temporary, "spine-dry-run-")
+            .map_err(|error| Failure::io(Reading::Own, "make a folder in", &temporary.display().to_string(), &error))?;
         for name in LEDGER {
             match std::fs::copy(data.join(name), folder.path().join(name)) {
                 Ok(_) => {}

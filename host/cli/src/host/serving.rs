@@ -96,6 +96,11 @@ pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> 
         () = stop.asked() => return Ok(()),
         host = Host::open(options, lock) => host?,
     };
+    for plugin in host.orchestrator.plugins() {
+        for warning in plugin.warnings {
+            tracing::warn!(plugin.name = %plugin.name, "{warning}");
+        }
+    }
     let (active, refused) = host.counts();
     let load_ms = host.load.as_millis();
     let served = Served::start(host, listen).await?;

@@ -90,7 +90,9 @@ async fn planned(state: &SessionState, statement: Statement, limits: &QueryLimit
 }
 
 pub(super) fn bad_sql(message: impl Into<String>) -> Failure {
-    Failure::new(FailureKind::Validation, "bad_sql", message)
+    // The engine repeats what it does not understand, whatever its length.
+    let message: String = message.into();
+    Failure::new(FailureKind::Validation, "bad_sql", model::brief_message(&message))
 }
 
 fn parse(sql: &str, limits: &QueryLimits) -> Result<Statement, Failure> {

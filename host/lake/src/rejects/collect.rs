@@ -1,7 +1,8 @@
 //! Takes the rejects of one attempt as they come, in whatever order, and hands them over in theirs.
 //!
 //! Memory is bounded: what is held grows to a few MiB and then goes to the spool. A disk that fails does not stop the
-//! one who rejects; the end of the attempt says so.
+//! one who rejects; the end of the attempt says so. A dry run writes nothing: of its rejects the first are held, in order
+//! of line, and the others counted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use model::RunId;
 use model::failure::{Failure, Reading};
 use model::limits::Limits;
-use model::reject::{LEDGER_ROWS_MAX, Reject, Rejects};
+use model::reject::{LEDGER_ROWS_MAX, REPORT_BYTES_MAX, Reject, Rejects};
 
 use super::spool::{Spool, merged};
 use super::{Entry, FOLDER, Place, RejectStore, file};
@@ -27,7 +28,7 @@ const OTHER_CODES: &str = "other";
 #[derive(Debug)]
 pub(crate) struct Collector {
     run: RunId,
-    /// None for a dry run, which counts alike and holds nothing.
+    /// None for a dry run, which counts alike and holds only what its report shows.
     store: Option<Arc<RejectStore>>,
     rows_max: u64,
     bytes_max: u64,
@@ -68,15 +69,16 @@ impl Collector {
         if !has_room {
             return;
         }
-        let bytes = (reject.message.len() + reject.raw.as_ref().map_or(0, String::len)) as u64;
+        let bytes = reject.text_bytes();
         state.kept += 1;
         state.kept_bytes += bytes;
-        if self.store.is_none() {
-            return;
-        }
         state.held_bytes += bytes;
         state.held.push(Entry { place, reject });
-        if (state.held.len() >= HELD_MAX || state.held_bytes >= HELD_BYTES_MAX)
+        if self.store.is_none() {
+            if state.held.len() >= 2 * LEDGER_ROWS_MAX || state.held_bytes >= 2 * REPORT_BYTES_MAX {
+                state.hold_the_first();
+            }
+        } else if (state.held.len() >= HELD_MAX || state.held_bytes >= HELD_BYTES_MAX)
             && let Err(error) = self.spill(&mut state)
         {
             state.failed = Some(unkept(&error));
@@ -99,7 +101,11 @@ impl Collector {
     ///
     /// Of kind `storage`: why the disk did not take them, `no_space` among others.
     pub(crate) fn finish(&self) -> Result<Kept, Failure> {
-        let State { rejected, codes, kept, mut held, spool, failed, .. } = std::mem::take(&mut *self.state());
+        let mut state = std::mem::take(&mut *self.state());
+        if self.store.is_none() {
+            state.hold_the_first();
+        }
+        let State { rejected, codes, kept, mut held, spool, failed, .. } = state;
         if let Some(failure) = failed {
             return Err(failure);
         }
@@ -136,6 +142,21 @@ impl Collector {
 }
 
 impl State {
+    /// Lets go of all but the first in order that a report shows. What is let go of would not be among the first of more
+    /// rejects either.
+    fn hold_the_first(&mut self) {
+        self.held.sort_by_key(Entry::order);
+        self.held.truncate(LEDGER_ROWS_MAX);
+        let mut bytes = 0;
+        let fitting = self.held.iter().take_while(|entry| {
+            bytes += entry.reject.text_bytes();
+            bytes <= REPORT_BYTES_MAX
+        });
+        let fitting = fitting.count().max(1);
+        self.held.truncate(fitting);
+        self.held_bytes = self.held.iter().map(|entry| entry.reject.text_bytes()).sum();
+    }
+
     fn count(&mut self, code: &str) {
         self.rejected += 1;
         if let Some(count) = self.codes.get_mut(code) {

@@ -137,11 +137,28 @@ fn past_a_limit_rejects_are_counted_and_not_kept() {
 }
 
 #[test]
-fn a_dry_run_counts_alike_and_keeps_nothing() {
+fn a_dry_run_counts_alike_and_holds_the_first_thousand_in_order_of_line() {
     let collector = Collector::new(run(), None, &Limits { rejects: 60_000, ..Limits::standard() });
-    (0..100_000).for_each(|line| collector.add(0, reject("bad_field", Some(line))));
+    (0..100_000).for_each(|line| collector.add(0, reject("bad_field", Some(99_999 - line))));
     let kept = collector.finish().unwrap();
-    assert_eq!((kept.rejects, kept.rejected, kept.cut), (Rejects::default(), 100_000, 40_000));
+    assert_eq!((kept.rejected, kept.cut), (100_000, 40_000));
+    let lines: Vec<u64> = kept.rejects.rows.iter().filter_map(|reject| reject.line).collect();
+    assert_eq!(lines, (40_000..41_000).collect::<Vec<u64>>(), "of those that were kept");
+    assert_eq!(kept.rejects.file, None);
+
+    let none = Collector::new(run(), None, &Limits::standard()).finish().unwrap();
+    assert_eq!((none.rejects, none.rejected), (Rejects::default(), 0));
+}
+
+#[test]
+fn a_dry_run_holds_no_more_text_than_its_report_shows_but_always_one_line() {
+    let long = |line, bytes: usize| Reject { raw: Some("x".repeat(bytes)), ..reject("bad_field", Some(line)) };
+    for (bytes, shown) in [(100_000, 10), (3_000_000, 1)] {
+        let collector = Collector::new(run(), None, &Limits::standard());
+        (0..50).for_each(|line| collector.add(0, long(line, bytes)));
+        let kept = collector.finish().unwrap();
+        assert_eq!((kept.rejects.rows.len(), kept.rejected), (shown, 50));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::tables::Workbench;
@@ -33,6 +33,8 @@ pub trait Lake: Debug + Send + Sync {
     /// Removes the files of captures that the ledger does not know and never will. What cannot be removed now is
     /// removed at the next start.
     fn discard(&self, captures: &[StagedCapture]);
+    /// Looks whether a folder that was granted can be read.
+    fn check_folder(&self, path: &Path) -> Result<(), Failure>;
 }
 
 /// Bytes that somebody who may read them has read.
@@ -90,7 +92,7 @@ pub struct Finished {
     /// Results of the host's checks.
     pub checks: Vec<CheckResult>,
     /// At most the limits; durable where they are a file. Until the ledger names that file nobody reads it, and the
-    /// next start removes it. A dry run keeps none.
+    /// next start removes it. Of a dry run the first, up to what its report shows.
     pub rejects: Rejects,
     /// Rejected lines in all. Of a run that `unique_key` refuses, every data line.
     pub rejected: u64,

@@ -60,6 +60,7 @@ fn entry(found: FoundPlugin, loaded_at: Timestamp) -> Entry {
         exports: manifest.as_ref().map(|manifest| manifest.exports()).unwrap_or_default(),
         loaded_at,
         reasons,
+        warnings: Vec::new(),
     };
     Entry { record, manifest }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::plugin::{Finding, PluginRecord, PluginState};
 use model::ports::{Granted, RunRequest};
+use model::run::RunStatus;
 
 use crate::testing::{Bench, MANIFEST, daily, digest, found, named, text};
 use crate::{FoundPlugin, PluginPolicy};
@@ -117,6 +118,29 @@ async fn a_folder_that_must_be_granted_and_is_not_refuses_the_plugin() {
     });
     let records = install(&bench, vec![found("d.wasm", b"1", &asks(true))]).await;
     assert_eq!(records[0].state, PluginState::Active);
+}
+
+#[tokio::test]
+async fn a_granted_folder_that_is_gone_is_told_and_makes_no_run_of_a_source() {
+    let bench = Bench::empty(|parts| {
+        let granted = |name: &str, path: &str| Granted { name: name.to_owned(), path: path.into() };
+        let folders = vec![granted("drop", "/gone/drop"), granted("never_asked_for", "/gone/too")];
+        parts.policies = BTreeMap::from([("d".to_owned(), PluginPolicy { limits: parts.limits.clone(), folders })]);
+    });
+    let manifest = MANIFEST.replacen('{', r#"{"capabilities": [{"kind": "folder", "name": "drop"}],"#, 1);
+    let records = install(&bench, vec![found("d.wasm", b"1", &manifest)]).await;
+    assert_eq!((records[0].state, records[0].reasons.len()), (PluginState::Active, 0));
+    let [warning] = records[0].warnings.as_slice() else { panic!("{:?}", records[0].warnings) };
+    for expected in ["bad_folder: ", "`drop`", "it is gone", "[plugins.d.grants]"] {
+        assert!(warning.contains(expected), "{warning}");
+    }
+    for dry_run in [false, true] {
+        let failure = bench.refused(RunRequest { dry_run, ..named("d.drop") }).await;
+        assert_eq!((failure.code.as_str(), failure.exit_code()), ("bad_folder", 2));
+        assert!(failure.message.contains("it is gone"), "{failure}");
+    }
+    assert!(bench.ledger.state().runs.is_empty(), "no run is made");
+    assert_eq!(bench.run("rows_in 1\ncapture 1 1 a").await.status, RunStatus::Completed, "others need no folder");
 }
 
 #[tokio::test]

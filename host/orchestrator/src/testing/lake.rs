@@ -13,6 +13,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use model::capture::{StagedCapture, StagedFile};
@@ -68,6 +69,13 @@ impl Lake for FakeLake {
     fn discard(&self, captures: &[StagedCapture]) {
         let is_discarded = |id: &CaptureId| captures.iter().any(|staged| staged.capture_id == *id);
         self.written.lock().unwrap().retain(|id| !is_discarded(id));
+    }
+
+    fn check_folder(&self, path: &Path) -> Result<(), Failure> {
+        if path.starts_with("/gone") {
+            return Err(Failure::new(FailureKind::Source, "not_found", "it is gone"));
+        }
+        Ok(())
     }
 }
 

@@ -319,6 +319,7 @@ fn report(run: &NewRun) -> RunReport {
         rows_in: 0,
         rows_out: 0,
         rejected: 0,
+        rejects: None,
         captures: Vec::new(),
         quality: Vec::new(),
         plugin: None,

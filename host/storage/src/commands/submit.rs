@@ -91,6 +91,7 @@ async fn by_key(scribe: &mut Scribe<'_>, run: &NewRun) -> Result<Submission, Fai
 
 fn key_reused(key: &str, bound: &Bound, how: &str) -> Failure {
     let Bound { run_id, name, .. } = bound;
+    let key = model::brief(key);
     let message = format!("the key `{key}` belongs to {run_id} of `{name}` {how}; repeat that, or use another key");
     Failure::new(FailureKind::Validation, "key_reused", message)
 }

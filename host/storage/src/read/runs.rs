@@ -98,6 +98,7 @@ impl RunRow {
             rows_in,
             rows_out,
             rejected,
+            rejects: None,
             captures,
             quality,
             plugin: self.plugin()?,

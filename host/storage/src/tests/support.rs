@@ -280,6 +280,7 @@ pub(super) fn found(manifest: &Manifest, bytes: u8) -> (PluginRecord, Option<Arc
         exports: vec!["pipeline shop.sales".to_owned()],
         loaded_at: Timestamp::from_micros(START_US),
         reasons: Vec::new(),
+        warnings: Vec::new(),
     };
     (record, Some(Arc::new(manifest.clone())))
 }
