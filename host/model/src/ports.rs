@@ -9,7 +9,7 @@ mod ledger;
 mod tables;
 
 pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, DeadLetters};
-pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest};
+pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest, Standing};
 pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Usage, Work};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
 pub use ledger::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};

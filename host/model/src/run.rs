@@ -294,6 +294,30 @@ pub struct Conclusion {
     pub finished_at: Timestamp,
 }
 
+impl Conclusion {
+    /// The end of a run that came to nothing.
+    pub fn nothing(run_id: RunId, status: RunStatus, error: Option<Failure>, finished_at: Timestamp) -> Self {
+        Self {
+            run_id,
+            status,
+            error,
+            rows_in: 0,
+            rows_out: 0,
+            captures: Vec::new(),
+            quality: Vec::new(),
+            rejects: crate::reject::Rejects::default(),
+            rejected: 0,
+            logs: Vec::new(),
+            stages: Vec::new(),
+            result: None,
+            cursor: None,
+            input_hash: None,
+            inputs: Vec::new(),
+            finished_at,
+        }
+    }
+}
+
 /// What happens to one staged capture.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CaptureOutcome {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures::FutureExt;
 use model::failure::{Failure, FailureKind};
 use model::ports::{Cancel, NewRun, Progress, Requeue};
-use model::reject::Rejects;
 use model::run::{Conclusion, LogLine, RunReport, RunStatus};
 use model::work::WorkSpec;
 use model::{RunId, Timestamp};
@@ -259,24 +258,8 @@ impl Job {
     /// The end of a run that comes to nothing.
     pub(crate) fn failed(&self, failure: Failure) -> Conclusion {
         let asked = self.cancel.is_cancelled();
-        Conclusion {
-            run_id: self.run_id,
-            status: crate::verdict::status(&failure, asked),
-            error: Some(failure),
-            rows_in: 0,
-            rows_out: 0,
-            captures: Vec::new(),
-            quality: Vec::new(),
-            rejects: Rejects::default(),
-            rejected: 0,
-            logs: Vec::new(),
-            stages: Vec::new(),
-            result: None,
-            cursor: None,
-            input_hash: None,
-            inputs: Vec::new(),
-            finished_at: self.shared.parts.clock.now(),
-        }
+        let status = crate::verdict::status(&failure, asked);
+        Conclusion::nothing(self.run_id, status, Some(failure), self.shared.parts.clock.now())
     }
 
     pub(crate) fn host_line(&self, level: &str, message: String) -> LogLine {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Cancel, Engine, RecordedRun, RunRequest, Submission};
-use model::run::{RunReport, RunStatus};
+use model::ports::{Cancel, Engine, RecordedRun, RunRequest, Standing, Submission};
+use model::run::{Conclusion, RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
 use model::{Manifest, RunId, Timestamp};
 use tokio::sync::Mutex;
@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::blocking::blocking;
 use crate::dispatcher::{Dispatcher, Traveller};
 use crate::grants;
-use crate::job::Job;
+use crate::job::{Job, cancelled};
 use crate::live::{End, Live, LiveRuns, Seat, ended};
 use crate::parts::Parts;
 use crate::plugins::{FoundPlugin, PluginSet, decide};
@@ -341,8 +341,22 @@ impl Engine for Orchestrator {
         if let Some(live) = self.shared.live.find(run) {
             tracing::info!(parent: &live.span, "asked to cancel the run");
             live.cancel.cancel();
+            return self.report(run).await;
         }
-        self.report(run).await
+        match self.report(run).await? {
+            // In nobody's queue: its plugin is not here, or its secret is lost.
+            Some(report) if matches!(report.status, RunStatus::Pending | RunStatus::Queued) => {
+                let ended =
+                    Conclusion::nothing(run, RunStatus::Cancelled, Some(cancelled()), self.shared.parts.clock.now());
+                self.shared.parts.ledger.conclude(ended).await.map(Some)
+            }
+            report => Ok(report),
+        }
+    }
+
+    async fn why(&self, run: RunId) -> Result<Option<Standing>, Failure> {
+        let Some(report) = self.report(run).await? else { return Ok(None) };
+        Ok(Some(standing(&report, self.shared.dispatcher.why(run))))
     }
 
     async fn retry(&self, run: RunId) -> Result<RunReport, Failure> {
@@ -365,6 +379,26 @@ impl Engine for Orchestrator {
     fn plugins(&self) -> Vec<PluginRecord> {
         Self::plugins(self)
     }
+}
+
+/// What a run waits for, in words.
+fn standing(report: &RunReport, waiting: Option<Waiting>) -> Standing {
+    let (code, reason, until) = match waiting {
+        None => return Standing::of(report),
+        Some(Waiting::Until(at)) => {
+            let (done, most) = (report.attempt, report.attempts_max);
+            ("not_before", format!("attempt {done} of {most} failed, the next begins at {at}"), Some(at))
+        }
+        Some(Waiting::Lane { lane, places, ahead }) => {
+            let reason = format!("all places ({places}) of the lane `{lane}` are taken, {ahead} runs go before it");
+            ("lane", reason, None)
+        }
+        Some(Waiting::Plugin { plugin, places }) => {
+            ("bulkhead", format!("the plugin `{plugin}` has as many runs at work as it may, {places}"), None)
+        }
+        Some(Waiting::Ready) => ("ready", "it begins now".to_owned(), None),
+    };
+    Standing { run_id: report.run_id, status: report.status, code: code.to_owned(), reason, until }
 }
 
 fn not_repeatable(run: RunId, status: RunStatus) -> Failure {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
+use model::policy::RetryPolicy;
 use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy, Versions};
 use runtime::{Allocation, Loaded, Runtime, RuntimeConfig, WASMTIME_VERSION};
 use storage::Storage;
@@ -50,10 +51,12 @@ impl Wiring {
             lake: Arc::new(self.lake),
             invoker: runtime,
             clock: Arc::new(SystemClock),
+            timer: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             limits: config.limits.clone(),
             policies: policies(config),
             severities: config.severities.clone(),
+            retry: RetryPolicy::default(),
             concurrency: Concurrency::for_cores(cores()),
             versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
             ended: self.metrics.map(|metrics| metrics.listener()),
