@@ -7,8 +7,10 @@
 //! [`resilience`] holds the rules of retries, circuit breakers, rate limits and bulkheads, as data and functions that
 //! know neither clock nor database.
 //!
-//! Limits: one process; retries only where two runs raced for one partition. Runs do not ask [`resilience`] yet; leases
-//! and schedules are not here yet.
+//! A failed attempt is followed by another where its failure may pass by itself and the policy allows it; until then
+//! the run is a queued row of the ledger, not a task. [`queue`] decides who goes next.
+//!
+//! Limits: one process; leases, breakers and rate limits are not asked yet, and there are no schedules.
 
 mod attempt;
 mod blocking;

@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 
 use api::ResolveBody;
+use model::RunId;
 use model::failure::{Failure, FailureKind};
 use model::ports::{DeadLetters as _, Engine as _, Ledger as _, Standing};
 use model::run::RunReport;
-use model::{RunId, RunStatus};
+use model::run::RunStatus;
 use storage::Storage;
 
 use super::finding::{Owner, find_owner};
