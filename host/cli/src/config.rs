@@ -57,6 +57,11 @@ impl Config {
             None if Path::new("spine.toml").exists() => Path::new("spine.toml"),
             None => return Ok(Self::standard()),
         };
+        // It is read more than once, and a pipe can be read only once.
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let what = if path.is_dir() { "a folder" } else { "not a regular file" };
+            return Err(bad_config(&format!("the configuration `{}` is {what}: name a file", path.display())));
+        }
         let text = std::fs::read_to_string(path)
             .map_err(|error| bad_config(&format!("cannot read the configuration `{}`: {error}", path.display())))?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::catalog::CatalogView;
 use model::failure::{Failure, FailureKind};
+use model::manifest::RowAccounting;
 use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunStatus, SourceCursor};
@@ -66,6 +67,7 @@ impl Job {
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
         let (Attempted::Decided(conclusion) | Attempted::Raced(conclusion)) = &mut attempted;
         conclusion.logs = course.log.settle().await;
+        self.account(conclusion);
         conceal(&self.params.secrets, conclusion);
         attempted
     }
@@ -170,6 +172,15 @@ impl Job {
                 Err(failure) if failure.code == "conflict" => Attempted::Raced(known(self.failed(failure))),
                 Err(failure) => Attempted::Decided(known(self.failed(failure))),
             },
+        }
+    }
+
+    /// Where rows and rejects are all the lines, a run that came to nothing has read those that it rejected: no others
+    /// are accounted for.
+    fn account(&self, conclusion: &mut Conclusion) {
+        let came_to_nothing = conclusion.status != RunStatus::Completed && conclusion.captures.is_empty();
+        if came_to_nothing && self.target.accounting() == RowAccounting::OneToOne {
+            conclusion.rows_in = conclusion.rejected;
         }
     }
 
