@@ -13,6 +13,7 @@ mod turn;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::policy::{BreakerPolicy, Policy, RateLimitPolicy};
@@ -30,6 +31,9 @@ pub(crate) use turn::AtGate;
 /// Races for one state that are lost before it is given up. Each of them was won by another process.
 const RACES_MAX: u32 = 100;
 
+/// Held by the one who changes a state.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// The way to the breakers and limits.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -37,8 +41,8 @@ pub(crate) struct Gate {
     clock: Arc<dyn Clock>,
     /// Names that let nobody through for a time.
     shut: Mutex<BTreeMap<String, Refusal>>,
-    /// Held while a state is changed: the runs of this process do not race each other.
-    changing: tokio::sync::Mutex<()>,
+    /// Each is held while its state is changed: the runs of this process do not race each other.
+    turns: Mutex<BTreeMap<(SharedKind, String), Turn>>,
 }
 
 /// The answer to a call that wants to begin.
@@ -78,7 +82,7 @@ pub(crate) enum Refuser {
 
 impl Gate {
     pub(crate) fn new(states: Arc<dyn SharedStates>, clock: Arc<dyn Clock>) -> Self {
-        Self { states, clock, shut: Mutex::default(), changing: tokio::sync::Mutex::default() }
+        Self { states, clock, shut: Mutex::default(), turns: Mutex::default() }
     }
 
     /// Asks for `call` of the work with this name. The limit is charged once the breaker lets it through.
@@ -188,7 +192,8 @@ impl Gate {
     where
         S: Clone + PartialEq + Serialize + DeserializeOwned,
     {
-        let _changing = self.changing.lock().await;
+        let turn = self.turn(kind, name);
+        let _turn = turn.lock().await;
         for _ in 0..RACES_MAX {
             let (seen, version) = self.load(kind, name, &new).await?;
             let mut state = seen.clone();
@@ -223,7 +228,7 @@ impl Gate {
         Ok((state, Some(stored.version)))
     }
 
-    fn shut(&self, name: &str, after: std::time::Duration, by: Refuser, failure: Failure) -> Refusal {
+    fn shut(&self, name: &str, after: Duration, by: Refuser, failure: Failure) -> Refusal {
         // Somebody who asks at once again would ask for ever.
         let micros = i64::try_from(after.as_micros()).unwrap_or(i64::MAX).max(1);
         let refusal = Refusal { until: self.clock.now().plus_micros(micros), by, failure };
@@ -240,6 +245,11 @@ impl Gate {
         }
         names.remove(name);
         None
+    }
+
+    fn turn(&self, kind: SharedKind, name: &str) -> Turn {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry((kind, name.to_owned())).or_default())
     }
 
     fn open_up(&self, name: &str) {

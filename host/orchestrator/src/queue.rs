@@ -29,7 +29,7 @@ pub struct Ticket {
 /// Why a run waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// For a time: a retry, or work that was asked for later.
+    /// For a time: a retry, work that was asked for later, or when its breaker or rate limit is to be asked again.
     Until(Timestamp),
     /// All places of its lane are taken, and `ahead` others go before it.
     Lane { lane: Lane, places: usize, ahead: usize },
