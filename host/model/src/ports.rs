@@ -6,6 +6,7 @@ mod engine;
 mod invoker;
 mod lake;
 mod ledger;
+mod shared_states;
 mod tables;
 
 pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, DeadLetters};
@@ -13,6 +14,7 @@ pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequ
 pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Usage, Work};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
 pub use ledger::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
+pub use shared_states::{SharedKind, SharedState, SharedStates};
 pub use tables::{
     Blob, Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers, TableBatch, TableReader, TableWriter,
     Workbench,

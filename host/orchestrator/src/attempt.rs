@@ -44,16 +44,7 @@ impl Job {
         course.started_at.get_or_insert(started_at);
         let catalog = ledger.latest().await;
         if !self.dry_run {
-            let start = Start {
-                run_id: self.run_id,
-                attempt: course.attempt,
-                plugin: self.target.plugin.clone(),
-                conditions: self.conditions(),
-                input_hash: course.read.hash,
-                inputs: course.read.files.clone(),
-                snapshot: catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id),
-                started_at,
-            };
+            let start = self.start(course, catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id), started_at);
             if let Err(failure) = ledger.start(start).await {
                 return Attempted::Decided(self.failed(failure));
             }
@@ -70,6 +61,20 @@ impl Job {
         self.account(conclusion);
         conceal(&self.params.secrets, conclusion);
         attempted
+    }
+
+    /// The attempt that begins, as the ledger is told.
+    pub(crate) fn start(&self, course: &Course, snapshot: u64, started_at: Timestamp) -> Start {
+        Start {
+            run_id: self.run_id,
+            attempt: course.attempt,
+            plugin: self.target.plugin.clone(),
+            conditions: self.conditions(),
+            input_hash: course.read.hash,
+            inputs: course.read.files.clone(),
+            snapshot,
+            started_at,
+        }
     }
 
     /// Prepares the workbench, has the guest work on it, and finishes it: even after a trap, for its rejects.
@@ -192,7 +197,7 @@ impl Job {
     fn order(&self, inputs: &Read, catalog: &Arc<CatalogView>) -> WorkOrder {
         let pipeline = self.target.manifest.pipeline(&self.target.name);
         let formats = pipeline.map(|it| it.inputs.iter().map(|input| (input.name.clone(), input.formats.clone())));
-        let (limits, folders) = self.policy();
+        let (limits, folders) = self.limits_and_folders();
         WorkOrder {
             run_id: self.run_id,
             manifest: Arc::clone(&self.target.manifest),
@@ -227,7 +232,7 @@ impl Job {
             secrets: self.params.secrets.clone(),
             started_at,
             seed: identity::seed(self.run_id, course.attempt),
-            limits: self.policy().0,
+            limits: self.limits_and_folders().0,
             workbench,
             cancel: self.cancel.clone(),
             progress: self.progress.clone(),
@@ -237,13 +242,13 @@ impl Job {
 
     pub(crate) fn conditions(&self) -> Conditions {
         let Versions { host, wasmtime } = self.shared.parts.versions.clone();
-        let grants_hash = identity::grants_hash(&self.policy().1);
+        let grants_hash = identity::grants_hash(&self.limits_and_folders().1);
         Conditions { host_version: host, wasmtime_version: wasmtime, grants_hash }
     }
 
-    /// The limits of this plugin, within the time that the run has left, and the folders it both asks for and is
+    /// The limits of this plugin, within the timeout of its policy and the time that the run has left, and the folders it both asks for and is
     /// granted.
-    pub(crate) fn policy(&self) -> (Limits, Vec<Granted>) {
+    pub(crate) fn limits_and_folders(&self) -> (Limits, Vec<Granted>) {
         let parts = &self.shared.parts;
         let Some(policy) = parts.policies.get(&self.target.plugin.name) else {
             return (self.in_time(parts.limits.clone()), Vec::new());
@@ -254,6 +259,8 @@ impl Job {
     }
 
     fn in_time(&self, limits: Limits) -> Limits {
+        let timeout = self.policy.timeout_ms.map_or(Duration::MAX, Duration::from_millis);
+        let limits = Limits { wall_clock: limits.wall_clock.min(timeout), ..limits };
         let Some(deadline) = self.spec.routing.deadline else { return limits };
         let left = deadline.as_micros().saturating_sub(self.shared.parts.clock.now().as_micros());
         let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));

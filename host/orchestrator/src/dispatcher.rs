@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use model::{Clock, RunId, Timer, Timestamp};
+use model::{Clock, Failure, RunId, Timer, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tracing::{Instrument, Span};
 
@@ -47,6 +47,20 @@ struct Parked {
     traveller: Traveller,
     /// Dropped when the run's turn comes: whoever listens for a stop may go.
     _watched: oneshot::Sender<()>,
+}
+
+/// Room for a run that has not come yet; given back when dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Reservation {
+    dispatcher: Arc<Dispatcher>,
+    run: RunId,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.dispatcher.inner().queue.unreserve(self.run);
+    }
 }
 
 impl Dispatcher {
@@ -99,6 +113,31 @@ impl Dispatcher {
         });
     }
 
+    /// Keeps room for a run that is about to come.
+    ///
+    /// # Errors
+    ///
+    /// `bulkhead_full` if its plugin has no room for another.
+    pub(crate) fn reserve(self: &Arc<Self>, job: &Job) -> Result<Reservation, Failure> {
+        let (run, plugin) = (job.run_id, &job.target.plugin.name);
+        self.inner().queue.reserve(run, plugin).map_err(|full| full.failure(plugin))?;
+        Ok(Reservation { dispatcher: Arc::clone(self), run })
+    }
+
+    /// Those of this name whom the gate refused may ask again.
+    pub(crate) fn hasten(self: &Arc<Self>, name: &str) {
+        {
+            let mut inner = self.inner();
+            let Inner { queue, parked, .. } = &mut *inner;
+            let refused = parked.iter().filter(|(_, parked)| {
+                let Traveller { job, course, .. } = &parked.traveller;
+                course.refused_since.is_some() && job.target.name == name
+            });
+            refused.for_each(|(run, _)| queue.hasten(*run));
+        }
+        self.pump();
+    }
+
     /// Why a run waits; none if it does not wait here.
     pub(crate) fn why(&self, run: RunId) -> Option<Waiting> {
         self.inner().queue.why(run, self.clock.now())
@@ -149,7 +188,9 @@ impl Dispatcher {
         let turn = async move {
             let run = traveller.job.run_id;
             match traveller.job.turn(&mut traveller.course).await {
-                Turn::Again { not_before } => this.enqueue(traveller, Some(not_before)),
+                Turn::Again { not_before, .. } | Turn::Waits { until: not_before } => {
+                    this.enqueue(traveller, Some(not_before));
+                }
                 Turn::Ended(report) => {
                     traveller.job.told(&report);
                     this.inner().queue.leave(run);

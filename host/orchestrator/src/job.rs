@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use model::failure::{Failure, FailureKind};
+use model::policy::Policy;
 use model::ports::{Cancel, NewRun, Progress, Requeue};
 use model::run::{Conclusion, LogLine, RunReport, RunStatus};
 use model::work::WorkSpec;
@@ -14,6 +15,7 @@ use tracing::{error, info, warn};
 
 use crate::attempt::Attempted;
 use crate::blocking::panicked;
+use crate::gate::{AtGate, Pass};
 use crate::identity::{self, InputsRead};
 use crate::inputs::Inputs;
 use crate::log::RunLog;
@@ -35,6 +37,8 @@ pub(crate) struct Job {
     pub(crate) target: Target,
     pub(crate) run_id: RunId,
     pub(crate) spec: WorkSpec,
+    /// Of its name, as it is now; the retries are those of `spec`.
+    pub(crate) policy: Policy,
     pub(crate) params: Params,
     pub(crate) inputs: Inputs,
     pub(crate) dry_run: bool,
@@ -51,6 +55,8 @@ pub(crate) struct Course {
     /// Races lost.
     races: u32,
     pub(crate) started_at: Option<Timestamp>,
+    /// Since when the gate refuses the next call.
+    pub(crate) refused_since: Option<Timestamp>,
     pub(crate) read: InputsRead,
     /// What the ledger has not been told yet.
     pub(crate) log: RunLog,
@@ -63,6 +69,11 @@ pub(crate) enum Turn {
     /// The attempt failed, and the ledger has it that another follows.
     Again {
         not_before: Timestamp,
+        failure: Box<Failure>,
+    },
+    /// No call was made: the gate is to be asked again then.
+    Waits {
+        until: Timestamp,
     },
 }
 
@@ -97,7 +108,7 @@ impl Job {
     /// A course that begins, or goes on after so many calls.
     pub(crate) fn course(&self, attempt: u32, started_at: Option<Timestamp>) -> Course {
         let read = self.inputs.as_ref().map(|inputs| InputsRead::new(inputs, &[])).unwrap_or_default();
-        Course { attempt, races: 0, started_at, read, log: self.log() }
+        Course { attempt, races: 0, started_at, refused_since: None, read, log: self.log() }
     }
 
     fn log(&self) -> RunLog {
@@ -107,15 +118,22 @@ impl Job {
 
     /// Tries once, and once more after each race that it loses.
     pub(crate) async fn turn(&self, course: &mut Course) -> Turn {
-        match AssertUnwindSafe(self.calls(course)).catch_unwind().await {
+        let mut pass = None;
+        let turn = match AssertUnwindSafe(self.calls(course, &mut pass)).catch_unwind().await {
             Ok(turn) => turn,
             Err(_) => self.ended(course, self.failed(panicked("carry the run out"))).await,
-        }
+        };
+        self.leave_gate(pass, &turn).await;
+        turn
     }
 
-    async fn calls(&self, course: &mut Course) -> Turn {
+    async fn calls(&self, course: &mut Course, pass: &mut Option<Pass>) -> Turn {
         if let Some(failure) = self.too_late() {
             return self.ended(course, self.failed(failure)).await;
+        }
+        match self.at_gate(course).await {
+            AtGate::Passed(passed) => *pass = passed,
+            AtGate::Turned(turn) => return turn,
         }
         info!(dry_run = self.dry_run, attempt = course.attempt + 1, "the run begins");
         loop {
@@ -147,7 +165,7 @@ impl Job {
         if let Some((after, failure)) = retry
             && let Some(not_before) = self.requeued(course, &conclusion, after, failure).await
         {
-            return Settled::As(Turn::Again { not_before });
+            return Settled::As(Turn::Again { not_before, failure: Box::new(failure.clone()) });
         }
         match self.shared.parts.ledger.conclude(conclusion.clone()).await {
             Ok(report) => Settled::As(Turn::Ended(Box::new(report))),
@@ -210,7 +228,7 @@ impl Job {
         (self.shared.parts.clock.now() >= deadline).then(|| past_deadline(deadline))
     }
 
-    async fn ended(&self, course: &Course, conclusion: Conclusion) -> Turn {
+    pub(crate) async fn ended(&self, course: &Course, conclusion: Conclusion) -> Turn {
         Turn::Ended(Box::new(self.end(course, conclusion).await))
     }
 

@@ -4,18 +4,19 @@
 //! carries it out: keep the inputs, prepare a workbench, invoke the guest, finish, judge, and have the ledger publish
 //! or quarantine what was delivered. Once a run is recorded, every way it can go ends in its report.
 //!
-//! [`resilience`] holds the rules of retries, circuit breakers, rate limits and bulkheads, as data and functions that
-//! know neither clock nor database.
+//! [`resilience`] holds the rules of retries, circuit breakers and rate limits, as data and functions that know neither
+//! clock nor database; `gate` asks them before a call begins, with states that the ledger keeps.
 //!
 //! A failed attempt is followed by another where its failure may pass by itself and the policy allows it; until then
 //! the run is a queued row of the ledger, not a task. [`queue`] decides who goes next.
 //!
-//! Limits: one process; leases, breakers and rate limits are not asked yet, and there are no schedules.
+//! Limits: one process; leases and schedules are not here yet.
 
 mod attempt;
 mod blocking;
 mod conceal;
 mod dispatcher;
+mod gate;
 mod grants;
 mod identity;
 mod inputs;
@@ -26,6 +27,7 @@ mod orchestrator;
 mod params;
 mod parts;
 mod plugins;
+mod policies;
 mod publish;
 pub mod queue;
 mod report;
@@ -37,6 +39,7 @@ mod stories;
 #[cfg(test)]
 mod testing;
 
+pub use gate::{BreakerReport, LimitReport};
 pub use orchestrator::Orchestrator;
 pub use parts::{Concurrency, Parts, PluginPolicy, Versions};
 pub use plugins::{FoundPlugin, look};

@@ -4,6 +4,7 @@ mod keys;
 mod logs;
 mod outcomes;
 mod plugins;
+mod policies;
 mod races;
 mod retries;
 mod stopping;

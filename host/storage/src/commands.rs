@@ -10,6 +10,7 @@ pub(crate) mod judge;
 pub(crate) mod recover;
 pub(crate) mod register;
 pub(crate) mod requeue;
+pub(crate) mod shared_states;
 pub(crate) mod start;
 pub(crate) mod submit;
 

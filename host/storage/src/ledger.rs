@@ -7,14 +7,17 @@ use model::catalog::{CatalogView, Extent};
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{
-    AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Ledger, NewRun, RecordedRun, Requeue, Start, Submission,
+    AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Ledger, NewRun, RecordedRun, Requeue, SharedKind, SharedState,
+    SharedStates, Start, Submission,
 };
 use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId};
+use serde_json::Value;
 
 use crate::commands::append_log::AppendLog;
 use crate::commands::dead_letters::Resolve;
 use crate::commands::register::Registration;
+use crate::commands::shared_states::Swap;
 use crate::failure::failed;
 use crate::read::{heads, held, work};
 use crate::storage::Storage;
@@ -108,6 +111,17 @@ impl DeadLetters for Storage {
         }
         let resolve = Resolve { run, by: by.to_owned(), note: note.map(ToOwned::to_owned) };
         self.ask(resolve, |lanes| &mut lanes.resolve).await
+    }
+}
+
+#[async_trait::async_trait]
+impl SharedStates for Storage {
+    async fn load(&self, kind: SharedKind, key: &str) -> Result<Option<SharedState>, Failure> {
+        self.read_shared_state(kind, key).await
+    }
+
+    async fn swap(&self, kind: SharedKind, key: &str, expected: Option<u64>, state: Value) -> Result<bool, Failure> {
+        self.ask(Swap { kind, key: key.to_owned(), expected, state }, |lanes| &mut lanes.swap).await
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod heads;
 pub(crate) mod held;
 pub(crate) mod plugins;
 pub(crate) mod runs;
+pub(crate) mod shared_states;
 pub(crate) mod view;
 pub(crate) mod work;
 

@@ -13,5 +13,6 @@ mod quarantine;
 mod recovery;
 mod retries;
 mod server;
+mod shared_states;
 mod support;
 mod transitions;

@@ -13,6 +13,8 @@ use model::work::WorkSpec;
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
 use tokio::sync::watch;
 
+use super::states::Shared;
+
 type Place = (DatasetName, Partition);
 
 #[derive(Debug, Default)]
@@ -22,6 +24,7 @@ pub(crate) struct FakeLedger {
     appended: watch::Sender<usize>,
     /// How many attempts were followed by another.
     requeued: watch::Sender<usize>,
+    pub(super) shared: Mutex<Shared>,
 }
 
 #[derive(Debug, Default)]

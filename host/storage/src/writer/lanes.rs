@@ -11,6 +11,7 @@ use crate::commands::dead_letters::Resolve;
 use crate::commands::judge::Judgement;
 use crate::commands::recover::Recovery;
 use crate::commands::register::Registration;
+use crate::commands::shared_states::Swap;
 use crate::failure::is_fatal;
 
 type Answers<C> = Vec<Result<<C as Command>::Answer, Failure>>;
@@ -28,6 +29,7 @@ pub(crate) struct Lanes {
     pub(crate) conclude: Lane<Conclusion>,
     pub(crate) judge: Lane<Judgement>,
     pub(crate) resolve: Lane<Resolve>,
+    pub(crate) swap: Lane<Swap>,
 }
 
 impl Lanes {
@@ -41,6 +43,7 @@ impl Lanes {
             + self.conclude.commands.len()
             + self.judge.commands.len()
             + self.resolve.commands.len()
+            + self.swap.commands.len()
     }
 
     /// Whether anything here makes a snapshot, counts on the latest ones, or fixes the schema of a dataset.
@@ -61,7 +64,8 @@ impl Lanes {
         self.requeue.work(scribe, alone).await?;
         self.conclude.work(scribe, alone).await?;
         self.judge.work(scribe, alone).await?;
-        self.resolve.work(scribe, alone).await
+        self.resolve.work(scribe, alone).await?;
+        self.swap.work(scribe, alone).await
     }
 
     /// Tells everybody, after the commit or after it failed.
@@ -75,6 +79,7 @@ impl Lanes {
         self.conclude.answer(&committed);
         self.judge.answer(&committed);
         self.resolve.answer(&committed);
+        self.swap.answer(&committed);
     }
 }
 
