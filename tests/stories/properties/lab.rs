@@ -15,6 +15,7 @@ use model::ports::{
 };
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunReport, RunStatus};
+use model::work::WorkSpec;
 use model::{CaptureId, Clock, DatasetName, Digest, Manifest, RunId, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -143,10 +144,7 @@ impl Lab {
         let run_id = RunId::new(now, self.random());
         let run = NewRun {
             run_id,
-            name: DATASET.to_owned(),
-            kind: RunKind::Pipeline,
-            params: json!({}),
-            idempotency_key: None,
+            spec: WorkSpec::new(DATASET, RunKind::Pipeline),
             request_hash: None,
             rebind: None,
             created_at: now,
