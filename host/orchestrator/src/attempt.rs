@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::catalog::CatalogView;
 use model::failure::{Failure, FailureKind};
-use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
+use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, WorkOrder, Workbench};
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunStatus, SourceCursor};
 use model::{Timestamp, limits::Limits, ports::Granted};
@@ -25,6 +25,10 @@ pub(crate) enum Attempted {
     Decided(Conclusion),
     /// Another run published in between; this is the end of the run if it may not try again.
     Raced(Conclusion),
+    /// It did not begin: another run holds what it needs.
+    Held(Failure),
+    /// It did not begin: the run is somebody else's.
+    Lost(Failure),
 }
 
 /// What the guest and the lake delivered.
@@ -43,18 +47,9 @@ impl Job {
         course.started_at.get_or_insert(started_at);
         let catalog = ledger.latest().await;
         if !self.dry_run {
-            let start = Start {
-                run_id: self.run_id,
-                attempt: course.attempt,
-                plugin: self.target.plugin.clone(),
-                conditions: self.conditions(),
-                input_hash: course.read.hash,
-                inputs: course.read.files.clone(),
-                snapshot: catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id),
-                started_at,
-            };
-            if let Err(failure) = ledger.start(start).await {
-                return Attempted::Decided(self.failed(failure));
+            let snapshot = catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id);
+            if let Some(stopped) = self.begin(course, snapshot, started_at).await {
+                return stopped;
             }
         }
         let (inputs, catalog) = match (&self.inputs, catalog) {
@@ -64,9 +59,10 @@ impl Job {
         };
         let delivered = self.work(course, inputs, &catalog, started_at).await;
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
-        let (Attempted::Decided(conclusion) | Attempted::Raced(conclusion)) = &mut attempted;
-        conclusion.logs = course.log.settle().await;
-        conceal(&self.params.secrets, conclusion);
+        if let Attempted::Decided(conclusion) | Attempted::Raced(conclusion) = &mut attempted {
+            conclusion.logs = course.log.settle().await;
+            conceal(&self.params.secrets, conclusion);
+        }
         attempted
     }
 

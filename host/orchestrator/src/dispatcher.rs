@@ -4,9 +4,10 @@
 //! turn; one that is to be tried again waits for its time without a place. Nobody polls: a place that becomes free, a
 //! time that has come, a stop that was asked for and a deadline that has passed each wake who it concerns.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use model::ports::Exclusive;
 use model::{Clock, RunId, Timer, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tracing::{Instrument, Span};
@@ -37,6 +38,8 @@ pub(crate) struct Dispatcher {
 struct Inner {
     queue: Queue,
     parked: HashMap<RunId, Parked>,
+    /// Those of them that wait for a lease, and its key.
+    held: BTreeMap<RunId, String>,
     /// Whether somebody looks after those who wait for a time.
     is_watched: bool,
     is_closing: bool,
@@ -52,7 +55,8 @@ struct Parked {
 impl Dispatcher {
     pub(crate) fn new(places: Places, clock: Arc<dyn Clock>, timer: Arc<dyn Timer>) -> Arc<Self> {
         let queue = Queue::new(places);
-        let inner = Inner { queue, parked: HashMap::new(), is_watched: false, is_closing: false };
+        let inner =
+            Inner { queue, parked: HashMap::new(), held: BTreeMap::new(), is_watched: false, is_closing: false };
         Arc::new(Self { inner: Mutex::new(inner), clock, timer, later: Arc::default() })
     }
 
@@ -124,6 +128,7 @@ impl Dispatcher {
         let now = self.clock.now();
         let mut inner = self.inner();
         let due = inner.queue.take(now);
+        due.iter().for_each(|run| drop(inner.held.remove(run)));
         let begun: Vec<Traveller> =
             due.into_iter().filter_map(|run| inner.parked.remove(&run)).map(|parked| parked.traveller).collect();
         drop(inner);
@@ -132,9 +137,22 @@ impl Dispatcher {
         }
     }
 
+    /// Has the oldest run that waits for each of these leases try again, now that a run has let go of them.
+    fn hasten(&self, freed: &[Exclusive]) {
+        let mut inner = self.inner();
+        for Exclusive { key, .. } in freed {
+            let waits = inner.held.iter().find(|(_, its)| *its == key).map(|(run, _)| *run);
+            if let Some(run) = waits {
+                inner.held.remove(&run);
+                inner.queue.hasten(run);
+            }
+        }
+    }
+
     /// A run that is stopped while it waits needs no place to end.
     fn give_up(self: &Arc<Self>, run: RunId) {
         let mut inner = self.inner();
+        inner.held.remove(&run);
         let parked = inner.queue.withdraw(run).and_then(|_| inner.parked.remove(&run));
         drop(inner);
         if let Some(parked) = parked {
@@ -148,8 +166,20 @@ impl Dispatcher {
         // Not tied to the caller: a run goes on when the caller has gone away.
         let turn = async move {
             let run = traveller.job.run_id;
-            match traveller.job.turn(&mut traveller.course).await {
+            let turn = traveller.job.turn(&mut traveller.course).await;
+            if !matches!(turn, Turn::Held { .. }) {
+                this.hasten(&traveller.job.exclusive(&traveller.course));
+            }
+            match turn {
                 Turn::Again { not_before } => this.enqueue(traveller, Some(not_before)),
+                Turn::Held { key, not_before } => {
+                    this.inner().held.insert(run, key);
+                    this.enqueue(traveller, Some(not_before));
+                }
+                Turn::Lost => {
+                    this.inner().queue.leave(run);
+                    drop(traveller);
+                }
                 Turn::Ended(report) => {
                     traveller.job.told(&report);
                     this.inner().queue.leave(run);

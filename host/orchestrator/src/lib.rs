@@ -7,17 +7,20 @@
 //! [`resilience`] holds the rules of retries, circuit breakers, rate limits and bulkheads, as data and functions that
 //! know neither clock nor database.
 //!
-//! Limits: one process; retries only where two runs raced for one partition. Runs do not ask [`resilience`] yet; leases
-//! and schedules are not here yet.
+//! Several processes may share a ledger: what a run holds alone is a lease there, and each process says that it is alive.
+//!
+//! Limits: runs do not ask all of [`resilience`] yet, and schedules are not here yet.
 
 mod attempt;
 mod blocking;
 mod conceal;
 mod dispatcher;
 mod grants;
+mod heartbeat;
 mod identity;
 mod inputs;
 mod job;
+mod lease;
 mod live;
 mod log;
 mod orchestrator;
@@ -35,6 +38,7 @@ mod stories;
 #[cfg(test)]
 mod testing;
 
+pub use lease::LeasePolicy;
 pub use orchestrator::Orchestrator;
 pub use parts::{Concurrency, Parts, PluginPolicy, Versions};
 pub use plugins::{FoundPlugin, look};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Cancel, Engine, RecordedRun, RunRequest, Submission};
+use model::ports::{Cancel, Engine, Interrupted, Reaped, RecordedRun, RunRequest, Submission};
 use model::run::{RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
 use model::{Manifest, RunId, Timestamp};
@@ -15,6 +15,7 @@ use tracing::Instrument;
 use crate::blocking::blocking;
 use crate::dispatcher::{Dispatcher, Traveller};
 use crate::grants;
+use crate::heartbeat::Heart;
 use crate::job::Job;
 use crate::live::{End, Live, LiveRuns, Seat, ended};
 use crate::parts::Parts;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     plugins: RwLock<Arc<PluginSet>>,
     live: Arc<LiveRuns>,
     dispatcher: Arc<Dispatcher>,
+    pub(crate) heart: Arc<Heart>,
     /// Held by the one run that tries again after a race.
     pub(crate) turn: Mutex<()>,
 }
@@ -54,8 +56,9 @@ impl Orchestrator {
     pub fn new(parts: Parts) -> Self {
         let places = Places::new(parts.concurrency.runs);
         let dispatcher = Dispatcher::new(places, Arc::clone(&parts.clock), Arc::clone(&parts.timer));
-        let plugins = RwLock::default();
-        Self { shared: Arc::new(Shared { parts, plugins, live: LiveRuns::new(), dispatcher, turn: Mutex::new(()) }) }
+        let (plugins, heart) = (RwLock::default(), Heart::new(&parts));
+        let (live, turn) = (LiveRuns::new(), Mutex::new(()));
+        Self { shared: Arc::new(Shared { parts, plugins, live, dispatcher, heart, turn }) }
     }
 
     /// Decides which of the components that were found are active, records all of them and uses the active ones for
@@ -156,14 +159,38 @@ impl Orchestrator {
         let mut resumed = Vec::new();
         for queued in self.shared.parts.ledger.queued().await? {
             let run = queued.run_id;
-            match self.take_up(queued).await {
-                Ok(()) => resumed.push(run),
-                Err(failure) => {
-                    tracing::warn!(run.id = %run, code = %failure.code, "the run stays queued: {failure}");
-                }
+            if self.take_up_or_leave(queued).await {
+                resumed.push(run);
             }
         }
         Ok(resumed)
+    }
+
+    async fn take_up_or_leave(&self, queued: RecordedRun) -> bool {
+        let run = queued.run_id;
+        let taken = self.take_up(queued).await;
+        if let Err(failure) = &taken {
+            tracing::warn!(run.id = %run, code = %failure.code, "the run stays queued: {failure}");
+        }
+        taken.is_ok()
+    }
+
+    /// Ends or queues again the runs of workers that died, and takes up those that are queued then.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger.
+    pub async fn reap(&self, policy: Interrupted) -> Result<Vec<Reaped>, Failure> {
+        let reaped = self.shared.parts.ledger.reap(policy).await?;
+        for Reaped { run, became } in &reaped {
+            tracing::warn!(run.id = %run, became = became.name(), "interrupted: who carried it out is gone");
+        }
+        for Reaped { run, .. } in reaped.iter().filter(|reaped| reaped.became == RunStatus::Queued) {
+            if let Some(queued) = self.shared.parts.ledger.recorded(*run).await? {
+                self.take_up_or_leave(queued).await;
+            }
+        }
+        Ok(reaped)
     }
 
     async fn take_up(&self, queued: RecordedRun) -> Result<(), Failure> {
@@ -323,7 +350,11 @@ impl Engine for Orchestrator {
 
     async fn submit(&self, request: RunRequest) -> Result<RunReport, Failure> {
         match self.begin(request, true).await? {
-            Begun::Started { run, end, .. } => ended(end).await.ok_or_else(|| nobody_runs(run)),
+            Begun::Started { run, end, .. } => match ended(end).await {
+                Some(report) => Ok(report),
+                // It was lost: somebody else may have ended it.
+                None => self.report(run).await?.filter(|it| it.status.is_terminal()).ok_or_else(|| nobody_runs(run)),
+            },
             Begun::Existing(report) => Ok(report),
         }
     }

@@ -9,6 +9,8 @@ use model::ports::{Entropy, Granted, Invoker, Lake, Ledger, RunListener};
 use model::quality::Severity;
 use model::{Clock, DatasetName, Timer};
 
+use crate::lease::LeasePolicy;
+
 /// Everything [`crate::Orchestrator::new`] needs.
 #[derive(Clone, Debug)]
 pub struct Parts {
@@ -27,6 +29,9 @@ pub struct Parts {
     /// How often a run is tried whose pipeline says nothing else.
     pub retry: RetryPolicy,
     pub concurrency: Concurrency,
+    pub lease: LeasePolicy,
+    /// Where this process is, in words: who looks at its leases wants to know.
+    pub host: String,
     /// Recorded with each attempt.
     pub versions: Versions,
     /// Told of each run that ended, dry runs left out.

@@ -164,6 +164,14 @@ impl Queue {
         }
     }
 
+    /// Has a run that waits for a time wait for a place instead. Returns whether it waited for a time.
+    pub fn hasten(&mut self, run: RunId) -> bool {
+        let Some(Spot::Later(at)) = self.spots.get(&run) else { return false };
+        let Some((rank, ticket)) = self.later.remove(&(*at, run)) else { return false };
+        self.stand_in_line(rank, ticket);
+        true
+    }
+
     /// Takes out every run that waits for a time.
     pub fn withdraw_later(&mut self) -> Vec<RunId> {
         let runs: Vec<RunId> = std::mem::take(&mut self.later).into_keys().map(|(_, run)| run).collect();

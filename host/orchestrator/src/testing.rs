@@ -19,7 +19,7 @@ use model::run::RunReport;
 use model::{Clock, Digest, Failure, Manifest, Timer, Timestamp};
 use tokio::sync::watch;
 
-use crate::{Concurrency, FoundPlugin, Orchestrator, Parts, Versions, identity};
+use crate::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, Versions, identity};
 
 pub(crate) use invoker::FakeInvoker;
 pub(crate) use lake::FakeLake;
@@ -130,6 +130,8 @@ impl Bench {
             severities: BTreeMap::new(),
             retry: RetryPolicy::default(),
             concurrency: Concurrency { runs: 16, writers: 2 },
+            lease: LeasePolicy::default(),
+            host: "here".to_owned(),
             versions: Versions { host: "1.2.3".to_owned(), wasmtime: "48.0.0".to_owned() },
             ended: Some(RunListener(Arc::new(move |report: &RunReport| {
                 heard.lock().unwrap().push(report.status.name());
@@ -142,7 +144,9 @@ impl Bench {
     /// Another host on the same ledger, lake and clock.
     pub(crate) async fn again(&self) -> Orchestrator {
         let (ledger, lake, invoker) = (self.ledger.clone(), self.lake.clone(), self.invoker.clone());
-        let next = Self::over(ledger, lake, invoker, self.clock.clone(), |_| {}).orchestrator;
+        // Its ids are others than those of this one.
+        let elsewhere = |parts: &mut Parts| parts.entropy = Arc::new(Counting(AtomicU64::new(1 << 32)));
+        let next = Self::over(ledger, lake, invoker, self.clock.clone(), elsewhere).orchestrator;
         next.install(vec![found("d.wasm", b"d1", MANIFEST)]).await.unwrap();
         next
     }
@@ -204,7 +208,7 @@ pub(crate) const MANIFEST: &str = r#"{
     "formats": [{"name": "psv", "kind": "delimited", "delimiter": "|", "columns": [
         {"header": "K", "name": "k", "type": "utf8"}]}],
     "pipelines": [{"name": "d.daily", "accounting": "one-to-one", "outputs": ["d.t"],
-        "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"},
+        "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"}, {"name": "day", "type": "string"},
             {"name": "token", "type": "string", "secret": true}],
         "inputs": [{"name": "file", "formats": ["psv"]}]}],
     "sources": [{"name": "d.drop", "outputs": ["d.t"]}],
