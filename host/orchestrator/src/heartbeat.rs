@@ -4,7 +4,7 @@
 //! it. Heartbeats that fail are tried again at the next one's time; when the leases would have expired twice over, every
 //! run stops, as another process may have begun it again long ago.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -121,41 +121,51 @@ impl Heart {
             }
             (inner.worker.clone(), inner.watched.clone())
         };
-        match self.ledger.heartbeat(&worker, after(now, self.policy.ttl)).await {
-            Ok(runs) => {
-                self.inner().heard = now;
-                if runs.is_empty() {
-                    self.renew();
+        // One, but for a moment after it was renewed.
+        let ids: BTreeSet<WorkerId> = watched.values().map(|attempt| attempt.claim.worker).collect();
+        for id in ids {
+            let its = watched.iter().filter(|(_, attempt)| attempt.claim.worker == id);
+            match self.ledger.heartbeat(&Worker { id, ..worker.clone() }, after(now, self.policy.ttl)).await {
+                Ok(runs) => {
+                    self.inner().heard = now;
+                    if self.lose(its.filter(|(run, _)| !runs.contains(run))) && runs.is_empty() {
+                        self.renew(id);
+                    }
                 }
-                self.lose(watched.iter().filter(|(run, _)| !runs.contains(run)));
-            }
-            Err(failure) => {
-                tracing::warn!(code = %failure.code, "the ledger could not be told that this host is alive: {failure}");
-                let heard = self.inner().heard;
-                if now >= after(heard, self.policy.ttl.saturating_mul(2)) {
-                    self.lose(watched.iter());
+                Err(failure) => {
+                    tracing::warn!(code = %failure.code, "the ledger was not told that this host is alive: {failure}");
+                    let heard = self.inner().heard;
+                    if now >= after(heard, self.policy.ttl.saturating_mul(2)) {
+                        self.lose(its);
+                    }
                 }
             }
         }
         Some(after(now, self.policy.beat))
     }
 
-    /// Stops attempts that are still the ones at work.
-    fn lose<'a>(&self, attempts: impl Iterator<Item = (&'a RunId, &'a Attempt)>) {
+    /// Stops those of these attempts that are still at work. Whether there was one.
+    fn lose<'a>(&self, attempts: impl Iterator<Item = (&'a RunId, &'a Attempt)>) -> bool {
         let inner = self.inner();
+        let mut any = false;
         for (run, attempt) in attempts {
             if inner.watched.get(run).is_some_and(|now| now.claim == attempt.claim) {
                 tracing::error!(run.id = %run, "the run is not this host's any more and is stopped");
                 attempt.is_lost.store(true, Ordering::SeqCst);
                 attempt.cancel.cancel();
+                any = true;
             }
         }
+        any
     }
 
-    /// A worker that has nothing left may have been given up; what begins from now on is a new one's.
-    fn renew(&self) {
+    /// A worker that was given up is not brought back: what begins from now on is a new one's.
+    pub(crate) fn renew(&self, dead: WorkerId) {
         let worker = worker(&*self.clock, &*self.entropy, &self.host);
-        self.inner().worker = worker;
+        let mut inner = self.inner();
+        if inner.worker.id == dead {
+            inner.worker = worker;
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -90,20 +90,26 @@ impl Job {
             }
             Err(failure) => Some(match failure.code.as_str() {
                 "lease_held" => Attempted::Held(failure),
+                // This host was not heard of for so long that it counts as dead, but nobody else has the run.
+                "lost" if self.has_come_to(RunStatus::Queued, course.attempt - 1).await => {
+                    heart.renew(claim.worker);
+                    Attempted::Held(failure)
+                }
                 // Somebody else has it, or had it since.
                 "lost" | "illegal_transition" => Attempted::Lost(failure),
                 _ => {
                     // Nobody may have told that it was committed.
-                    course.claim = self.has_begun(course.attempt).await.then_some(claim);
+                    let has_begun = self.has_come_to(RunStatus::Running, course.attempt).await;
+                    course.claim = has_begun.then_some(claim);
                     Attempted::Decided(self.failed(failure))
                 }
             }),
         }
     }
 
-    async fn has_begun(&self, attempt: u32) -> bool {
+    async fn has_come_to(&self, status: RunStatus, attempt: u32) -> bool {
         let report = self.shared.parts.ledger.report(self.run_id).await;
-        report.is_ok_and(|it| it.is_some_and(|it| it.status == RunStatus::Running && it.attempt == attempt))
+        report.is_ok_and(|it| it.is_some_and(|it| (it.status, it.attempt) == (status, attempt)))
     }
 
     /// What a run does that may not begin yet: it waits, but not for ever.

@@ -211,3 +211,25 @@ async fn heartbeats_that_fail_are_tried_again_until_the_second_expiry() {
     let report = end(&bench.orchestrator, run).await;
     assert_eq!((report.status, error_code(&report), report.attempt), (RunStatus::Failed, "interrupted", 1));
 }
+
+#[tokio::test]
+async fn a_worker_that_counts_as_dead_begins_what_waits_under_another_name() {
+    let bench = Bench::new().await;
+    bench.run(SCRIPT).await;
+    let dead = bench.ledger.state().starts[0].worker;
+    bench.ledger.state().dead.insert(dead);
+    let run = bench.orchestrator.spawn(daily("rows_in 1\ncapture 2 1 b")).await.unwrap().run_id;
+    let at = waits(&bench.orchestrator, run).await;
+    bench.clock.set(at);
+    let report = end(&bench.orchestrator, run).await;
+    assert_eq!((report.status, report.attempt), (RunStatus::Completed, 1));
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_told_to_be_committed_ends_its_run_all_the_same() {
+    let bench = Bench::new().await;
+    let unknown = Failure::new(FailureKind::Database, "outcome_unknown", "nobody told");
+    bench.ledger.state().start_answers.push_back(unknown);
+    let report = bench.run(SCRIPT).await;
+    assert_eq!((report.status, error_code(&report)), (RunStatus::Failed, "outcome_unknown"));
+}

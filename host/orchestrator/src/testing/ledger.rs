@@ -49,6 +49,10 @@ pub(crate) struct State {
     pub(crate) leases: BTreeMap<String, (RunId, WorkerId, Timestamp)>,
     /// Runs whose worker counts as dead.
     pub(crate) lost: BTreeSet<RunId>,
+    /// Workers that expired and still have runs.
+    pub(crate) dead: BTreeSet<WorkerId>,
+    /// What the next calls of `start` fail with although they were committed.
+    pub(crate) start_answers: VecDeque<Failure>,
     /// What every heartbeat fails with.
     pub(crate) heartbeat_fails: Option<Failure>,
     /// Plugin names whose datasets do not fit.
@@ -119,6 +123,13 @@ impl Ledger for FakeLedger {
 
     async fn start(&self, start: Start) -> Result<(), Failure> {
         let mut state = self.state();
+        if state.dead.contains(&start.worker) {
+            return Err(lost(start.run_id));
+        }
+        if let Some(failure) = state.start_answers.pop_front() {
+            state.has_begun(start);
+            return Err(failure);
+        }
         let (now, owner) = (start.started_at, (start.run_id, start.worker));
         for Exclusive { key, .. } in &start.exclusive {
             let held = state.leases.get(key).filter(|(run, worker, until)| (*run, *worker) != owner && *until > now);
@@ -129,14 +140,7 @@ impl Ledger for FakeLedger {
         for Exclusive { key, .. } in &start.exclusive {
             state.leases.insert(key.clone(), (start.run_id, start.worker, start.lease_until));
         }
-        let run = state.runs.get_mut(&start.run_id).unwrap();
-        assert!(run.status == RunStatus::Running || run.status.may_become(RunStatus::Running), "{:?}", run.status);
-        assert_eq!(run.attempt + 1, start.attempt);
-        run.status = RunStatus::Running;
-        run.attempt = start.attempt;
-        run.input_hash = start.input_hash;
-        run.conditions = Some(start.conditions.clone());
-        state.starts.push(start);
+        state.has_begun(start);
         Ok(())
     }
 
@@ -315,6 +319,17 @@ impl Ledger for FakeLedger {
 }
 
 impl State {
+    fn has_begun(&mut self, start: Start) {
+        let run = self.runs.get_mut(&start.run_id).unwrap();
+        assert!(run.status == RunStatus::Running || run.status.may_become(RunStatus::Running), "{:?}", run.status);
+        assert_eq!(run.attempt + 1, start.attempt);
+        run.status = RunStatus::Running;
+        run.attempt = start.attempt;
+        run.input_hash = start.input_hash;
+        run.conditions = Some(start.conditions.clone());
+        self.starts.push(start);
+    }
+
     fn whole(&self, run: &RunReport) -> RecordedRun {
         RecordedRun {
             run_id: run.run_id,

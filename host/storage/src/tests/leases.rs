@@ -262,3 +262,41 @@ fn requeue(bench: &Bench, run: RunId, attempt: u32) -> Requeue {
     let (at, error) = (bench.now(), Failure::new(FailureKind::Network, "reset", "connection reset"));
     Requeue { run_id: run, attempt, worker: worker(1), error, not_before: at, logs: Vec::new(), at }
 }
+
+/// Takes the key, has a look at who else has it, and ends, again and again.
+async fn contend(bench: &Bench, number: u8, inside: &std::sync::atomic::AtomicUsize) -> Vec<u64> {
+    use std::sync::atomic::Ordering::SeqCst;
+    let mut tokens = Vec::new();
+    while tokens.len() < 8 {
+        let run = bench.queued().await;
+        let start = bench.start_alone(run, 1, number, &["a", KEY]);
+        loop {
+            match bench.storage.start(start.clone()).await {
+                Ok(()) => break,
+                Err(failure) => assert_eq!(failure.code, "lease_held", "{failure}"),
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(inside.fetch_add(1, SeqCst), 0, "nobody else holds it");
+        let lease = bench.storage.holder(KEY).await.unwrap().unwrap();
+        assert_eq!((lease.run, lease.worker), (run, worker(number)));
+        tokens.push(lease.token);
+        inside.fetch_sub(1, SeqCst);
+        bench.storage.conclude(bench.ended_by(run, number, RunStatus::Completed)).await.unwrap();
+    }
+    tokens
+}
+
+#[tokio::test]
+async fn case_l9_l11_several_processes_hold_a_key_one_after_the_other() {
+    let Some(one) = Bench::on_postgres().await else { return };
+    let (two, three) = (one.another().await, one.another().await);
+    let inside = std::sync::atomic::AtomicUsize::new(0);
+    let (a, b, c) = tokio::join!(contend(&one, 1, &inside), contend(&two, 2, &inside), contend(&three, 3, &inside));
+    for tokens in [&a, &b, &c] {
+        assert!(tokens.is_sorted(), "{tokens:?}");
+    }
+    let mut all = [a, b, c].concat();
+    all.sort_unstable();
+    assert_eq!(all, (1..=24).collect::<Vec<u64>>());
+}
