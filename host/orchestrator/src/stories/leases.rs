@@ -84,7 +84,7 @@ async fn who_waits_for_another_process_tries_again_a_short_time_later() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_lease_holds_no_place_and_is_cancelled_at_once() {
+async fn case_x15_who_waits_for_a_lease_holds_no_place_and_is_cancelled_at_once() {
     let bench = Bench::with(|parts| parts.concurrency = Concurrency { runs: 2, writers: 1 }).await;
     let gate = bench.invoker.close_gate();
     let first = bench.orchestrator.spawn(daily(SCRIPT)).await.unwrap().run_id;
@@ -95,7 +95,7 @@ async fn who_waits_for_a_lease_holds_no_place_and_is_cancelled_at_once() {
     bench.invoker.entered(2).await;
     bench.orchestrator.cancel(second).await.unwrap();
     let report = end(&bench.orchestrator, second).await;
-    assert_eq!((report.status, error_code(&report), report.attempt), (RunStatus::Cancelled, "cancelled", 0), "X15");
+    assert_eq!((report.status, error_code(&report), report.attempt), (RunStatus::Cancelled, "cancelled", 0));
     gate.add_permits(2);
     for run in [first, third] {
         assert_eq!(end(&bench.orchestrator, run).await.status, RunStatus::Completed);

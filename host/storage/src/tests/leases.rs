@@ -17,7 +17,7 @@ on_both! {
     case_l11_a_late_owner_writes_nothing,
     case_l11_tokens_grow_across_take_overs_and_are_never_used_again,
     a_key_has_as_many_holders_as_slots,
-    a_start_takes_every_lease_or_none,
+    case_x3_a_start_takes_every_lease_or_none,
     the_end_of_a_run_and_its_way_back_to_the_queue_free_its_leases,
     who_lost_a_run_may_not_say_how_it_ended,
 }
@@ -207,7 +207,7 @@ async fn a_key_has_as_many_holders_as_slots(bench: Bench) {
     assert_eq!(bench.storage.leases().await.unwrap().len(), 2);
 }
 
-async fn a_start_takes_every_lease_or_none(bench: Bench) {
+async fn case_x3_a_start_takes_every_lease_or_none(bench: Bench) {
     let (one, two) = (bench.queued().await, bench.queued().await);
     bench.storage.start(bench.start_alone(one, 1, 1, &["b"])).await.unwrap();
     let (before, events) = (bench.storage.report(two).await.unwrap(), bench.event_names(two).await);
