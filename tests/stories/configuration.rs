@@ -57,3 +57,17 @@ fn a_plugin_that_is_not_there_is_a_warning_with_the_nearest_and_the_host_goes_on
     }
     assert_eq!(answer.json()["status"], json!("completed"));
 }
+
+#[test]
+fn a_configuration_that_can_be_read_only_once_is_refused_and_so_is_a_filter_of_logs_that_is_none() {
+    let host = TestHost::new();
+    let folder = host.plugins().display().to_string();
+    for (config, what) in [("/dev/null", "not a regular file"), (folder.as_str(), "a folder")] {
+        let answer = host.ask(&["runs", "list", "--config", config]).exits(2);
+        assert_eq!(answer.error_code(), "bad_config");
+        assert!(answer.stderr.contains(what), "{}", answer.stderr);
+    }
+    let mut command = host.command(&["plugins", "list"]);
+    let answer = tests::Answer::from(command.env("SPINE_LOG", "foo=bar=baz").output().unwrap()).exits(2);
+    assert!(answer.stderr.contains("`SPINE_LOG` is not a filter"), "{}", answer.stderr);
+}

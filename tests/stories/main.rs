@@ -29,6 +29,7 @@ mod properties;
 mod queries;
 mod regsho;
 mod rejects;
+mod repeating;
 mod restoring;
 mod revisions;
 mod scarcity;

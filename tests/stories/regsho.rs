@@ -218,3 +218,17 @@ fn the_real_exchange_files_go_to_their_facility() {
         ])
     );
 }
+
+#[test]
+fn a_correction_that_lost_most_of_its_rows_is_published_with_a_warning() {
+    let host = TestHost::new();
+    let whole: Vec<String> = (0..40).map(|at| format!("S{at:02}|1|0|2|B,Q,N")).collect();
+    let cut: Vec<&str> = whole.iter().take(12).map(String::as_str).collect();
+    let whole: Vec<&str> = whole.iter().map(String::as_str).collect();
+    for (rows, status) in [(&whole, "PASS"), (&cut, "WARN"), (&cut, "PASS")] {
+        let file = host.file("CNMSshvol20210128.txt", regsho("20210128", rows));
+        let report = host.run("finra.regsho_daily", &file, &[]).exits(0).json();
+        let band = report["quality"].as_array().unwrap().iter().find(|it| it["check"] == "row_count_band").unwrap();
+        assert_eq!(band["status"], status, "{band}");
+    }
+}

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use model::brief;
 use model::failure::{Failure, FailureKind};
 use model::ports::{GivenFile, ParamValue, RunRequest};
+use model::work::{Lineage, Routing, Trigger};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -32,6 +33,12 @@ pub struct RunBody<'a> {
     pub dry_run: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// `priority`, `lane` and `deadline`.
+    #[serde(default)]
+    pub routing: Routing,
+    /// `trigger`, `correlation_id` and `parent_run_id`.
+    #[serde(default = "by_api")]
+    pub lineage: Lineage,
     /// Seconds to wait for the end of the run; the answer is what there is then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<u64>,
@@ -58,6 +65,23 @@ pub struct ExportBody {
     pub file_params: Vec<String>,
 }
 
+/// `POST /api/v1/dead-letters/{run}/resolve`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveBody {
+    /// Who says so.
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedBody {
+    /// Whether it was open until now.
+    pub resolved: bool,
+}
+
 impl RunBody<'static> {
     /// The body that asks for this run. Progress and cancellation stay behind.
     pub fn of(request: &RunRequest) -> Self {
@@ -69,6 +93,8 @@ impl RunBody<'static> {
             force: request.force,
             dry_run: request.dry_run,
             key: request.key.clone(),
+            routing: request.routing,
+            lineage: request.lineage.clone(),
             wait: None,
         };
         for (name, value) in &request.params {
@@ -117,8 +143,28 @@ impl RunBody<'_> {
             files.insert(name, GivenFile { file_name: file_name(&input.file_name), bytes });
         }
         let (force, dry_run, key) = (self.force, self.dry_run, self.key.map(key).transpose()?);
-        Ok(RunRequest { name: self.name, params, files, force, dry_run, key, ..RunRequest::default() })
+        let (routing, lineage) = (self.routing, self.lineage);
+        if lineage.retry_of.is_some() {
+            return Err(bad(
+                "`retry_of` is for the host to say: `POST /api/v1/runs/{id}/retry` repeats a run".to_owned()
+            ));
+        }
+        Ok(RunRequest {
+            name: self.name,
+            params,
+            files,
+            force,
+            dry_run,
+            key,
+            routing,
+            lineage,
+            ..RunRequest::default()
+        })
     }
+}
+
+fn by_api() -> Lineage {
+    Lineage { trigger: Trigger::Api, ..Lineage::default() }
 }
 
 /// Without folders, whatever a caller sent: it names nothing but a file.

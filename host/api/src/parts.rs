@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::ports::{Engine, Quarantine};
+use model::ports::{DeadLetters, Engine, Quarantine};
 
 use crate::metrics::Metrics;
 
@@ -23,6 +23,7 @@ pub fn body_bytes_max(input_bytes: u64) -> usize {
 pub struct Parts {
     pub engine: Arc<dyn Engine>,
     pub quarantine: Arc<dyn Quarantine>,
+    pub dead_letters: Arc<dyn DeadLetters>,
     /// What a caller of `/api` must show.
     pub token: String,
     /// Names (`host:port`) that `Host` may have beside the loopback ones of the listener.
@@ -36,10 +37,12 @@ pub struct Parts {
 impl fmt::Debug for Parts {
     /// Leaves the token out: this may be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { engine, quarantine, token: _, allowed_hosts, metrics: _, ready, body_bytes_max } = self;
+        let Self { engine, quarantine, dead_letters, token: _, allowed_hosts, metrics: _, ready, body_bytes_max } =
+            self;
         f.debug_struct("Parts")
             .field("engine", engine)
             .field("quarantine", quarantine)
+            .field("dead_letters", dead_letters)
             .field("allowed_hosts", allowed_hosts)
             .field("ready", ready)
             .field("body_bytes_max", body_bytes_max)

@@ -1,6 +1,7 @@
 //! The routes, one function each.
 
 mod captures;
+mod dead_letters;
 mod health;
 mod plugins;
 mod runs;
@@ -31,6 +32,9 @@ pub(crate) fn router(parts: Parts, guard: Guard, shutdown: CancellationToken) ->
         .route("/api/v1/runs", post(runs::create))
         .route("/api/v1/runs/{id}", get(runs::show))
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/v1/runs/{id}/retry", post(runs::retry))
+        .route("/api/v1/runs/{id}/why", get(runs::why))
+        .route("/api/v1/dead-letters/{id}/resolve", post(dead_letters::resolve))
         .route("/api/v1/captures/{id}/release", post(captures::release))
         .route("/api/v1/captures/{id}/discard", post(captures::discard))
         .route("/api/v1/plugins", get(plugins::list))

@@ -13,7 +13,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Engine, Quarantine, RunRequest};
+use model::ports::{DeadLetter, DeadLetterFilter, DeadLetters, Engine, Quarantine, RunRequest, Standing};
 use model::run::{RunCapture, RunCaptureState, RunKind, RunReport, RunStatus};
 use model::{CaptureId, CaptureRecord, CaptureState, Digest, RunId, Timestamp};
 use serde_json::Value;
@@ -76,10 +76,32 @@ fn report(status: RunStatus) -> RunReport {
         duration_ms: Some(20),
         error: None,
         params: serde_json::json!({}),
+        routing: Default::default(),
+        lineage: Default::default(),
+        attempts_max: 3,
+        not_before: None,
         created_at: at,
         started_at: Some(at),
         finished_at: None,
         result: None,
+    }
+}
+
+/// One dead letter, of the one run, that is open.
+#[derive(Debug)]
+struct FakeDeadLetters;
+
+#[async_trait::async_trait]
+impl DeadLetters for FakeDeadLetters {
+    async fn dead_letters(&self, _: DeadLetterFilter) -> Result<Vec<DeadLetter>, Failure> {
+        Ok(Vec::new())
+    }
+
+    async fn resolve(&self, run: RunId, by: &str, _: Option<&str>) -> Result<bool, Failure> {
+        match run == the_run() {
+            true => Ok(by == "ann"),
+            false => Err(Failure::new(FailureKind::Validation, "bad_id", "no dead letter")),
+        }
     }
 }
 
@@ -108,6 +130,17 @@ impl Engine for FakeEngine {
     async fn cancel(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
         self.status.send_replace(RunStatus::Cancelled);
         self.wait(run, Duration::ZERO).await
+    }
+
+    async fn retry(&self, run: RunId) -> Result<RunReport, Failure> {
+        self.status.send_replace(RunStatus::Queued);
+        self.wait(run, Duration::ZERO)
+            .await?
+            .ok_or_else(|| Failure::new(FailureKind::Validation, "bad_id", "no such run"))
+    }
+
+    async fn why(&self, run: RunId) -> Result<Option<Standing>, Failure> {
+        Ok(self.wait(run, Duration::ZERO).await?.as_ref().map(Standing::of))
     }
 
     fn file_params(&self, name: &str) -> Result<Vec<String>, Failure> {
@@ -200,6 +233,7 @@ impl Bench {
         let parts = Parts {
             engine: engine.clone(),
             quarantine: Arc::new(FakeQuarantine),
+            dead_letters: Arc::new(FakeDeadLetters),
             token: TOKEN.to_owned(),
             allowed_hosts: vec!["Spine.example:443".to_owned()],
             metrics: Metrics::new("0.1.0").unwrap(),

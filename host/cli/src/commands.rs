@@ -2,6 +2,7 @@
 
 mod captures;
 mod datasets;
+mod dlq;
 mod plugin;
 mod plugins;
 mod quality;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Rejects(rejects::RejectsCommand),
     Quality(quality::QualityCommand),
     Quarantine(quarantine::QuarantineCommand),
+    Dlq(dlq::DlqCommand),
     Datasets(datasets::DatasetsCommand),
 }
 
@@ -58,6 +60,7 @@ pub(crate) async fn run(cli: Cli) -> u8 {
             Command::Rejects(command) => command.execute(global, output).await,
             Command::Quality(command) => command.execute(global, output).await,
             Command::Quarantine(command) => command.execute(global, output).await,
+            Command::Dlq(command) => command.execute(global, output).await,
             Command::Datasets(command) => command.execute(global, output).await,
         },
     };

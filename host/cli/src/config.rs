@@ -1,6 +1,7 @@
-//! `spine.toml`: limits, grants and severities. Unknown keys are errors that name the nearest known key.
+//! `spine.toml`: limits, grants, policies and severities. Unknown keys are errors that name the nearest known key.
 
 mod names;
+mod policies;
 mod quantity;
 
 use std::collections::BTreeMap;
@@ -10,8 +11,10 @@ use std::time::Duration;
 use lake::query::QueryLimits;
 use model::failure::{Failure, FailureKind};
 use model::limits::Limits;
+use model::policy::{BulkheadPolicy, PolicySpec, RetryPolicy};
 use model::ports::Granted;
 use model::quality::Severity;
+use model::work::Lane;
 use model::{DatasetName, suggestion};
 use toml::{Table, Value};
 
@@ -24,6 +27,12 @@ pub struct Config {
     pub limits: Limits,
     /// `[limits] query_...`.
     pub query: QueryLimits,
+    /// `[retry]`, for everything that has no policy of its own.
+    pub retry: RetryPolicy,
+    /// `[policy."domain.name"]`, over what manifests declare.
+    pub policy: BTreeMap<String, PolicySpec>,
+    /// `[lanes]`: places of the lanes that are to have others than the host's.
+    pub lanes: BTreeMap<Lane, usize>,
     /// `[plugins.NAME]`.
     pub plugins: BTreeMap<String, PluginConfig>,
     /// `[quality."domain.dataset".CHECK]`.
@@ -37,13 +46,24 @@ pub struct PluginConfig {
     pub folders: Vec<Granted>,
     /// `[plugins.NAME.limits]` over `[limits]`.
     pub limits: Limits,
+    /// `[plugins.NAME.bulkhead]`; none: as many runs as there are places.
+    pub bulkhead: Option<BulkheadPolicy>,
 }
 
 impl Config {
     /// The configuration of a host without a file.
     pub fn standard() -> Self {
         let (limits, query) = (Limits::standard(), QueryLimits::standard());
-        Self { file: None, limits, query, plugins: BTreeMap::new(), severities: BTreeMap::new() }
+        Self {
+            file: None,
+            limits,
+            query,
+            retry: RetryPolicy::default(),
+            policy: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+            severities: BTreeMap::new(),
+        }
     }
 
     /// Reads `named`, or `./spine.toml` if nothing is named and it exists.
@@ -57,6 +77,11 @@ impl Config {
             None if Path::new("spine.toml").exists() => Path::new("spine.toml"),
             None => return Ok(Self::standard()),
         };
+        // It is read more than once, and a pipe can be read only once.
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let what = if path.is_dir() { "a folder" } else { "not a regular file" };
+            return Err(bad_config(&format!("the configuration `{}` is {what}: name a file", path.display())));
+        }
         let text = std::fs::read_to_string(path)
             .map_err(|error| bad_config(&format!("cannot read the configuration `{}`: {error}", path.display())))?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -108,18 +133,21 @@ const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Reader {
     fn config(&mut self, table: &Table) -> Config {
-        self.known_keys("", table, &["ledger", "limits", "plugins", "quality"]);
+        self.known_keys("", table, &["lanes", "ledger", "limits", "plugins", "policy", "quality", "retry"]);
         self.ledger(table.get("ledger"));
         let limits = self.limits("limits", table.get("limits"), &Limits::standard(), &QUERY_KEYS);
         let query = self.query_limits(table.get("limits"));
-        let mut config = Config { limits, query, ..Config::standard() };
+        let (retry, policy) = (self.retry(table.get("retry")), self.policies(table.get("policy")));
+        let lanes = self.lanes(table.get("lanes"));
+        let mut config = Config { limits, query, retry, policy, lanes, ..Config::standard() };
         for (name, value) in self.table("plugins", table.get("plugins")) {
             let place = format!("plugins.{name}");
             let plugin = self.table(&place, Some(&value));
-            self.known_keys(&place, &plugin, &["grants", "limits"]);
+            self.known_keys(&place, &plugin, &["bulkhead", "grants", "limits"]);
             let limits = self.limits(&format!("{place}.limits"), plugin.get("limits"), &config.limits, &[]);
             let folders = self.folders(&format!("{place}.grants"), plugin.get("grants"));
-            config.plugins.insert(name, PluginConfig { folders, limits });
+            let bulkhead = self.bulkhead(&place, plugin.get("bulkhead"));
+            config.plugins.insert(name, PluginConfig { folders, limits, bulkhead });
         }
         for (dataset, checks) in self.table("quality", table.get("quality")) {
             let place = format!("quality.\"{dataset}\"");

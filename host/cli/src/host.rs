@@ -1,6 +1,7 @@
 //! A whole host in one process: storage, lake, runtime and orchestrator, wired together.
 
 mod authors;
+mod changes;
 mod cleaning;
 mod components;
 mod finding;
@@ -29,6 +30,7 @@ use crate::system::{OsEntropy, SystemClock};
 use wiring::Wiring;
 
 pub(crate) use authors::check_component;
+pub(crate) use changes::{cancel, resolve, retry, why};
 pub(crate) use looking::plugins;
 pub(crate) use orders::{Order, Verdict, judge, run};
 pub(crate) use serving::serve;

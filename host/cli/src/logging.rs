@@ -4,8 +4,10 @@
 
 mod json;
 
+use std::error::Error as _;
 use std::io::IsTerminal;
 
+use model::failure::{Failure, FailureKind};
 use tracing_subscriber::EnvFilter;
 
 /// How a log line is written.
@@ -23,9 +25,22 @@ pub(crate) enum LogFormat {
 ///
 /// A serving host tells what it does; a command that answers by itself only what is odd, and how its run ended is its
 /// answer.
-pub(crate) fn start(format: LogFormat, serving: bool) {
+///
+/// # Errors
+///
+/// `bad_config` if `SPINE_LOG` is no filter.
+pub(crate) fn start(format: LogFormat, serving: bool) -> Result<(), Failure> {
     let usual = if serving { "info,datafusion=warn" } else { "warn,orchestrator::job=error" };
-    let filter = EnvFilter::try_from_env("SPINE_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let filter = match EnvFilter::try_from_env("SPINE_LOG") {
+        Ok(filter) => filter,
+        Err(error) if error.source().is_some_and(|why| why.is::<std::env::VarError>()) => EnvFilter::new(usual),
+        Err(error) => {
+            let message = format!(
+                "`SPINE_LOG` is not a filter of log lines: {error}; write `info`, `warn`, or `info,orchestrator=debug`"
+            );
+            return Err(Failure::new(FailureKind::Config, "bad_config", message));
+        }
+    };
     let terminal = std::io::stderr().is_terminal();
     let human = match format {
         LogFormat::Auto => terminal,
@@ -40,4 +55,5 @@ pub(crate) fn start(format: LogFormat, serving: bool) {
     };
     // In tests many hosts share one process; the first subscriber stays.
     drop(started);
+    Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use api::{ExportBody, Problem, RunBody};
+use api::{ExportBody, Problem, ResolveBody, ResolvedBody, RunBody};
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
-use model::ports::RunRequest;
+use model::ports::{RunRequest, Standing};
 use model::run::RunReport;
 use model::{CaptureId, CaptureRecord, RunId};
 use serde::de::DeserializeOwned;
@@ -95,6 +95,28 @@ impl Remote {
     /// Asks a run to stop.
     pub(crate) async fn cancel(&self, run: RunId) -> Result<RunReport, Failure> {
         self.post(format!("/api/v1/runs/{run}/cancel"), b"{}".to_vec()).await
+    }
+
+    /// The report of a run as it is.
+    pub(crate) async fn report(&self, run: RunId) -> Result<RunReport, Failure> {
+        self.get(format!("/api/v1/runs/{run}")).await
+    }
+
+    /// Repeats a run that ended badly; the answer is the new run.
+    pub(crate) async fn retry(&self, run: RunId) -> Result<RunReport, Failure> {
+        self.post(format!("/api/v1/runs/{run}/retry"), b"{}".to_vec()).await
+    }
+
+    /// What a run waits for.
+    pub(crate) async fn why(&self, run: RunId) -> Result<Standing, Failure> {
+        self.get(format!("/api/v1/runs/{run}/why")).await
+    }
+
+    /// Says that a dead letter needs nothing more. Whether it was open.
+    pub(crate) async fn resolve(&self, run: RunId, body: &ResolveBody) -> Result<bool, Failure> {
+        let body = serde_json::to_vec(body).map_err(|error| unreadable(&error.to_string()))?;
+        let answer: ResolvedBody = self.post(format!("/api/v1/dead-letters/{run}/resolve"), body).await?;
+        Ok(answer.resolved)
     }
 
     /// Releases or discards a quarantined capture.

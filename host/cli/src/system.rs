@@ -1,9 +1,13 @@
 //! The ambient sources that everything else takes as parameters: the system clock and the system's randomness.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::ports::Entropy;
-use model::{Clock, Timestamp};
+use model::{Clock, Timer, Timestamp};
+
+/// How long a wait goes on before it looks at the clock again.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The clock of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +21,22 @@ impl Clock for SystemClock {
             Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros),
         };
         Timestamp::from_micros(micros)
+    }
+}
+
+impl Timer for SystemClock {
+    fn until(&self, at: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let clock = *self;
+        Box::pin(async move {
+            loop {
+                let left = at.as_micros().saturating_sub(clock.now().as_micros());
+                match u64::try_from(left) {
+                    // Looked at again now and then: somebody may set the clock meanwhile.
+                    Ok(left) if left > 0 => tokio::time::sleep(Duration::from_micros(left).min(LOOK_AGAIN)).await,
+                    Ok(_) | Err(_) => return,
+                }
+            }
+        })
     }
 }
 

@@ -112,6 +112,11 @@ impl Lake for LocalLake {
         Ok(self.inputs.keep(input))
     }
 
+    fn kept_input(&self, file_name: &str, digest: Digest) -> Result<KeptInput, Failure> {
+        let bytes = self.inputs.read(digest)?;
+        Ok(KeptInput { file_name: file_name.to_owned(), digest, bytes })
+    }
+
     fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure> {
         let (captures, rejects) = (Arc::clone(&self.captures), Arc::clone(&self.rejects));
         let opened = LocalWorkbench::open(order, captures, self.inputs.clone(), rejects, self.spill.clone());

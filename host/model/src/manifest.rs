@@ -13,6 +13,7 @@ use spine_primitives::DataType;
 pub use spine_primitives::ParamType;
 
 use crate::dataset::DatasetName;
+use crate::policy::PolicySpec;
 use crate::quality::{CheckCategory, Severity};
 
 /// The contract this host speaks. A plugin built against another 0.1.x works; another minor or major does not.
@@ -119,6 +120,9 @@ pub struct PipelineSpec {
     pub outputs: Vec<DatasetName>,
     #[serde(default)]
     pub accounting: RowAccounting,
+    /// How often it is tried, when its target is left alone, how often it may begin; `spine.toml` overrides it.
+    #[serde(default, deserialize_with = "PolicySpec::of_manifest", skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicySpec>,
 }
 
 /// How many rows go out for what came in.
@@ -176,6 +180,9 @@ pub struct SourceSpec {
     #[serde(default)]
     pub params: Vec<ParamSpec>,
     pub outputs: Vec<DatasetName>,
+    /// See [`PipelineSpec::policy`].
+    #[serde(default, deserialize_with = "PolicySpec::of_manifest", skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicySpec>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -185,6 +192,9 @@ pub struct TaskSpec {
     pub description: String,
     #[serde(default)]
     pub params: Vec<ParamSpec>,
+    /// See [`PipelineSpec::policy`].
+    #[serde(default, deserialize_with = "PolicySpec::of_manifest", skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicySpec>,
 }
 
 /// Something the plugin asks for; the operator grants it in `spine.toml` or not.
@@ -230,6 +240,14 @@ impl Manifest {
 
     pub fn task(&self, name: &str) -> Option<&TaskSpec> {
         self.tasks.iter().find(|task| task.name == name)
+    }
+
+    /// The policy that a pipeline, source or task declares.
+    pub fn policy(&self, name: &str) -> Option<&PolicySpec> {
+        let pipeline = self.pipeline(name).and_then(|it| it.policy.as_ref());
+        let source = || self.source(name).and_then(|it| it.policy.as_ref());
+        let task = || self.task(name).and_then(|it| it.policy.as_ref());
+        pipeline.or_else(source).or_else(task)
     }
 
     /// What the plugin offers, for people: `pipeline finra.regsho_daily`, ...

@@ -7,18 +7,20 @@
 //! Plain data: what a policy leads to is decided in `orchestrator::resilience`.
 
 mod breaker;
+mod keys;
 mod number;
 mod rate_limit;
 mod retry;
 mod slots;
 
 pub use breaker::{BreakerPolicy, BreakerRule, BreakerRuleSpec, BreakerSpec, RateWindow};
+pub use keys::PolicyTable;
 pub use number::{Number, Problem, Thousandths};
 pub use rate_limit::{RateLimitPolicy, RateLimitSpec};
 pub use retry::{Backoff, BackoffSpec, RetryPolicy, RetrySpec};
 pub use slots::{BulkheadPolicy, BulkheadSpec, ConcurrencyKey, ConcurrencyPolicy, ConcurrencySpec};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use number::Checks;
 
@@ -72,8 +74,17 @@ impl Policy {
     ///
     /// Every problem of every layer, each with what was written and what is allowed.
     pub fn resolve(layers: &[(&str, &PolicySpec)]) -> Result<Self, Vec<Problem>> {
+        Self::default().under(layers)
+    }
+
+    /// As [`Policy::resolve`], over this policy instead of the defaults.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policy::resolve`].
+    pub fn under(self, layers: &[(&str, &PolicySpec)]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut policy = Self::default();
+        let mut policy = self;
         for (place, spec) in layers {
             policy = spec.over(policy, &mut Checks::new(place, &mut problems));
         }
@@ -85,6 +96,14 @@ impl PolicySpec {
     /// Everything that is wrong with this layer; empty if it may be used over any other.
     pub fn problems(&self, place: &str) -> Vec<Problem> {
         Policy::resolve(&[(place, self)]).err().unwrap_or_default()
+    }
+
+    /// Reads a policy of a manifest: keys that this host does not know are left out, as everywhere in a manifest, so that
+    /// one of a newer SDK still loads. A strategy, rule or kind of limit that it does not know is an error.
+    pub(crate) fn of_manifest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        let written = Option::<serde_json::Value>::deserialize(deserializer)?;
+        let spec = written.map(|written| serde_json::from_value(keys::without_unknown(written)));
+        spec.transpose().map_err(serde::de::Error::custom)
     }
 
     fn over(&self, base: Policy, checks: &mut Checks<'_>) -> Policy {

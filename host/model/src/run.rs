@@ -296,6 +296,31 @@ pub struct Conclusion {
     pub finished_at: Timestamp,
 }
 
+impl Conclusion {
+    /// The end of a run that came to nothing.
+    pub fn nothing(run_id: RunId, status: RunStatus, error: Option<Failure>, finished_at: Timestamp) -> Self {
+        Self {
+            run_id,
+            claim: None,
+            status,
+            error,
+            rows_in: 0,
+            rows_out: 0,
+            captures: Vec::new(),
+            quality: Vec::new(),
+            rejects: crate::reject::Rejects::default(),
+            rejected: 0,
+            logs: Vec::new(),
+            stages: Vec::new(),
+            result: None,
+            cursor: None,
+            input_hash: None,
+            inputs: Vec::new(),
+            finished_at,
+        }
+    }
+}
+
 /// An attempt and who carries it out: whoever says what became of a run has to be at it still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {

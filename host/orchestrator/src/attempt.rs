@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::catalog::CatalogView;
 use model::failure::{Failure, FailureKind};
+use model::manifest::RowAccounting;
 use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, WorkOrder, Workbench};
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunStatus, SourceCursor};
@@ -48,7 +49,8 @@ impl Job {
         let catalog = ledger.latest().await;
         if !self.dry_run {
             let snapshot = catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id);
-            if let Some(stopped) = self.begin(course, snapshot, started_at).await {
+            let exclusive = self.exclusive(course);
+            if let Some(stopped) = self.begin(course, snapshot, started_at, exclusive).await {
                 return stopped;
             }
         }
@@ -61,6 +63,7 @@ impl Job {
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
         if let Attempted::Decided(conclusion) | Attempted::Raced(conclusion) = &mut attempted {
             conclusion.logs = course.log.settle().await;
+            self.account(conclusion);
             conceal(&self.params.secrets, conclusion);
         }
         attempted
@@ -169,6 +172,15 @@ impl Job {
         }
     }
 
+    /// Where rows and rejects are all the lines, a run that came to nothing has read those that it rejected: no others
+    /// are accounted for.
+    fn account(&self, conclusion: &mut Conclusion) {
+        let came_to_nothing = conclusion.status != RunStatus::Completed && conclusion.captures.is_empty();
+        if came_to_nothing && self.target.accounting() == RowAccounting::OneToOne {
+            conclusion.rows_in = conclusion.rejected;
+        }
+    }
+
     fn completed(&self, captures: Vec<CaptureOutcome>) -> Conclusion {
         let nothing = self.failed(cancelled());
         Conclusion { status: RunStatus::Completed, error: None, captures, ..nothing }
@@ -177,7 +189,7 @@ impl Job {
     fn order(&self, inputs: &Read, catalog: &Arc<CatalogView>) -> WorkOrder {
         let pipeline = self.target.manifest.pipeline(&self.target.name);
         let formats = pipeline.map(|it| it.inputs.iter().map(|input| (input.name.clone(), input.formats.clone())));
-        let (limits, folders) = self.policy();
+        let (limits, folders) = self.limits_and_folders();
         WorkOrder {
             run_id: self.run_id,
             manifest: Arc::clone(&self.target.manifest),
@@ -212,7 +224,7 @@ impl Job {
             secrets: self.params.secrets.clone(),
             started_at,
             seed: identity::seed(self.run_id, course.attempt),
-            limits: self.policy().0,
+            limits: self.limits_and_folders().0,
             workbench,
             cancel: self.cancel.clone(),
             progress: self.progress.clone(),
@@ -222,13 +234,13 @@ impl Job {
 
     pub(crate) fn conditions(&self) -> Conditions {
         let Versions { host, wasmtime } = self.shared.parts.versions.clone();
-        let grants_hash = identity::grants_hash(&self.policy().1);
+        let grants_hash = identity::grants_hash(&self.limits_and_folders().1);
         Conditions { host_version: host, wasmtime_version: wasmtime, grants_hash }
     }
 
-    /// The limits of this plugin, within the time that the run has left, and the folders it both asks for and is
-    /// granted.
-    pub(crate) fn policy(&self) -> (Limits, Vec<Granted>) {
+    /// The limits of this plugin, within the timeout of its policy and the time that the run has left, and the folders
+    /// it both asks for and is granted.
+    pub(crate) fn limits_and_folders(&self) -> (Limits, Vec<Granted>) {
         let parts = &self.shared.parts;
         let Some(policy) = parts.policies.get(&self.target.plugin.name) else {
             return (self.in_time(parts.limits.clone()), Vec::new());
@@ -239,6 +251,8 @@ impl Job {
     }
 
     fn in_time(&self, limits: Limits) -> Limits {
+        let timeout = self.policy.timeout_ms.map_or(Duration::MAX, Duration::from_millis);
+        let limits = Limits { wall_clock: limits.wall_clock.min(timeout), ..limits };
         let Some(deadline) = self.spec.routing.deadline else { return limits };
         let left = deadline.as_micros().saturating_sub(self.shared.parts.clock.now().as_micros());
         let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));

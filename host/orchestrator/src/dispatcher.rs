@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use model::ports::Exclusive;
-use model::{Clock, RunId, Timer, Timestamp};
+use model::{Clock, Failure, RunId, Timer, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tracing::{Instrument, Span};
 
@@ -50,6 +50,20 @@ struct Parked {
     traveller: Traveller,
     /// Dropped when the run's turn comes: whoever listens for a stop may go.
     _watched: oneshot::Sender<()>,
+}
+
+/// Room for a run that has not come yet; given back when dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Reservation {
+    dispatcher: Arc<Dispatcher>,
+    run: RunId,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.dispatcher.inner().queue.unreserve(self.run);
+    }
 }
 
 impl Dispatcher {
@@ -103,9 +117,41 @@ impl Dispatcher {
         });
     }
 
+    /// Keeps room for a run that is about to come.
+    ///
+    /// # Errors
+    ///
+    /// `bulkhead_full` if its plugin has no room for another.
+    pub(crate) fn reserve(self: &Arc<Self>, job: &Job) -> Result<Reservation, Failure> {
+        let (run, plugin) = (job.run_id, &job.target.plugin.name);
+        self.inner().queue.reserve(run, plugin).map_err(|full| full.failure(plugin))?;
+        Ok(Reservation { dispatcher: Arc::clone(self), run })
+    }
+
+    /// Those of this name whom the gate refused may ask again.
+    pub(crate) fn hasten(self: &Arc<Self>, name: &str) {
+        {
+            let mut inner = self.inner();
+            let Inner { queue, parked, .. } = &mut *inner;
+            let refused = parked.iter().filter(|(_, parked)| {
+                let Traveller { job, course, .. } = &parked.traveller;
+                course.refused_since.is_some() && job.target.name == name
+            });
+            for (run, _) in refused {
+                queue.hasten(*run);
+            }
+        }
+        self.pump();
+    }
+
     /// Why a run waits; none if it does not wait here.
     pub(crate) fn why(&self, run: RunId) -> Option<Waiting> {
         self.inner().queue.why(run, self.clock.now())
+    }
+
+    /// The lease that a run waits for, if that is what it waits for.
+    pub(crate) fn held(&self, run: RunId) -> Option<String> {
+        self.inner().held.get(&run).cloned()
     }
 
     /// Lets go of the runs that wait for a time: they stay queued in the ledger. Those that wait for a place have their
@@ -138,7 +184,7 @@ impl Dispatcher {
     }
 
     /// Has the oldest run that waits for each of these leases try again, now that a run has let go of them.
-    fn hasten(&self, freed: &[Exclusive]) {
+    fn freed(&self, freed: &[Exclusive]) {
         let mut inner = self.inner();
         for Exclusive { key, .. } in freed {
             let waits = inner.held.iter().find(|(_, its)| *its == key).map(|(run, _)| *run);
@@ -167,11 +213,13 @@ impl Dispatcher {
         let turn = async move {
             let run = traveller.job.run_id;
             let turn = traveller.job.turn(&mut traveller.course).await;
-            if !matches!(turn, Turn::Held { .. }) {
-                this.hasten(&traveller.job.exclusive(&traveller.course));
+            if !matches!(turn, Turn::Held { .. } | Turn::Waits { .. }) {
+                this.freed(&traveller.job.exclusive(&traveller.course));
             }
             match turn {
-                Turn::Again { not_before } => this.enqueue(traveller, Some(not_before)),
+                Turn::Again { not_before, .. } | Turn::Waits { until: not_before } => {
+                    this.enqueue(traveller, Some(not_before));
+                }
                 Turn::Held { key, not_before } => {
                     this.inner().held.insert(run, key);
                     this.enqueue(traveller, Some(not_before));

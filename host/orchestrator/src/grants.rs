@@ -22,7 +22,7 @@ impl Job {
     ///
     /// `bad_folder` (exit code 2) for the first that cannot be used.
     pub(crate) async fn check_folders(&self) -> Result<(), Failure> {
-        let (_, folders) = self.policy();
+        let (_, folders) = self.limits_and_folders();
         if self.target.kind != RunKind::Source || folders.is_empty() {
             return Ok(());
         }

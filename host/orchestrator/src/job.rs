@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use model::failure::{Failure, FailureKind};
+use model::policy::Policy;
 use model::ports::{Cancel, NewRun, Progress, Requeue};
-use model::reject::Rejects;
 use model::run::{Claim, Conclusion, LogLine, RunReport, RunStatus};
 use model::work::WorkSpec;
 use model::{RunId, Timestamp};
@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 
 use crate::attempt::Attempted;
 use crate::blocking::panicked;
+use crate::gate::{AtGate, Pass};
 use crate::heartbeat::Watched;
 use crate::identity::{self, InputsRead};
 use crate::inputs::Inputs;
@@ -37,6 +38,8 @@ pub(crate) struct Job {
     pub(crate) target: Target,
     pub(crate) run_id: RunId,
     pub(crate) spec: WorkSpec,
+    /// Of its name, as it is now; the retries are those of `spec`.
+    pub(crate) policy: Policy,
     pub(crate) params: Params,
     pub(crate) inputs: Inputs,
     pub(crate) dry_run: bool,
@@ -59,6 +62,10 @@ pub(crate) struct Course {
     watched: Option<Watched>,
     /// Since when it waits for a lease.
     pub(crate) held_since: Option<Timestamp>,
+    /// Since when the gate refuses the next call.
+    pub(crate) refused_since: Option<Timestamp>,
+    /// Whether the rate limit was charged for the next call, which then had to wait for a lease.
+    pub(crate) is_charged: bool,
     pub(crate) read: InputsRead,
     /// What the ledger has not been told yet.
     pub(crate) log: RunLog,
@@ -71,6 +78,11 @@ pub(crate) enum Turn {
     /// The attempt failed, and the ledger has it that another follows.
     Again {
         not_before: Timestamp,
+        failure: Box<Failure>,
+    },
+    /// No call was made: the gate is to be asked again then.
+    Waits {
+        until: Timestamp,
     },
     /// It may not begin yet: another run holds the lease.
     Held {
@@ -124,8 +136,18 @@ impl Job {
     /// A course that begins, or goes on after so many calls.
     pub(crate) fn course(&self, attempt: u32, started_at: Option<Timestamp>) -> Course {
         let read = self.inputs.as_ref().map(|inputs| InputsRead::new(inputs, &[])).unwrap_or_default();
-        let (claim, watched, held_since) = (None, None, None);
-        Course { attempt, races: 0, started_at, claim, watched, held_since, read, log: self.log() }
+        Course {
+            attempt,
+            races: 0,
+            started_at,
+            claim: None,
+            watched: None,
+            held_since: None,
+            refused_since: None,
+            is_charged: false,
+            read,
+            log: self.log(),
+        }
     }
 
     fn log(&self) -> RunLog {
@@ -135,15 +157,22 @@ impl Job {
 
     /// Tries once, and once more after each race that it loses.
     pub(crate) async fn turn(&self, course: &mut Course) -> Turn {
-        match AssertUnwindSafe(self.calls(course)).catch_unwind().await {
+        let mut pass = None;
+        let turn = match AssertUnwindSafe(self.calls(course, &mut pass)).catch_unwind().await {
             Ok(turn) => turn,
             Err(_) => self.ended(course, self.failed(panicked("carry the run out"))).await,
-        }
+        };
+        self.leave_gate(course, pass, &turn).await;
+        turn
     }
 
-    async fn calls(&self, course: &mut Course) -> Turn {
+    async fn calls(&self, course: &mut Course, pass: &mut Option<Pass>) -> Turn {
         if let Some(failure) = self.too_late() {
             return self.ended(course, self.failed(failure)).await;
+        }
+        match self.at_gate(course).await {
+            AtGate::Passed(passed) => *pass = passed,
+            AtGate::Turned(turn) => return turn,
         }
         info!(dry_run = self.dry_run, attempt = course.attempt + 1, "the run begins");
         loop {
@@ -183,7 +212,7 @@ impl Job {
         if let Some((after, failure)) = retry
             && let Some(not_before) = self.requeued(course, &conclusion, after, failure).await
         {
-            return Settled::As(Turn::Again { not_before });
+            return Settled::As(Turn::Again { not_before, failure: Box::new(failure.clone()) });
         }
         match self.shared.parts.ledger.conclude(conclusion.clone()).await {
             Ok(report) => Settled::As(Turn::Ended(Box::new(report))),
@@ -307,25 +336,8 @@ impl Job {
     /// The end of a run that comes to nothing.
     pub(crate) fn failed(&self, failure: Failure) -> Conclusion {
         let asked = self.cancel.is_cancelled();
-        Conclusion {
-            run_id: self.run_id,
-            claim: None,
-            status: crate::verdict::status(&failure, asked),
-            error: Some(failure),
-            rows_in: 0,
-            rows_out: 0,
-            captures: Vec::new(),
-            quality: Vec::new(),
-            rejects: Rejects::default(),
-            rejected: 0,
-            logs: Vec::new(),
-            stages: Vec::new(),
-            result: None,
-            cursor: None,
-            input_hash: None,
-            inputs: Vec::new(),
-            finished_at: self.shared.parts.clock.now(),
-        }
+        let status = crate::verdict::status(&failure, asked);
+        Conclusion::nothing(self.run_id, status, Some(failure), self.shared.parts.clock.now())
     }
 
     pub(crate) fn host_line(&self, level: &str, message: String) -> LogLine {
@@ -354,7 +366,7 @@ enum Settled {
     Raced,
 }
 
-fn lost(failure: &Failure) -> Turn {
+pub(crate) fn lost(failure: &Failure) -> Turn {
     warn!(code = %failure.code, "the run is left to whoever has it now: {failure}");
     Turn::Lost
 }

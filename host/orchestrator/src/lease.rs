@@ -7,18 +7,13 @@
 use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
+use model::policy::{ConcurrencyKey, ConcurrencyPolicy};
 use model::ports::{Exclusive, Start};
 use model::run::{Claim, Conclusion, RunStatus};
 use model::{Partition, Timestamp};
 
 use crate::attempt::Attempted;
 use crate::job::{Course, Job, Turn};
-
-/// Runs that may hold one key: one, until a policy may say otherwise.
-const SLOTS: u32 = 1;
-
-/// How long a run waits for a lease in all before it is given up.
-const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How long it waits before it tries again, unless it hears that the holder has ended.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
@@ -45,14 +40,20 @@ pub(crate) fn after(at: Timestamp, by: Duration) -> Timestamp {
 }
 
 impl Job {
-    /// What no other run may hold meanwhile: the partition that the parameters name, else what it reads. Nothing for
-    /// work that reads nothing.
+    /// What only so many runs may hold at one time, by the policy: the partition that the parameters name, else what it
+    /// reads; or the latter; or a name. Nothing for work that has none of that.
     pub(crate) fn exclusive(&self, course: &Course) -> Vec<Exclusive> {
         let name = &self.target.name;
         let partition = || self.partition().map(|partition| format!("{name}|{partition}"));
         let input = || course.read.hash.map(|hash| format!("{name}|{hash}"));
-        let key = if self.dry_run { None } else { partition().or_else(input) };
-        key.into_iter().map(|key| Exclusive { key, slots: SLOTS }).collect()
+        let ConcurrencyPolicy { slots, key, .. } = &self.policy.concurrency;
+        let key = match key {
+            _ if self.dry_run => None,
+            ConcurrencyKey::Partition => partition().or_else(input),
+            ConcurrencyKey::Input => input(),
+            ConcurrencyKey::Named(name) => Some(name.clone()),
+        };
+        key.into_iter().map(|key| Exclusive { key, slots: *slots }).collect()
     }
 
     /// The partition of the first output, if the parameters have a value for each of its columns.
@@ -67,7 +68,13 @@ impl Job {
     }
 
     /// Has the ledger record that the attempt begins, and take its leases. What is returned stands in its way.
-    pub(crate) async fn begin(&self, course: &mut Course, snapshot: u64, started_at: Timestamp) -> Option<Attempted> {
+    pub(crate) async fn begin(
+        &self,
+        course: &mut Course,
+        snapshot: u64,
+        started_at: Timestamp,
+        exclusive: Vec<Exclusive>,
+    ) -> Option<Attempted> {
         let heart = &self.shared.heart;
         let claim = Claim { worker: heart.worker(), attempt: course.attempt };
         let start = Start {
@@ -80,7 +87,7 @@ impl Job {
             snapshot,
             worker: claim.worker,
             lease_until: heart.until(),
-            exclusive: self.exclusive(course),
+            exclusive,
             started_at,
         };
         match self.shared.parts.ledger.start(start).await {
@@ -123,9 +130,10 @@ impl Job {
         if course.attempt == 0 {
             course.started_at = None;
         }
-        let until = after(*course.held_since.get_or_insert(now), WAIT_MAX);
+        let wait_max = Duration::from_millis(self.policy.concurrency.wait_ms);
+        let until = after(*course.held_since.get_or_insert(now), wait_max);
         if now >= until {
-            let cancelled = self.failed(locked(held));
+            let cancelled = self.failed(locked(held, wait_max));
             return self.ended(course, Conclusion { status: RunStatus::Cancelled, ..cancelled }).await;
         }
         tracing::info!("the run waits: {held}");
@@ -134,10 +142,10 @@ impl Job {
     }
 }
 
-fn locked(held: Failure) -> Failure {
+fn locked(held: Failure, wait_max: Duration) -> Failure {
     let message = format!(
         "the run waited {} s for what another one holds, and was given up; nothing was published: {held}",
-        WAIT_MAX.as_secs()
+        wait_max.as_secs_f64()
     );
     let Failure { details, .. } = held;
     Failure { details, ..Failure::new(FailureKind::Orchestration, "locked", message).retryable(true) }

@@ -4,17 +4,21 @@
 //! carries it out: keep the inputs, prepare a workbench, invoke the guest, finish, judge, and have the ledger publish
 //! or quarantine what was delivered. Once a run is recorded, every way it can go ends in its report.
 //!
-//! [`resilience`] holds the rules of retries, circuit breakers, rate limits and bulkheads, as data and functions that
-//! know neither clock nor database.
+//! [`resilience`] holds the rules of retries, circuit breakers and rate limits, as data and functions that know neither
+//! clock nor database; `gate` asks them before a call begins, with states that the ledger keeps.
+//!
+//! A failed attempt is followed by another where its failure may pass by itself and the policy allows it; until then
+//! the run is a queued row of the ledger, not a task. [`queue`] decides who goes next.
 //!
 //! Several processes may share a ledger: what a run holds alone is a lease there, and each process says that it is alive.
 //!
-//! Limits: runs do not ask all of [`resilience`] yet, and schedules are not here yet.
+//! Limits: schedules are not here yet.
 
 mod attempt;
 mod blocking;
 mod conceal;
 mod dispatcher;
+mod gate;
 mod grants;
 mod heartbeat;
 mod identity;
@@ -27,6 +31,7 @@ mod orchestrator;
 mod params;
 mod parts;
 mod plugins;
+mod policies;
 mod publish;
 pub mod queue;
 mod report;
@@ -38,6 +43,7 @@ mod stories;
 #[cfg(test)]
 mod testing;
 
+pub use gate::{BreakerReport, LimitReport};
 pub use lease::LeasePolicy;
 pub use orchestrator::Orchestrator;
 pub use parts::{Concurrency, Parts, PluginPolicy, Versions};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Cancel, Engine, Interrupted, Reaped, RecordedRun, RunRequest, Submission};
-use model::run::{RunReport, RunStatus};
+use model::ports::{Cancel, Engine, Interrupted, Reaped, RecordedRun, RunRequest, Standing, Submission};
+use model::run::{Conclusion, RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
 use model::{Manifest, RunId, Timestamp};
 use tokio::sync::Mutex;
@@ -14,19 +14,20 @@ use tracing::Instrument;
 
 use crate::blocking::blocking;
 use crate::dispatcher::{Dispatcher, Traveller};
+use crate::gate::Gate;
 use crate::grants;
 use crate::heartbeat::Heart;
-use crate::job::Job;
+use crate::job::{Job, cancelled};
 use crate::live::{End, Live, LiveRuns, Seat, ended};
 use crate::parts::Parts;
 use crate::plugins::{FoundPlugin, PluginSet, decide};
-use crate::queue::{Places, Waiting};
+use crate::queue::Waiting;
 use crate::{identity, inputs, params, report};
 
 /// Carries out runs. Cheap to clone; the clones are one orchestrator.
 #[derive(Clone, Debug)]
 pub struct Orchestrator {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -34,7 +35,8 @@ pub(crate) struct Shared {
     pub(crate) parts: Parts,
     plugins: RwLock<Arc<PluginSet>>,
     live: Arc<LiveRuns>,
-    dispatcher: Arc<Dispatcher>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) gate: Gate,
     pub(crate) heart: Arc<Heart>,
     /// Held by the one run that tries again after a race.
     pub(crate) turn: Mutex<()>,
@@ -54,11 +56,11 @@ enum Begun {
 impl Orchestrator {
     /// An orchestrator without plugins.
     pub fn new(parts: Parts) -> Self {
-        let places = Places::new(parts.concurrency.runs);
-        let dispatcher = Dispatcher::new(places, Arc::clone(&parts.clock), Arc::clone(&parts.timer));
+        let gate = Gate::new(Arc::clone(&parts.states), Arc::clone(&parts.clock));
+        let dispatcher = Dispatcher::new(parts.places(), Arc::clone(&parts.clock), Arc::clone(&parts.timer));
         let (plugins, heart) = (RwLock::default(), Heart::new(&parts));
         let (live, turn) = (LiveRuns::new(), Mutex::new(()));
-        Self { shared: Arc::new(Shared { parts, plugins, live, dispatcher, heart, turn }) }
+        Self { shared: Arc::new(Shared { parts, plugins, live, dispatcher, gate, heart, turn }) }
     }
 
     /// Decides which of the components that were found are active, records all of them and uses the active ones for
@@ -211,7 +213,7 @@ impl Orchestrator {
         self.shared.live.cancel_all();
     }
 
-    fn plugin_set(&self) -> Arc<PluginSet> {
+    pub(crate) fn plugin_set(&self) -> Arc<PluginSet> {
         Arc::clone(&self.shared.plugins.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -219,6 +221,7 @@ impl Orchestrator {
     async fn begin(&self, request: RunRequest, wait: bool) -> Result<Begun, Failure> {
         let job = self.job(request).await?;
         job.check_folders().await?;
+        let mut room = Some(self.shared.dispatcher.reserve(&job)?);
         let (span, cancel) = (job.span(), job.cancel.clone());
         let queued = job.dry_run.then(|| report::queued(&job));
         let seat = self.shared.live.enter(job.run_id, cancel.clone(), span.clone(), queued)?;
@@ -232,9 +235,13 @@ impl Orchestrator {
                 Submission::New => return Ok(self.begun(job, seat, span)),
                 Submission::Existing(old) => old,
             };
+            // Whoever waits for another's run takes nobody's room.
+            drop(room.take());
             match self.existing(old, wait, &cancel).await? {
                 // One that ended badly before this request came; one that was waited for is the answer.
-                Existing::Ended(report) if report.status != RunStatus::Completed => rebind = Some(old),
+                Existing::Ended(report) if report.status != RunStatus::Completed => {
+                    (rebind, room) = (Some(old), Some(self.shared.dispatcher.reserve(&job)?));
+                }
                 Existing::Ended(report) | Existing::Joined(report) => return Ok(Begun::Existing(report)),
             }
         }
@@ -246,6 +253,7 @@ impl Orchestrator {
         let params = params::validate(&target.name, target.params(), &request.params, &request.files)?;
         let RunRequest { files, force, dry_run, routing, lineage, key, progress, cancel, .. } = request;
         let parts = &self.shared.parts;
+        let policy = parts.policy_of(&target.name, &target.manifest)?;
         let (kept, inputs) = inputs::keep(&parts.lake, files, dry_run).await;
         let spec = WorkSpec {
             name: target.name.clone(),
@@ -256,20 +264,22 @@ impl Orchestrator {
             routing,
             lineage,
             idempotency_key: key.filter(|_| !dry_run),
-            retry: parts.retry.clone(),
+            retry: policy.retry.clone(),
         };
         let run_id = identity::run_id(&*parts.clock, &*parts.entropy);
         let (shared, created_at) = (Arc::clone(&self.shared), parts.clock.now());
-        Ok(Job { shared, target, run_id, spec, params, inputs, dry_run, progress, cancel, created_at })
+        Ok(Job { shared, target, run_id, spec, policy, params, inputs, dry_run, progress, cancel, created_at })
     }
 
     /// A run of work that the ledger has.
     async fn recorded_job(&self, run_id: RunId, spec: WorkSpec, created_at: Timestamp) -> Result<Job, Failure> {
         let target = self.plugin_set().find(&spec.name)?;
+        let policy = self.shared.parts.policy_of(&target.name, &target.manifest)?;
         let params = params::recorded(target.params(), &spec.params)?;
         let inputs = inputs::read_again(&self.shared.parts.lake, &spec.inputs).await;
         let (shared, cancel) = (Arc::clone(&self.shared), Cancel::default());
-        Ok(Job { shared, target, run_id, spec, params, inputs, dry_run: false, progress: None, cancel, created_at })
+        let (dry_run, progress) = (false, None);
+        Ok(Job { shared, target, run_id, spec, policy, params, inputs, dry_run, progress, cancel, created_at })
     }
 
     /// The same work once more, as a new run.
@@ -372,12 +382,33 @@ impl Engine for Orchestrator {
         if let Some(live) = self.shared.live.find(run) {
             tracing::info!(parent: &live.span, "asked to cancel the run");
             live.cancel.cancel();
+            return self.report(run).await;
         }
-        self.report(run).await
+        match self.report(run).await? {
+            // In nobody's queue: its plugin is not here, or its secret is lost.
+            Some(report) if matches!(report.status, RunStatus::Pending | RunStatus::Queued) => {
+                let ended =
+                    Conclusion::nothing(run, RunStatus::Cancelled, Some(cancelled()), self.shared.parts.clock.now());
+                self.shared.parts.ledger.conclude(ended).await.map(Some)
+            }
+            report => Ok(report),
+        }
+    }
+
+    async fn why(&self, run: RunId) -> Result<Option<Standing>, Failure> {
+        let Some(report) = self.report(run).await? else { return Ok(None) };
+        let waiting = self.shared.dispatcher.why(run);
+        if let (Some(Waiting::Until(at)), Some(key)) = (&waiting, self.shared.dispatcher.held(run)) {
+            let reason = format!("another run holds the lease `{key}`; asks again at {at}, or when that one has ended");
+            let (code, until) = ("lease".to_owned(), Some(*at));
+            return Ok(Some(Standing { run_id: run, status: report.status, code, reason, until }));
+        }
+        Ok(Some(standing(&report, waiting)))
     }
 
     async fn retry(&self, run: RunId) -> Result<RunReport, Failure> {
         let job = self.repetition(run).await?;
+        let _room = self.shared.dispatcher.reserve(&job)?;
         let span = job.span();
         let seat = self.shared.live.enter(job.run_id, job.cancel.clone(), span.clone(), None)?;
         match self.shared.parts.ledger.submit(job.new_run(Some(run))).instrument(span.clone()).await? {
@@ -396,6 +427,26 @@ impl Engine for Orchestrator {
     fn plugins(&self) -> Vec<PluginRecord> {
         Self::plugins(self)
     }
+}
+
+/// What a run waits for, in words.
+fn standing(report: &RunReport, waiting: Option<Waiting>) -> Standing {
+    let (code, reason, until) = match waiting {
+        None => return Standing::of(report),
+        Some(Waiting::Until(at)) => {
+            let (done, most) = (report.attempt, report.attempts_max);
+            ("not_before", format!("attempt {done} of {most} failed, the next begins at {at}"), Some(at))
+        }
+        Some(Waiting::Lane { lane, places, ahead }) => {
+            let reason = format!("all places ({places}) of the lane `{lane}` are taken, {ahead} runs go before it");
+            ("lane", reason, None)
+        }
+        Some(Waiting::Plugin { plugin, places }) => {
+            ("bulkhead", format!("the plugin `{plugin}` has as many runs at work as it may, {places}"), None)
+        }
+        Some(Waiting::Ready) => ("ready", "it begins now".to_owned(), None),
+    };
+    Standing { run_id: report.run_id, status: report.status, code: code.to_owned(), reason, until }
 }
 
 fn not_repeatable(run: RunId, status: RunStatus) -> Failure {

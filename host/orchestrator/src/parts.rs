@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::limits::Limits;
-use model::policy::RetryPolicy;
-use model::ports::{Entropy, Granted, Invoker, Lake, Ledger, RunListener};
+use model::policy::{BulkheadPolicy, PolicySpec, RetryPolicy};
+use model::ports::{Entropy, Granted, Invoker, Lake, Ledger, RunListener, SharedStates};
 use model::quality::Severity;
+use model::work::Lane;
 use model::{Clock, DatasetName, Timer};
 
 use crate::lease::LeasePolicy;
+use crate::queue::Places;
 
 /// Everything [`crate::Orchestrator::new`] needs.
 #[derive(Clone, Debug)]
 pub struct Parts {
     pub ledger: Arc<dyn Ledger>,
+    /// Where breakers and rate limits are kept; in the same ledger.
+    pub states: Arc<dyn SharedStates>,
     pub lake: Arc<dyn Lake>,
     pub invoker: Arc<dyn Invoker>,
     pub clock: Arc<dyn Clock>,
@@ -26,9 +30,15 @@ pub struct Parts {
     pub policies: BTreeMap<String, PluginPolicy>,
     /// `[quality."domain.dataset".CHECK]`: severities that the operator decided otherwise than the plugin.
     pub severities: BTreeMap<(DatasetName, String), Severity>,
-    /// How often a run is tried whose pipeline says nothing else.
+    /// `[retry]`: how often a run is tried whose pipeline says nothing else.
     pub retry: RetryPolicy,
+    /// `[policy."domain.name"]`, over what the manifest declares for the name.
+    pub policy: BTreeMap<String, PolicySpec>,
+    /// `[plugins.NAME.bulkhead]`, by plugin name.
+    pub bulkheads: BTreeMap<String, BulkheadPolicy>,
     pub concurrency: Concurrency,
+    /// `[lanes]`: places of the lanes that have others than follow from `concurrency`.
+    pub lanes: BTreeMap<Lane, usize>,
     pub lease: LeasePolicy,
     /// Where this process is, in words: who looks at its leases wants to know.
     pub host: String,
@@ -36,6 +46,14 @@ pub struct Parts {
     pub versions: Versions,
     /// Told of each run that ended, dry runs left out.
     pub ended: Option<RunListener>,
+}
+
+impl Parts {
+    pub(crate) fn places(&self) -> Places {
+        let places = Places::new(self.lanes.get(&Lane::Default).copied().unwrap_or(self.concurrency.runs));
+        let places = self.lanes.iter().fold(places, |places, (lane, runs)| places.lane(*lane, *runs));
+        self.bulkheads.iter().fold(places, |places, (plugin, bulkhead)| places.plugin(plugin, *bulkhead))
+    }
 }
 
 /// What carries runs out.

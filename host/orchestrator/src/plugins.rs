@@ -161,7 +161,7 @@ fn kind(manifest: &Manifest, name: &str) -> Option<RunKind> {
     }
 }
 
-fn names(manifest: &Manifest) -> impl Iterator<Item = &str> {
+pub(crate) fn names(manifest: &Manifest) -> impl Iterator<Item = &str> {
     let pipelines = manifest.pipelines.iter().map(|it| it.name.as_str());
     let sources = manifest.sources.iter().map(|it| it.name.as_str());
     pipelines.chain(sources).chain(manifest.tasks.iter().map(|it| it.name.as_str()))

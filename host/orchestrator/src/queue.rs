@@ -5,10 +5,14 @@
 //! time, or for its plugin's other runs to end, does not hold up those behind it. Places are derived from the runs that
 //! hold them, never counted apart, so none can leak. Pure: whoever asks brings the time.
 
+mod places;
+
 use std::collections::BTreeMap;
 
 use model::work::{Lane, Priority};
 use model::{RunId, Timestamp};
+
+pub use places::{BulkheadFull, Places};
 
 /// A run that waits for its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,51 +26,10 @@ pub struct Ticket {
     pub not_before: Option<Timestamp>,
 }
 
-/// How many runs may be carried out at one time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places {
-    lanes: BTreeMap<Lane, usize>,
-    /// By plugin; one that is not named here has as many as its lanes.
-    plugins: BTreeMap<String, usize>,
-}
-
-impl Places {
-    /// `default` runs in the default lane, half as many of backfills, one slow one; each at least one.
-    pub fn new(default: usize) -> Self {
-        let places = |lane: &Lane| match lane {
-            Lane::Default => default.max(1),
-            Lane::Backfill => (default / 2).max(1),
-            Lane::Slow => 1,
-        };
-        Self { lanes: Lane::ALL.iter().map(|lane| (*lane, places(lane))).collect(), plugins: BTreeMap::new() }
-    }
-
-    #[must_use]
-    pub fn lane(mut self, lane: Lane, places: usize) -> Self {
-        self.lanes.insert(lane, places.max(1));
-        self
-    }
-
-    /// The bulkhead of a plugin: it never has more runs than that, however many places are free.
-    #[must_use]
-    pub fn plugin(mut self, plugin: &str, places: usize) -> Self {
-        self.plugins.insert(plugin.to_owned(), places.max(1));
-        self
-    }
-
-    pub fn of_lane(&self, lane: Lane) -> usize {
-        self.lanes.get(&lane).copied().unwrap_or(1)
-    }
-
-    fn of_plugin(&self, plugin: &str) -> usize {
-        self.plugins.get(plugin).copied().unwrap_or(usize::MAX)
-    }
-}
-
 /// Why a run waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// For a time: a retry, or work that was asked for later.
+    /// For a time: a retry, work that was asked for later, or when its breaker or rate limit is to be asked again.
     Until(Timestamp),
     /// All places of its lane are taken, and `ahead` others go before it.
     Lane { lane: Lane, places: usize, ahead: usize },
@@ -92,9 +55,18 @@ pub struct Queue {
     /// Where each waiting run is.
     spots: BTreeMap<RunId, Spot>,
     /// The runs that hold a place.
-    running: BTreeMap<RunId, (Lane, String)>,
+    running: BTreeMap<RunId, Running>,
+    /// Plugins of runs that are about to come.
+    reserved: BTreeMap<RunId, String>,
     /// Counts tickets, so that the older goes first.
     drawn: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    lane: Lane,
+    plugin: String,
+    rank: Rank,
 }
 
 #[derive(Clone, Debug)]
@@ -111,15 +83,41 @@ impl Queue {
             later: BTreeMap::new(),
             spots: BTreeMap::new(),
             running: BTreeMap::new(),
+            reserved: BTreeMap::new(),
             drawn: 0,
         }
     }
 
-    /// Takes a run in. One that holds a place gives it up; one that waits already waits anew.
+    /// Keeps room for a run that is about to come, until [`Queue::push`] or [`Queue::unreserve`].
+    ///
+    /// # Errors
+    ///
+    /// [`BulkheadFull`] if as many runs of the plugin go on and wait as may.
+    pub fn reserve(&mut self, run: RunId, plugin: &str) -> Result<(), BulkheadFull> {
+        let (running, waiting) = (self.running_of(plugin), self.waiting_of(plugin));
+        if running + waiting >= self.places.room_of_plugin(plugin) {
+            return Err(BulkheadFull { running, waiting });
+        }
+        self.reserved.insert(run, plugin.to_owned());
+        Ok(())
+    }
+
+    /// The run does not come, or has come.
+    pub fn unreserve(&mut self, run: RunId) {
+        self.reserved.remove(&run);
+    }
+
+    /// Takes a run in, room or not. One that holds a place gives it up and keeps its age; one that waits already waits
+    /// anew.
     pub fn push(&mut self, ticket: Ticket) {
+        let age = self.running.get(&ticket.run).map(|running| running.rank.1);
         self.leave(ticket.run);
-        self.drawn += 1;
-        let rank = (ticket.priority, self.drawn);
+        self.unreserve(ticket.run);
+        let age = age.unwrap_or_else(|| {
+            self.drawn += 1;
+            self.drawn
+        });
+        let rank = (ticket.priority, age);
         match ticket.not_before {
             Some(at) => {
                 self.spots.insert(ticket.run, Spot::Later(at));
@@ -135,10 +133,10 @@ impl Queue {
         let mut taken = Vec::new();
         for lane in Lane::ALL {
             while self.running_in(*lane) < self.places.of_lane(*lane) {
-                let Some(ticket) = self.next_of(*lane) else { break };
+                let Some((rank, ticket)) = self.next_of(*lane) else { break };
                 self.withdraw(ticket.run);
                 taken.push(ticket.run);
-                self.running.insert(ticket.run, (ticket.lane, ticket.plugin));
+                self.running.insert(ticket.run, Running { lane: ticket.lane, plugin: ticket.plugin, rank });
             }
         }
         taken
@@ -230,10 +228,10 @@ impl Queue {
     }
 
     /// The first in line whose plugin may have one run more.
-    fn next_of(&self, lane: Lane) -> Option<Ticket> {
+    fn next_of(&self, lane: Lane) -> Option<(Rank, Ticket)> {
         let open = self.lines_of(lane).filter(|(plugin, _)| self.running_of(plugin) < self.places.of_plugin(plugin));
         let first = open.filter_map(|(_, line)| line.first_key_value()).min_by_key(|(rank, _)| **rank);
-        first.map(|(_, ticket)| ticket.clone())
+        first.map(|(rank, ticket)| (*rank, ticket.clone()))
     }
 
     fn lines_of(&self, lane: Lane) -> impl Iterator<Item = (&str, &Line)> {
@@ -242,11 +240,20 @@ impl Queue {
     }
 
     fn running_in(&self, lane: Lane) -> usize {
-        self.running.values().filter(|(its, _)| *its == lane).count()
+        self.running.values().filter(|running| running.lane == lane).count()
     }
 
     fn running_of(&self, plugin: &str) -> usize {
-        self.running.values().filter(|(_, its)| its == plugin).count()
+        self.running.values().filter(|running| running.plugin == plugin).count()
+    }
+
+    /// Those who wait for a time or a place, and those who are about to come.
+    fn waiting_of(&self, plugin: &str) -> usize {
+        let later = self.later.values().filter(|(_, ticket)| ticket.plugin == plugin).count();
+        let lines = self.lines.iter().filter(|((_, its), _)| its == plugin);
+        let in_line: usize = lines.map(|(_, line)| line.len()).sum();
+        let reserved = self.reserved.values().filter(|its| *its == plugin).count();
+        later + in_line + reserved
     }
 }
 

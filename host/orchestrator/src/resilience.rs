@@ -7,10 +7,8 @@
 //! - [`retry`]: whether a failed call is made again, and when.
 //! - [`breaker`]: leaving a target alone that keeps failing.
 //! - [`rate_limit`]: so many calls in so much time, fairly.
-//! - [`bulkhead`]: so many runs of one plugin at one time.
 
 pub mod breaker;
-pub mod bulkhead;
 mod micros;
 pub mod rate_limit;
 pub mod retry;

@@ -5,6 +5,7 @@ mod leases;
 mod logs;
 mod outcomes;
 mod plugins;
+mod policies;
 mod races;
 mod retries;
 mod stopping;

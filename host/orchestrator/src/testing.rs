@@ -4,6 +4,7 @@
 mod invoker;
 mod lake;
 mod ledger;
+mod states;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -120,6 +121,7 @@ impl Bench {
         let heard = Arc::clone(&ended);
         let mut parts = Parts {
             ledger: ledger.clone(),
+            states: ledger.clone(),
             lake: lake.clone(),
             invoker: invoker.clone(),
             clock: Arc::new(clock.clone()),
@@ -129,7 +131,10 @@ impl Bench {
             policies: BTreeMap::new(),
             severities: BTreeMap::new(),
             retry: RetryPolicy::default(),
+            policy: BTreeMap::new(),
+            bulkheads: BTreeMap::new(),
             concurrency: Concurrency { runs: 16, writers: 2 },
+            lanes: BTreeMap::new(),
             lease: LeasePolicy::default(),
             host: "here".to_owned(),
             versions: Versions { host: "1.2.3".to_owned(), wasmtime: "48.0.0".to_owned() },
@@ -143,9 +148,16 @@ impl Bench {
 
     /// Another host on the same ledger, lake and clock.
     pub(crate) async fn again(&self) -> Orchestrator {
+        self.again_with(|_| {}).await
+    }
+
+    pub(crate) async fn again_with(&self, change: impl FnOnce(&mut Parts)) -> Orchestrator {
         let (ledger, lake, invoker) = (self.ledger.clone(), self.lake.clone(), self.invoker.clone());
         // Its ids are others than those of this one.
-        let elsewhere = |parts: &mut Parts| parts.entropy = Arc::new(Counting(AtomicU64::new(1 << 32)));
+        let elsewhere = |parts: &mut Parts| {
+            parts.entropy = Arc::new(Counting(AtomicU64::new(1 << 32)));
+            change(parts);
+        };
         let next = Self::over(ledger, lake, invoker, self.clock.clone(), elsewhere).orchestrator;
         next.install(vec![found("d.wasm", b"d1", MANIFEST)]).await.unwrap();
         next

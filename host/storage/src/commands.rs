@@ -11,6 +11,7 @@ pub(crate) mod leases;
 pub(crate) mod reap;
 pub(crate) mod register;
 pub(crate) mod requeue;
+pub(crate) mod shared_states;
 pub(crate) mod start;
 pub(crate) mod submit;
 pub(crate) mod workers;

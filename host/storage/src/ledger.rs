@@ -8,16 +8,18 @@ use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{
     Acquired, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Held, Interrupted, Lease, LeaseRequest, Leases, Ledger,
-    NewRun, Reaped, RecordedRun, Requeue, Start, Submission, Worker,
+    NewRun, Reaped, RecordedRun, Requeue, SharedKind, SharedState, SharedStates, Start, Submission, Worker,
 };
 use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp, WorkerId};
+use serde_json::Value;
 
 use crate::commands::append_log::AppendLog;
 use crate::commands::dead_letters::Resolve;
 use crate::commands::leases::LeaseChange;
 use crate::commands::reap::{Reap, Whose};
 use crate::commands::register::Registration;
+use crate::commands::shared_states::Swap;
 use crate::commands::workers::Heartbeat;
 use crate::failure::failed;
 use crate::read::{heads, held, work};
@@ -152,6 +154,17 @@ impl DeadLetters for Storage {
         }
         let resolve = Resolve { run, by: by.to_owned(), note: note.map(ToOwned::to_owned) };
         self.ask(resolve, |lanes| &mut lanes.resolve).await
+    }
+}
+
+#[async_trait::async_trait]
+impl SharedStates for Storage {
+    async fn load(&self, kind: SharedKind, key: &str) -> Result<Option<SharedState>, Failure> {
+        self.read_shared_state(kind, key).await
+    }
+
+    async fn swap(&self, kind: SharedKind, key: &str, expected: Option<u64>, state: Value) -> Result<bool, Failure> {
+        self.ask(Swap { kind, key: key.to_owned(), expected, state }, |lanes| &mut lanes.swap).await
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod held;
 pub(crate) mod leases;
 pub(crate) mod plugins;
 pub(crate) mod runs;
+pub(crate) mod shared_states;
 pub(crate) mod view;
 pub(crate) mod work;
 

@@ -16,5 +16,6 @@ mod reaping;
 mod recovery;
 mod retries;
 mod server;
+mod shared_states;
 mod support;
 mod transitions;

@@ -19,7 +19,7 @@ impl Check for RowCountBand {
         CheckSpec::warn(
             Category::Completeness,
             "The number of rows is near the median of the 20 deliveries before: within 5 percent for a day (from 5 \
-             sessions on), within 10 percent for a week (from the first on, an earlier revision of the week included).",
+             sessions on, or of the revision that it replaces), within 10 percent for a week (from the first on, an earlier revision of the week included).",
         )
         .on::<RegshoDaily>()
         .on::<RegshoFacilityDaily>()

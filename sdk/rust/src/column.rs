@@ -157,29 +157,31 @@ impl<T: Required> Column<Option<T>> {
 }
 
 impl Column<Utf8> {
-    /// The rows whose text holds anything but printable ASCII: a control character, a space of no width, a letter that
-    /// only looks like a Latin one. Where texts identify something, two that look alike must be alike
-    /// ([`Reject::bad_key`](crate::host::Reject::bad_key)).
+    /// The rows whose text holds anything but printable ASCII, or begins or ends with a space: a control character, a
+    /// space of no width, a letter that only looks like a Latin one. Where texts identify something, two that look alike
+    /// must be alike ([`Reject::bad_key`](crate::host::Reject::bad_key)).
     ///
-    /// Costs one walk over the bytes where there is no such row.
+    /// Costs one walk over the bytes where no text holds a space or worse.
     ///
     /// ```
     /// use spine_sdk::prelude::*;
     ///
-    /// let symbols: Column<Utf8> = ["BRK.B", "GM\u{a0}E", "AB C"].into_iter().collect();
-    /// assert_eq!(symbols.unprintable(), [1]);
+    /// let symbols: Column<Utf8> = ["BRK.B", "GM\u{a0}E", "AB C", "Q "].into_iter().collect();
+    /// assert_eq!(symbols.unprintable(), [1, 3]);
     /// ```
     pub fn unprintable(&self) -> Vec<usize> {
-        if is_printable(self.storage.text()) {
+        if all_within(self.storage.text(), b'!') {
             return Vec::new();
         }
-        self.iter().enumerate().filter(|(_, text)| !is_printable(text)).map(|(row, _)| row).collect()
+        let is_clear = |text: &str| all_within(text, b' ') && !text.starts_with(' ') && !text.ends_with(' ');
+        self.iter().enumerate().filter(|(_, text)| !is_clear(text)).map(|(row, _)| row).collect()
     }
 }
 
-/// Without a way out in the middle, which would keep the compiler from looking at many bytes at once.
-fn is_printable(text: &str) -> bool {
-    text.bytes().fold(true, |printable, byte| printable & matches!(byte, b' '..=b'~'))
+/// Whether every byte is from `first` to `~`. Without a way out in the middle, which would keep the compiler from
+/// looking at many bytes at once.
+fn all_within(text: &str, first: u8) -> bool {
+    text.bytes().fold(true, |within, byte| within & (first..=b'~').contains(&byte))
 }
 
 impl Column<Date> {
@@ -265,8 +267,8 @@ mod tests {
     #[test]
     fn only_printable_ascii_is_what_it_looks_like() {
         let texts: Column<Utf8> =
-            ["A", "", "!~ ", "A\tB", "\u{7f}", "GM\u{200b}E", "\u{410}", "Z"].into_iter().collect();
-        assert_eq!(texts.unprintable(), [3, 4, 5, 6]);
+            ["A", "", "! ~", "A\tB", "\u{7f}", "GM\u{200b}E", "\u{410}", "Z", " Z", "Z "].into_iter().collect();
+        assert_eq!(texts.unprintable(), [3, 4, 5, 6, 8, 9]);
         assert_eq!(texts.slice(0, 3).unprintable(), [0; 0]);
         assert_eq!(Column::<Utf8>::new().unprintable(), [0; 0]);
     }

@@ -4,9 +4,11 @@
 
 mod file;
 pub(crate) mod json;
+mod policy;
 mod work;
 
 pub use file::{FileColumnSpec, FooterRule, FooterSpec, FormatKind, FormatSpec};
+pub use policy::{Breaker, Policy, RateLimit, Retry};
 pub use work::{Category, CheckSpec, Folder, ParamSpec, ParamType, PipelineSpec, Severity, SourceSpec, TaskSpec};
 
 use spine_primitives::DataType;

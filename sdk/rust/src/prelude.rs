@@ -6,7 +6,10 @@ pub use crate::dataset::Dataset;
 pub use crate::error::{Error, Kind};
 pub use crate::file_format::Format;
 pub use crate::host::{Anomaly, Capture, FileEntry, Host, Level, Reject, Select};
-pub use crate::manifest::{Category, CheckSpec, Folder, ParamType, PipelineSpec, Severity, SourceSpec, TaskSpec};
+pub use crate::manifest::{
+    Breaker, Category, CheckSpec, Folder, ParamType, PipelineSpec, Policy, RateLimit, Retry, Severity, SourceSpec,
+    TaskSpec,
+};
 pub use crate::params::{File, NoParams, ParamValue, Params};
 pub use crate::table::{Batch, Blob, Field, Reader, ReaderInfo, Writer};
 pub use crate::work::{

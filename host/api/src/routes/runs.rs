@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::RunId;
 use model::failure::{Failure, FailureKind};
-use model::ports::RunRequest;
+use model::ports::{RunRequest, Standing};
 use model::run::RunReport;
 use serde::Deserialize;
 
@@ -98,6 +98,20 @@ pub(super) async fn cancel(State(served): State<Served>, Path(id): Path<String>)
     Ok(Json(report.ok_or_else(|| unknown_run(run))?))
 }
 
+/// `POST /api/v1/runs/{id}/retry`: 202 with the new run.
+pub(super) async fn retry(State(served): State<Served>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    served.ready()?;
+    let report = served.parts.engine.retry(run(&id)?).await?;
+    let location = format!("/api/v1/runs/{}", report.run_id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(report)).into_response())
+}
+
+/// `GET /api/v1/runs/{id}/why`: what a run waits for.
+pub(super) async fn why(State(served): State<Served>, Path(id): Path<String>) -> Result<Json<Standing>, Refusal> {
+    let run = run(&id)?;
+    Ok(Json(served.parts.engine.why(run).await?.ok_or_else(|| unknown_run(run))?))
+}
+
 /// Waits for the end of a run, for the time to pass or for the server to end.
 async fn wait_for(served: &Served, run: RunId, seconds: u64) -> Result<RunReport, Refusal> {
     let engine = &served.parts.engine;
@@ -110,7 +124,7 @@ async fn wait_for(served: &Served, run: RunId, seconds: u64) -> Result<RunReport
     report.ok_or_else(|| unknown_run(run))
 }
 
-fn run(id: &str) -> Result<RunId, Refusal> {
+pub(super) fn run(id: &str) -> Result<RunId, Refusal> {
     id.parse().map_err(|error: model::ids::InvalidId| {
         Refusal::new(StatusCode::NOT_FOUND, FailureKind::Validation, "bad_id", error.to_string())
     })

@@ -191,3 +191,39 @@ async fn metrics_count_what_ended() {
         assert!(reply.text.lines().any(|it| it == line), "{line} is not in\n{}", reply.text);
     }
 }
+
+#[tokio::test]
+async fn runs_are_repeated_explained_and_dealt_with() {
+    let bench = Bench::new();
+    let run = the_run();
+    let reply = bench.post(&format!("/api/v1/runs/{run}/retry"), "{}").await;
+    assert_eq!((reply.status.as_u16(), reply.json()["status"].as_str()), (202, Some("queued")));
+    let reply = bench.get(&format!("/api/v1/runs/{run}/why")).await;
+    assert_eq!((reply.status.as_u16(), reply.json()["code"].as_str()), (200, Some("no_host")));
+    let path = format!("/api/v1/dead-letters/{run}/resolve");
+    for (by, resolved) in [("ann", true), ("bob", false)] {
+        let reply = bench.post(&path, &json!({ "by": by }).to_string()).await;
+        assert_eq!((reply.status.as_u16(), reply.json()), (200, json!({ "resolved": resolved })));
+    }
+    let nobody = "run_00000000000070008000000000000000";
+    for path in [format!("runs/{nobody}/why"), format!("runs/{nobody}/retry"), format!("dead-letters/{nobody}/resolve")]
+    {
+        let reply = match path.ends_with("why") {
+            true => bench.get(&format!("/api/v1/{path}")).await,
+            false => bench.post(&format!("/api/v1/{path}"), r#"{"by": "ann"}"#).await,
+        };
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "bad_id"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_says_where_the_run_waits_and_may_not_pretend_that_it_repeats_another() {
+    let bench = Bench::new();
+    let body = r#"{"name": "d.daily", "routing": {"priority": "high", "lane": "backfill"}}"#;
+    assert_eq!(bench.post("/api/v1/runs", body).await.status.as_u16(), 202);
+    let asked = bench.engine.asked.lock().unwrap().remove(0);
+    assert_eq!((asked.routing.priority.name(), asked.routing.lane.name()), ("high", "backfill"));
+    assert_eq!(asked.lineage.trigger.name(), "api");
+    let body = json!({ "name": "d.daily", "lineage": { "retry_of": the_run() } }).to_string();
+    assert_eq!(bench.post("/api/v1/runs", &body).await.code(), "bad_params");
+}

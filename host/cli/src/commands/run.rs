@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use model::Failure;
 use model::failure::{FailureKind, Reading};
 use model::run::{RunReport, RunStatus};
+use model::work::{Lane, Priority, Routing};
+use model::{Failure, Timestamp};
 
 use super::{key_value, story};
 use crate::args::Global;
@@ -57,6 +58,22 @@ pub(crate) struct RunCommand {
     /// Return as soon as the run is queued; needs a serving host
     #[arg(long)]
     detach: bool,
+
+    /// Which of the queued runs goes first: realtime, high, normal, low or slow
+    #[arg(long, default_value_t, value_name = "PRIORITY")]
+    priority: Priority,
+
+    /// The queue it waits in, each with places of its own: default, backfill or slow
+    #[arg(long, default_value_t, value_name = "LANE")]
+    lane: Lane,
+
+    /// End it as `timed_out` if it has not ended by then: an RFC 3339 time, UTC without a zone
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    deadline: Option<Timestamp>,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| format!("`{text}` is not a time such as 2026-11-30T18:00:00Z"))
 }
 
 impl RunCommand {
@@ -84,6 +101,7 @@ impl RunCommand {
             dry_run: self.dry_run,
             key: self.key,
             detach: self.detach,
+            routing: Routing { priority: self.priority, lane: self.lane, deadline: self.deadline },
         };
         let report = host::run(global, order).await?;
         story::show(&report, output)?;
@@ -107,7 +125,7 @@ fn read_params(path: &std::path::Path) -> Result<BTreeMap<String, serde_json::Va
 }
 
 /// The exit code of a run that was made.
-fn exit_code(report: &RunReport) -> u8 {
+pub(super) fn exit_code(report: &RunReport) -> u8 {
     match report.status {
         RunStatus::Completed | RunStatus::Pending | RunStatus::Queued | RunStatus::Running => 0,
         RunStatus::Failed | RunStatus::DeadLettered => match &report.error {

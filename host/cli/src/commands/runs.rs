@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use model::failure::FailureKind;
+use model::ports::Standing;
 use model::run::{LogLine, RunEvent, RunStatus, RunSummary};
 use model::{Failure, RunId};
 use storage::{RunFilter, Storage};
 
-use super::{known_run, ledger, story, unknown_name};
+use super::{known_run, ledger, run, story, unknown_name};
 use crate::args::Global;
+use crate::host;
 use crate::output::{Cell, Format, Output, Rows, complain_about, detail, json, number, text};
 use crate::owner::has_no_owner;
 use crate::shutdown::Stop;
@@ -49,6 +51,21 @@ enum Action {
     Show { id: RunId },
     /// Show what happened to a run, in order
     Events { id: RunId },
+    /// Ask a run to stop
+    ///
+    /// One that is at work is interrupted and publishes nothing; one that waits ends at once.
+    Cancel { id: RunId },
+    /// Repeat a run that failed, timed out or was cancelled, as a new run
+    ///
+    /// The same work with the same inputs, which were kept. It counts against the dead letter of the failed run.
+    Retry {
+        id: RunId,
+        /// Return as soon as the new run is queued; needs a serving host
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Say why a run stands where it stands
+    Why { id: RunId },
     /// Show the log lines of a run, those of the guest included
     ///
     /// Lines are there about half a second after they were said, also of a run that another process carries out.
@@ -95,6 +112,22 @@ impl RunsCommand {
         let ledger = ledger(global).await?;
         let mut code = 0;
         match self.action {
+            Action::Cancel { id } => {
+                let report = host::cancel(global, id).await?;
+                story::show(&report, output)?;
+            }
+            Action::Retry { id, detach } => {
+                let report = host::retry(global, id, detach).await?;
+                story::show(&report, output)?;
+                if let Some(error) = &report.error {
+                    complain_about(error);
+                }
+                code = run::exit_code(&report);
+            }
+            Action::Why { id } => {
+                let standing = host::why(global, &ledger, id).await?;
+                output.show(&standing, || why_rows(&standing))?;
+            }
             Action::List { status, name, limit, before } => {
                 if let Some(name) = &name {
                     known_name(&ledger, name).await?;
@@ -226,6 +259,19 @@ fn list(runs: &[RunSummary], next: Option<RunId>) -> Rows {
         ]);
     }
     rows.footer = next.map(|next| format!("more with --before {next}"));
+    rows
+}
+
+fn why_rows(standing: &Standing) -> Rows {
+    let Standing { run_id, status, code, reason, until } = standing;
+    let mut rows = Rows::new(["run_id", "status", "code", "reason", "until"].map(text), "");
+    rows.push([
+        run_id.to_string().into(),
+        status.name().into(),
+        code.clone().into(),
+        reason.clone().into(),
+        until.map(|at| at.to_string()).into(),
+    ]);
     rows
 }
 

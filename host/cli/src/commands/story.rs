@@ -74,7 +74,13 @@ fn story(report: &RunReport) -> String {
 
 fn whole_story(report: &RunReport, inputs: &[RunInput]) -> String {
     let mut lines = head(report);
-    lines.push(format!("  attempts  {}", report.attempt));
+    lines.push(format!("  attempts  {} of {}", report.attempt, report.attempts_max));
+    lines.extend(report.not_before.map(|at| format!("  next      {at}")));
+    lines.push(format!("  queue     {} in lane {}", report.routing.priority, report.routing.lane));
+    lines.push(format!("  asked by  {}", report.lineage.trigger));
+    lines.extend(report.lineage.retry_of.map(|run| format!("  repeats   {run}")));
+    lines.extend(report.lineage.parent_run_id.map(|run| format!("  parent    {run}")));
+    lines.extend(report.routing.deadline.map(|at| format!("  deadline  {at}")));
     for (word, at) in
         [("created", Some(report.created_at)), ("started", report.started_at), ("finished", report.finished_at)]
     {

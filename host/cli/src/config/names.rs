@@ -1,7 +1,8 @@
 //! Whether the entries of `spine.toml` name what the plugins offer.
 //!
 //! An entry that fits nothing would have no effect, and a severity without effect publishes what the operator wanted to
-//! see blocked. So an entry for a plugin that was found must name one of its datasets, checks or folders. An entry for a
+//! see blocked. So an entry for a plugin that was found must name one of its datasets, checks or folders, or what it
+//! can run. An entry for a
 //! plugin that was not found is only told: its file may be dropped in later. Keys are checked where the file is read.
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ impl Config {
     pub(crate) fn check_names(&self, found: &[Arc<Manifest>]) -> Result<Vec<String>, Failure> {
         let mut names = Names { found, problems: Vec::new(), warnings: Vec::new() };
         self.plugins.iter().for_each(|(name, plugin)| names.plugin(name, plugin));
+        self.policy.keys().for_each(|name| names.policy(name));
         self.severities.keys().for_each(|(dataset, check)| names.severity(dataset, check));
         let Names { problems, warnings, .. } = names;
         let file = self.file.as_deref().map_or_else(|| "spine.toml".into(), |file| file.to_string_lossy());
@@ -50,6 +52,24 @@ impl<'a> Names<'a> {
             let hint = suggestion(&folder.name, &asked);
             let place = format!("plugins.{name}.grants.folders.{}", folder.name);
             self.problems.push(format!("`{place}`: the plugin `{name}` asks for no folder of this name{hint}"));
+        }
+    }
+
+    fn policy(&mut self, name: &str) {
+        let place = format!("policy.\"{name}\"");
+        let plugin = name.split_once('.').map_or(name, |(plugin, _)| plugin);
+        let manifests = self.manifests(plugin);
+        if manifests.is_empty() {
+            return self.not_found(&place, plugin);
+        }
+        let pipelines = manifests.iter().flat_map(|it| &it.pipelines).map(|it| it.name.as_str());
+        let sources = manifests.iter().flat_map(|it| &it.sources).map(|it| it.name.as_str());
+        let tasks = manifests.iter().flat_map(|it| &it.tasks).map(|it| it.name.as_str());
+        let known: Vec<&str> = pipelines.chain(sources).chain(tasks).collect();
+        if !known.contains(&name) {
+            let hint = suggestion(name, &known);
+            let offers = "has no pipeline, source or task of this name";
+            self.problems.push(format!("`{place}`: the plugin `{plugin}` {offers}{hint}"));
         }
     }
 
@@ -99,6 +119,7 @@ mod tests {
     fn found() -> [Arc<Manifest>; 1] {
         let manifest = r#"{"contract": "0.1.0", "name": "finra", "version": "1",
             "capabilities": [{"kind": "folder", "name": "drop"}],
+            "pipelines": [{"name": "finra.daily", "outputs": []}], "tasks": [{"name": "finra.count"}],
             "datasets": [{"name": "finra.regsho_daily", "columns": [], "key": [], "partition_by": [],
               "checks": [{"name": "row_count_band", "category": "COMPLETENESS", "severity": "warn"}]}]}"#;
         [Arc::new(Manifest::parse(manifest).unwrap())]
@@ -114,6 +135,8 @@ mod tests {
         let text = r#"
             [plugins.finra.grants]
             folders = { drop = "inbox" }
+            [policy."finra.daily"]
+            [policy."finra.count"]
             [quality."finra.regsho_daily".row_count_band]
             severity = "block"
             [quality."finra.regsho_daily".trailer_count]
@@ -130,6 +153,7 @@ mod tests {
             r#"
             [plugins.finra.grants]
             folders = { dorp = "inbox" }
+            [policy."finra.dayly"]
             [quality."finra.regsho_dayly".row_count_band]
             severity = "block"
             [quality."finra.regsho_daily".row_count_bnad]
@@ -141,6 +165,8 @@ mod tests {
         for expected in [
             "in `etc/spine.toml`",
             "`plugins.finra.grants.folders.dorp`: the plugin `finra` asks for no folder of this name, did you mean `drop`?",
+            "`policy.\"finra.dayly\"`: the plugin `finra` has no pipeline, source or task of this name, did you mean \
+             `finra.daily`?",
             "`quality.\"finra.regsho_dayly\"`: the plugin `finra` has no dataset of this name, did you mean \
              `finra.regsho_daily`?",
             "`quality.\"finra.regsho_daily\".row_count_bnad`: the dataset has no check of this name, did you mean \
@@ -156,15 +182,17 @@ mod tests {
             r#"
             [plugins.fimra.limits]
             wall_clock = "1m"
+            [policy."fimra.daily"]
             [quality."earnings.surprises".not_empty]
             severity = "warn"
             "#,
         )
         .unwrap();
-        let [plugin, severity] = warnings.as_slice() else { panic!("{warnings:?}") };
+        let [plugin, policy, severity] = warnings.as_slice() else { panic!("{warnings:?}") };
         for expected in ["etc/spine.toml", "`plugins.fimra` has no effect", "did you mean `finra`?"] {
             assert!(plugin.contains(expected), "{plugin}");
         }
+        assert!(policy.contains("`policy.\"fimra.daily\"` has no effect"), "{policy}");
         assert!(severity.contains("no plugin `earnings` was found; there are `finra`"), "{severity}");
     }
 }

@@ -8,6 +8,7 @@ use lake::open_input_file_within;
 use model::failure::{Failure, FailureKind};
 use model::ports::{Cancel, Engine, GivenFile, ParamValue, Quarantine, RunRequest};
 use model::run::RunReport;
+use model::work::Routing;
 use model::{CaptureId, CaptureRecord, RunId};
 use orchestrator::Orchestrator;
 
@@ -34,6 +35,7 @@ pub(crate) struct Order {
     pub(crate) dry_run: bool,
     pub(crate) key: Option<String>,
     pub(crate) detach: bool,
+    pub(crate) routing: Routing,
 }
 
 impl Order {
@@ -47,6 +49,7 @@ impl Order {
             force: self.force,
             dry_run: self.dry_run,
             key: self.key.clone(),
+            routing: self.routing,
             ..RunRequest::default()
         }
     }
@@ -59,7 +62,7 @@ pub(crate) enum Verdict {
     Discard,
 }
 
-async fn open(global: &Global, lock: OwnerLock, data: PathBuf) -> Result<Host, Failure> {
+pub(super) async fn open(global: &Global, lock: OwnerLock, data: PathBuf) -> Result<Host, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let options = HostOptions { plugins: global.plugins.clone(), data, config };
     Host::open(options, lock).await
@@ -126,7 +129,7 @@ async fn run_at(place: Place, global: &Global, order: &Order, stop: &mut Stop) -
     }
 }
 
-fn tell_of_others(runs: usize) {
+pub(super) fn tell_of_others(runs: usize) {
     let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
     output::note(&format!(
         "the run has ended; this process also carries out {runs} of other commands and ends with them; Ctrl-C cancels them"
@@ -205,7 +208,7 @@ fn input_bytes_max(global: &Global) -> Result<u64, Failure> {
 }
 
 /// Whether nothing was asked of an owner that is about to let the folder go.
-fn is_leaving(failure: &Failure) -> bool {
+pub(super) fn is_leaving(failure: &Failure) -> bool {
     matches!(failure.code.as_str(), "gone" | "not_ready")
 }
 

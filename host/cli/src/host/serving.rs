@@ -38,6 +38,10 @@ impl Served {
         let (stop, ready) = (CancellationToken::new(), api::Ready::default());
         let parts = api_parts(&host, token, ready.clone())?;
         let api = tokio::spawn(api::serve(listener, parts, stop.clone()));
+        let resumed = host.orchestrator.resume().await?;
+        if !resumed.is_empty() {
+            tracing::info!(runs = resumed.len(), "took up runs that an earlier host left queued");
+        }
         ready.set(true);
         Ok(Self { host, address, stop, ready, api })
     }
@@ -136,6 +140,7 @@ fn api_parts(host: &Host, token: String, ready: api::Ready) -> Result<api::Parts
     Ok(api::Parts {
         engine: Arc::new(host.orchestrator.clone()),
         quarantine: host.storage.clone(),
+        dead_letters: host.storage.clone(),
         token,
         allowed_hosts: Vec::new(),
         metrics: host.metrics.clone(),

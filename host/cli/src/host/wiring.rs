@@ -9,7 +9,8 @@ use std::sync::Arc;
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
-use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy, Versions};
+use model::policy::BulkheadPolicy;
+use orchestrator::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, PluginPolicy, Versions};
 use runtime::{Allocation, Loaded, Runtime, RuntimeConfig, WASMTIME_VERSION};
 use storage::Storage;
 
@@ -46,15 +47,23 @@ impl Wiring {
         }
         let found = components(&runtime, plugins, config).await?;
         let orchestrator = Orchestrator::new(Parts {
+            states: self.storage.clone(),
             ledger: self.storage,
             lake: Arc::new(self.lake),
             invoker: runtime,
             clock: Arc::new(SystemClock),
+            timer: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             limits: config.limits.clone(),
             policies: policies(config),
             severities: config.severities.clone(),
+            retry: config.retry.clone(),
+            policy: config.policy.clone(),
+            bulkheads: bulkheads(config),
             concurrency: Concurrency::for_cores(cores()),
+            lanes: config.lanes.clone(),
+            lease: LeasePolicy::default(),
+            host: format!("{} (process {})", env!("CARGO_PKG_NAME"), std::process::id()),
             versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
             ended: self.metrics.map(|metrics| metrics.listener()),
         });
@@ -110,6 +119,11 @@ pub(super) fn policies(config: &Config) -> BTreeMap<String, PluginPolicy> {
         folders: plugin.folders.clone(),
     };
     config.plugins.iter().map(|(name, plugin)| (name.clone(), policy(plugin))).collect()
+}
+
+fn bulkheads(config: &Config) -> BTreeMap<String, BulkheadPolicy> {
+    let plugins = config.plugins.iter();
+    plugins.filter_map(|(name, plugin)| plugin.bulkhead.map(|bulkhead| (name.clone(), bulkhead))).collect()
 }
 
 /// Says in the metrics whether instances come from the pool; the runtime has logged why, if they do not.

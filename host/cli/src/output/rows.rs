@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use super::printable;
 
+/// Characters of one value that a table shows; JSON and CSV have it whole.
+const CELL_CHARS_MAX: usize = 500;
+
 /// Rows of an answer.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
@@ -172,7 +175,7 @@ impl Rows {
     }
 
     pub(super) fn texts(&self) -> Vec<Vec<Cow<'_, str>>> {
-        self.rows.iter().map(|row| self.shown().map(|(at, _)| printable(shown_text(row, at))).collect()).collect()
+        self.rows.iter().map(|row| self.shown().map(|(at, _)| cut(printable(shown_text(row, at)))).collect()).collect()
     }
 
     pub(super) fn csv_header(&self) -> String {
@@ -182,6 +185,21 @@ impl Rows {
     pub(super) fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut lines = self.rows.iter().map(|row| csv_line(row.iter().map(|cell| cell.program.as_str())));
         lines.try_for_each(|line| out.write_all(line.as_bytes()))
+    }
+}
+
+/// A table is for people; nobody reads a long value in one, and laying it out takes ever longer.
+fn cut(text: Cow<'_, str>) -> Cow<'_, str> {
+    // The bytes tell at once of nearly every text that it is short.
+    if text.len() <= CELL_CHARS_MAX {
+        return text;
+    }
+    match text.char_indices().nth(CELL_CHARS_MAX) {
+        None => text,
+        Some((end, _)) => {
+            let chars = text.chars().count();
+            Cow::Owned(format!("{}... ({} characters)", &text[..end], super::grouped(chars as u64)))
+        }
     }
 }
 
@@ -235,6 +253,19 @@ mod tests {
         assert_eq!(rows.texts()[0], ["a.b", "day=2021-01-28 feed=Q", "12,345"]);
         assert_eq!(rows.numeric(), [2]);
         assert_eq!(Cell::from(Digest::new([0xab; 32])).for_people(), "abababababab");
+    }
+
+    #[test]
+    fn a_table_shows_the_beginning_of_a_long_value() {
+        let mut rows = Rows::new([text("raw")], "none");
+        rows.push(["é".repeat(CELL_CHARS_MAX).into()]);
+        rows.push(["é".repeat(2_000).into()]);
+        let texts = rows.texts();
+        assert_eq!(texts[0][0].chars().count(), CELL_CHARS_MAX);
+        assert!(texts[1][0].ends_with("éé... (2,000 characters)"), "{}", texts[1][0]);
+        let mut csv = Vec::new();
+        rows.write_csv(&mut csv).unwrap();
+        assert!(csv.len() > 4_000, "programs get it whole");
     }
 
     #[test]

@@ -87,7 +87,8 @@ fn of_a_file(error: io::ErrorKind) -> (&'static str, bool) {
         ErrorKind::NotFound => ("not_found", false),
         ErrorKind::PermissionDenied => ("permission_denied", false),
         ErrorKind::IsADirectory => ("not_a_file", false),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ("no_space", false),
+        // A limit on the size of files is a disk that is full for this process.
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => ("no_space", false),
         ErrorKind::ReadOnlyFilesystem => ("read_only", false),
         ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::WouldBlock => ("io", true),
         _ => ("io", false),

@@ -45,6 +45,13 @@ pub(super) fn problems(manifest: &Manifest) -> Vec<String> {
         outputs_problems(&mut found, manifest, &source.name, &source.outputs);
     }
     manifest.tasks.iter().for_each(|task| params_problems(&mut found, &task.name, &task.params));
+    let pipelines = manifest.pipelines.iter().map(|it| (&it.name, &it.policy));
+    let sources = manifest.sources.iter().map(|it| (&it.name, &it.policy));
+    let tasks = manifest.tasks.iter().map(|it| (&it.name, &it.policy));
+    for (name, policy) in pipelines.chain(sources).chain(tasks) {
+        let problems = policy.iter().flat_map(|policy| policy.problems("policy"));
+        found.extend(problems.map(|problem| format!("in `{name}`, {problem}")));
+    }
     found
 }
 
@@ -231,6 +238,29 @@ mod tests {
             let problems = with_params(&format!("{file}, {}", week(more)));
             assert!(problems[0].contains("`week`") && problems[0].contains("neither"), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn every_problem_of_a_policy_is_named_and_a_newer_one_loads() {
+        let with_policy = |policy: &str| {
+            Manifest::parse(&format!(
+                r#"{{"contract": "0.1.0", "name": "d", "version": "1", "tasks": [{{"name": "d.t", "policy": {policy}}}]}}"#
+            ))
+        };
+        let manifest = with_policy(r#"{"retry": {"attempts_max": 5, "budget": 1}, "hedge": {}}"#).unwrap();
+        assert_eq!(manifest.problems(), Vec::<String>::new());
+        let policy = serde_json::to_value(manifest.policy("d.t")).unwrap();
+        assert_eq!(policy, serde_json::json!({ "retry": { "attempts_max": 5 } }));
+        let problems = with_policy(r#"{"retry": {"attempts_max": 101}, "timeout_ms": 0}"#).unwrap().problems();
+        assert_eq!(
+            problems,
+            [
+                "in `d.t`, `policy.retry.attempts_max` is 101; allowed: a whole number from 0 to 100",
+                "in `d.t`, `policy.timeout_ms` is 0; allowed: a whole number from 1 to 86400000",
+            ]
+        );
+        assert!(with_policy(r#"{"retry": {"strategy": {"fibonacci": {}}}}"#).unwrap_err().contains("fibonacci"));
+        assert_eq!(with_policy("null").unwrap().policy("d.t"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::number::{Checks, Number, Thousandths};
+use super::number::{Checks, Number, Problem, Thousandths};
 use super::{ATTEMPTS_MAX, POLICY_MS_MAX};
 
 /// When a failed call is made again. Only a retryable failure ever is.
@@ -113,6 +113,17 @@ pub enum BackoffSpec {
 }
 
 impl RetrySpec {
+    /// Lays this over `base`; `place` is what problems are named by.
+    ///
+    /// # Errors
+    ///
+    /// Every problem at once.
+    pub fn resolve(&self, base: RetryPolicy, place: &str) -> Result<RetryPolicy, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let policy = self.over(base, &mut Checks::new(place, &mut problems));
+        if problems.is_empty() { Ok(policy) } else { Err(problems) }
+    }
+
     pub(super) fn over(&self, base: RetryPolicy, checks: &mut Checks<'_>) -> RetryPolicy {
         let attempts = u64::from(ATTEMPTS_MAX);
         let attempts_max = checks.whole("attempts_max", self.attempts_max, base.attempts_max, 0..=attempts);

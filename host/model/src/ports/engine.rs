@@ -5,13 +5,16 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::invoker::{Cancel, Progress};
 use super::lake::InputBytes;
 use crate::capture::CaptureRecord;
 use crate::failure::Failure;
 use crate::ids::{CaptureId, RunId};
 use crate::plugin::PluginRecord;
-use crate::run::RunReport;
+use crate::run::{RunReport, RunStatus};
+use crate::time::Timestamp;
 use crate::work::{Lineage, Routing};
 
 /// Carries out runs. An error means that no run was made: usage, or refused. Once there is a run, whatever happens to
@@ -36,8 +39,8 @@ pub trait Engine: Debug + Send + Sync {
     /// The report of a run, once it has ended or `at_most` has passed; none if there is no such run.
     async fn wait(&self, run: RunId, at_most: Duration) -> Result<Option<RunReport>, Failure>;
 
-    /// Asks a run to stop and returns without waiting for it. A run that has ended stays as it is; none if there is no
-    /// such run.
+    /// Asks a run to stop and returns without waiting for it; one that waits in no queue ends at once. A run that has
+    /// ended stays as it is; none if there is no such run.
     async fn cancel(&self, run: RunId) -> Result<Option<RunReport>, Failure>;
 
     /// Makes a new run of the work of one that failed, timed out or was cancelled, and returns without waiting for its
@@ -48,6 +51,9 @@ pub trait Engine: Debug + Send + Sync {
     /// `bad_id` if there is no such run, `not_repeatable` if it did not end badly, `retries_used_up` if it was repeated as
     /// often as it may be, `secret_lost` if it had a secret parameter; those of [`Engine::spawn`].
     async fn retry(&self, run: RunId) -> Result<RunReport, Failure>;
+
+    /// Why a run stands where it stands; none if there is no such run.
+    async fn why(&self, run: RunId) -> Result<Option<Standing>, Failure>;
 
     /// The parameters of type `file` of a pipeline, source or task: those whose bytes a caller has to bring.
     ///
@@ -120,6 +126,36 @@ pub struct GivenFile {
 impl From<InputBytes> for GivenFile {
     fn from(input: InputBytes) -> Self {
         Self { file_name: input.file_name, bytes: Ok(input.bytes) }
+    }
+}
+
+/// Why a run stands where it stands, for somebody who asks why it is not further.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub run_id: RunId,
+    pub status: RunStatus,
+    /// `not_before`, `lane`, `bulkhead`, `ready`, `running`, `no_host`, `ended`; may grow.
+    pub code: String,
+    pub reason: String,
+    /// When that is over, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Standing {
+    /// Of a run that has ended, or that is in no queue of the host that is asked.
+    pub fn of(report: &RunReport) -> Self {
+        let (code, reason) = match (report.status, &report.error) {
+            (RunStatus::Running, _) => ("running", format!("attempt {} is at work", report.attempt)),
+            (RunStatus::Pending | RunStatus::Queued, _) => {
+                let reason = "no host has it in its queue; `spine-host serve` in its data folder takes it up";
+                ("no_host", reason.to_owned())
+            }
+            (_, None) => ("ended", "it has ended well".to_owned()),
+            (_, Some(error)) => ("ended", format!("{}: {error}", error.code)),
+        };
+        let (run_id, status) = (report.run_id, report.status);
+        Self { run_id, status, code: code.to_owned(), reason, until: report.not_before }
     }
 }
 

@@ -1,3 +1,6 @@
+use model::policy::BulkheadPolicy;
+use proptest::prelude::*;
+
 use super::*;
 
 fn at(micros: i64) -> Timestamp {
@@ -16,6 +19,10 @@ fn ticket(number: u8) -> Ticket {
         plugin: "shop".to_owned(),
         not_before: None,
     }
+}
+
+fn bulkhead(runs: u32, waiting: u32) -> BulkheadPolicy {
+    BulkheadPolicy { runs, waiting }
 }
 
 fn queue(places: usize, tickets: impl IntoIterator<Item = Ticket>) -> Queue {
@@ -57,7 +64,7 @@ fn who_waits_for_a_time_holds_up_nobody_and_then_goes_by_age() {
 #[test]
 fn the_bulkhead_of_one_plugin_leaves_places_to_the_others() {
     let other = Ticket { plugin: "other".to_owned(), ..ticket(3) };
-    let mut queue = Queue::new(Places::new(4).plugin("shop", 1));
+    let mut queue = Queue::new(Places::new(4).plugin("shop", bulkhead(1, 9)));
     [ticket(1), ticket(2), other].into_iter().for_each(|ticket| queue.push(ticket));
     assert_eq!(queue.take(at(0)), [run(1), run(3)]);
     assert_eq!(queue.why(run(2), at(0)), Some(Waiting::Plugin { plugin: "shop".to_owned(), places: 1 }));
@@ -87,4 +94,69 @@ fn a_run_is_in_one_place_only_whatever_happens_to_it() {
     assert!(queue.withdraw(run(2)).is_none(), "a run that holds a place does not wait");
     assert_eq!(queue.withdraw(run(1)).map(|ticket| ticket.run), Some(run(1)));
     assert!(!queue.leave(run(1)));
+}
+
+#[test]
+fn so_many_go_on_so_many_wait_and_one_more_is_refused() {
+    let mut queue = Queue::new(Places::new(9).plugin("shop", bulkhead(2, 1)));
+    for number in 1..=3 {
+        assert_eq!(queue.reserve(run(number), "shop"), Ok(()));
+        queue.push(ticket(number));
+        queue.take(at(0));
+    }
+    let full = BulkheadFull { running: 2, waiting: 1 };
+    assert_eq!(queue.reserve(run(4), "shop"), Err(full));
+    assert_eq!(queue.reserve(run(5), "other"), Ok(()), "the others have no bulkhead");
+    let failure = full.failure("shop");
+    assert_eq!((failure.code.as_str(), failure.retryable, failure.exit_code()), ("bulkhead_full", true, 3));
+    assert!(failure.message.contains("`shop` has 2 runs going on and 1 waiting"), "{}", failure.message);
+    queue.leave(run(1));
+    assert_eq!(queue.take(at(0)), [run(3)]);
+    assert_eq!(queue.reserve(run(4), "shop"), Ok(()));
+    let full = BulkheadFull { running: 2, waiting: 1 };
+    assert_eq!(queue.reserve(run(6), "shop"), Err(full), "room that is kept for one is not another's");
+    queue.unreserve(run(4));
+    assert_eq!(queue.reserve(run(6), "shop"), Ok(()));
+}
+
+#[test]
+fn who_gives_its_place_up_keeps_its_age() {
+    let mut queue = queue(1, [ticket(1), ticket(2)]);
+    assert_eq!(queue.take(at(0)), [run(1)]);
+    queue.push(Ticket { not_before: Some(at(5)), ..ticket(1) });
+    assert_eq!(queue.take(at(5)), [run(1)]);
+}
+
+#[test]
+fn who_need_not_wait_for_its_time_any_longer_goes_by_its_age() {
+    let later = Ticket { not_before: Some(at(10)), ..ticket(1) };
+    let mut queue = queue(1, [later, ticket(2)]);
+    queue.hasten(run(1));
+    queue.hasten(run(2));
+    assert_eq!((queue.next_time(), queue.take(at(0))), (None, vec![run(1)]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plugin_never_has_more_than_its_bulkhead_and_is_never_idle_while_one_waits(
+        runs in 1..5_u32,
+        waiting in 0..5_u32,
+        steps in proptest::collection::vec((any::<bool>(), 0..12_u8), 0..200),
+    ) {
+        let mut queue = Queue::new(Places::new(100).plugin("shop", bulkhead(runs, waiting)));
+        for (comes, number) in steps {
+            let known = queue.running.contains_key(&run(number)) || queue.spots.contains_key(&run(number));
+            if !comes {
+                queue.leave(run(number));
+            } else if !known && queue.reserve(run(number), "shop").is_ok() {
+                queue.push(ticket(number));
+            }
+            queue.take(at(0));
+            let (going_on, in_line) = (queue.running_of("shop"), queue.waiting_of("shop"));
+            prop_assert!(going_on <= runs as usize && in_line <= waiting as usize);
+            prop_assert!(in_line == 0 || going_on == runs as usize);
+        }
+    }
 }

@@ -125,6 +125,13 @@ impl Breaker {
         }
     }
 
+    /// Gives the place of `call` among the probes back: it is not made after all.
+    pub fn withdraw(&mut self, call: &CallId) {
+        if let BreakerState::HalfOpen { probes, .. } = &mut self.state {
+            probes.retain(|probe| &probe.call != call);
+        }
+    }
+
     /// Opens the breaker until somebody resets it.
     pub fn force_open(&mut self, now: Timestamp) {
         self.enter(BreakerState::Open { since: now, until: None }, now);

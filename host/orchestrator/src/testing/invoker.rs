@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::ports::{Answer, Invocation, Invoked, Invoker, Usage, Work};
@@ -20,6 +21,8 @@ pub(crate) struct FakeInvoker {
     /// What guests say before they come to the gate.
     pub(crate) says: Mutex<Vec<String>>,
     pub(crate) seen: Mutex<Vec<(Work, String, u32)>>,
+    /// How long each guest may work.
+    pub(crate) wall_clocks: Mutex<Vec<Duration>>,
     entered: watch::Sender<usize>,
 }
 
@@ -32,6 +35,7 @@ impl Default for FakeInvoker {
             cancelled_late: Mutex::default(),
             says: Mutex::default(),
             seen: Mutex::default(),
+            wall_clocks: Mutex::default(),
             entered: watch::Sender::new(0),
         }
     }
@@ -62,7 +66,8 @@ impl FakeInvoker {
 #[async_trait::async_trait]
 impl Invoker for FakeInvoker {
     async fn invoke(&self, invocation: Invocation) -> Invoked {
-        let Invocation { work, params, attempt, started_at, workbench, cancel, log, .. } = invocation;
+        let Invocation { work, params, attempt, started_at, workbench, cancel, log, limits, .. } = invocation;
+        self.wall_clocks.lock().unwrap().push(limits.wall_clock);
         self.seen.lock().unwrap().push((work, params, attempt));
         self.entered.send_modify(|count| *count += 1);
         assert!(!*self.panics.lock().unwrap(), "the invoker panics as told");

@@ -15,6 +15,8 @@ use model::work::WorkSpec;
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp, WorkerId};
 use tokio::sync::watch;
 
+use super::states::Shared;
+
 type Place = (DatasetName, Partition);
 
 #[derive(Debug, Default)]
@@ -26,6 +28,7 @@ pub(crate) struct FakeLedger {
     requeued: watch::Sender<usize>,
     /// How many heartbeats there were.
     beats: watch::Sender<usize>,
+    pub(super) shared: Mutex<Shared>,
 }
 
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ use crate::commands::judge::Judgement;
 use crate::commands::leases::LeaseChange;
 use crate::commands::reap::Reap;
 use crate::commands::register::Registration;
+use crate::commands::shared_states::Swap;
 use crate::commands::workers::Heartbeat;
 use crate::failure::is_fatal;
 
@@ -33,6 +34,7 @@ pub(crate) struct Lanes {
     pub(crate) conclude: Lane<Conclusion>,
     pub(crate) judge: Lane<Judgement>,
     pub(crate) resolve: Lane<Resolve>,
+    pub(crate) swap: Lane<Swap>,
 }
 
 impl Lanes {
@@ -49,6 +51,7 @@ impl Lanes {
             + self.conclude.commands.len()
             + self.judge.commands.len()
             + self.resolve.commands.len()
+            + self.swap.commands.len()
     }
 
     /// Whether anything here makes a snapshot, counts on the latest ones, or fixes the schema of a dataset.
@@ -72,7 +75,8 @@ impl Lanes {
         self.requeue.work(scribe, alone).await?;
         self.conclude.work(scribe, alone).await?;
         self.judge.work(scribe, alone).await?;
-        self.resolve.work(scribe, alone).await
+        self.resolve.work(scribe, alone).await?;
+        self.swap.work(scribe, alone).await
     }
 
     /// Tells everybody, after the commit or after it failed.
@@ -89,6 +93,7 @@ impl Lanes {
         self.conclude.answer(&committed);
         self.judge.answer(&committed);
         self.resolve.answer(&committed);
+        self.swap.answer(&committed);
     }
 }
 

@@ -29,7 +29,7 @@ impl Reject {
     }
 
     /// The reject `bad_key` of a line whose `column`, a part of the key, holds characters that nobody sees or that look
-    /// like others ([`Column::unprintable`](crate::column::Column::unprintable)). The message shows them escaped.
+    /// like others, or has spaces around it ([`Column::unprintable`](crate::column::Column::unprintable)). The message shows them escaped.
     ///
     /// ```
     /// use spine_sdk::prelude::*;
@@ -41,7 +41,8 @@ impl Reject {
     pub fn bad_key(line: i64, column: &str, text: &str) -> Self {
         let shown: String = text.chars().take(60).flat_map(char::escape_default).collect();
         let message = format!(
-            "column `{column}`: `{shown}` has characters that are not printable ASCII, and the column is part of the key"
+            "column `{column}`: `{shown}` has spaces around it or characters that are not printable ASCII, and the column is part \
+             of the key"
         );
         Self::line(line, "bad_key", message).detail("column", column)
     }

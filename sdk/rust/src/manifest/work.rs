@@ -4,6 +4,7 @@ use serde_json::Value;
 pub use spine_primitives::ParamType;
 
 use super::json::Object;
+use super::policy::Policy;
 use super::sentence;
 use crate::dataset::Dataset;
 use crate::file_format::Format;
@@ -14,6 +15,7 @@ pub struct PipelineSpec {
     pub description: &'static str,
     pub outputs: Vec<&'static str>,
     pub one_to_one: bool,
+    pub policy: Option<Policy>,
 }
 
 impl PipelineSpec {
@@ -35,6 +37,13 @@ impl PipelineSpec {
         self
     }
 
+    /// What it asks of the host about its calls: retries, a breaker, a rate limit, a timeout. The operator may override it.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
     pub(crate) fn write(&self, name: &str, params: &[ParamSpec], pipeline: &mut Object<'_>) {
         pipeline.text("name", name);
         pipeline.text("description", self.description);
@@ -46,6 +55,7 @@ impl PipelineSpec {
         });
         pipeline.texts("outputs", &self.outputs);
         pipeline.text("accounting", if self.one_to_one { "one-to-one" } else { "aggregate" });
+        write_policy(self.policy.as_ref(), pipeline);
     }
 }
 
@@ -54,6 +64,7 @@ impl PipelineSpec {
 pub struct SourceSpec {
     pub description: &'static str,
     pub outputs: Vec<&'static str>,
+    pub policy: Option<Policy>,
 }
 
 impl SourceSpec {
@@ -68,11 +79,19 @@ impl SourceSpec {
         self
     }
 
+    /// What it asks of the host about its calls: see [`PipelineSpec::policy`].
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
     pub(crate) fn write(&self, name: &str, params: &[ParamSpec], source: &mut Object<'_>) {
         source.text("name", name);
         source.text("description", self.description);
         write_params(params, source);
         source.texts("outputs", &self.outputs);
+        write_policy(self.policy.as_ref(), source);
     }
 }
 
@@ -80,17 +99,26 @@ impl SourceSpec {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskSpec {
     pub description: &'static str,
+    pub policy: Option<Policy>,
 }
 
 impl TaskSpec {
     pub fn new(description: &'static str) -> Self {
-        Self { description }
+        Self { description, ..Self::default() }
+    }
+
+    /// What it asks of the host about its calls: see [`PipelineSpec::policy`].
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
     }
 
     pub(crate) fn write(&self, name: &str, params: &[ParamSpec], task: &mut Object<'_>) {
         task.text("name", name);
         task.text("description", self.description);
         write_params(params, task);
+        write_policy(self.policy.as_ref(), task);
     }
 }
 
@@ -271,6 +299,13 @@ impl ParamSpec {
 
 fn write_params(params: &[ParamSpec], work: &mut Object<'_>) {
     work.list("params", params.len(), &mut |at, it| params[at].write(it));
+}
+
+/// Left out where there is none: most work has none.
+fn write_policy(policy: Option<&Policy>, work: &mut Object<'_>) {
+    if let Some(policy) = policy {
+        work.object("policy", |it| policy.write(it));
+    }
 }
 
 /// A folder that the plugin asks to read; the operator grants it or not.
