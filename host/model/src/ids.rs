@@ -63,6 +63,11 @@ time_ordered_id! {
     CaptureId, "cap_"
 }
 
+time_ordered_id! {
+    /// A process that carries runs out, for as long as it is known to be alive.
+    WorkerId, "wrk_"
+}
+
 /// A text that is not an identifier of the wanted kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not an id of the form {expected}", crate::brief(text))]
@@ -149,6 +154,9 @@ mod tests {
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(late.to_string().parse(), Ok(late));
         assert!("cap_0".parse::<RunId>().is_err());
+        let worker = WorkerId::new(Timestamp::from_micros(2_000_000), [1; 10]);
+        assert_eq!(worker.to_string().parse(), Ok(worker));
+        assert!(worker.to_string().starts_with("wrk_") && worker.to_string().len() == 36);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use brief::{brief, brief_message};
 pub use capture::{CaptureRecord, CaptureState};
 pub use dataset::{DatasetName, Partition};
 pub use failure::{Failure, FailureKind, FailureType};
-pub use ids::{CaptureId, Digest, RunId};
+pub use ids::{CaptureId, Digest, RunId, WorkerId};
 pub use manifest::Manifest;
 pub use nearest::{nearest, suggestion};
 pub use spine_primitives::{DataType, WeekEnding, date, decimal, hash, plain_word, rolling};

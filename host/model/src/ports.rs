@@ -5,6 +5,7 @@ mod dead_letters;
 mod engine;
 mod invoker;
 mod lake;
+mod leases;
 mod ledger;
 mod shared_states;
 mod tables;
@@ -13,6 +14,7 @@ pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, De
 pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest, Standing};
 pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Usage, Work};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
+pub use leases::{Acquired, Exclusive, Held, Interrupted, Lease, LeaseRequest, Leases, Reaped, Worker, lost};
 pub use ledger::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
 pub use shared_states::{SharedKind, SharedState, SharedStates};
 pub use tables::{

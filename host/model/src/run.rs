@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::capture::CaptureState;
 use crate::dataset::{DatasetName, Partition};
 use crate::failure::Failure;
-use crate::ids::{CaptureId, Digest, RunId};
+use crate::ids::{CaptureId, Digest, RunId, WorkerId};
 use crate::plugin::PluginRef;
 use crate::quality::CheckResult;
 use crate::reject::{Reject, Rejects};
@@ -272,6 +272,8 @@ pub struct LogLine {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conclusion {
     pub run_id: RunId,
+    /// The attempt that ends it; none for a run that waits.
+    pub claim: Option<Claim>,
     pub status: RunStatus,
     pub error: Option<Failure>,
     pub rows_in: u64,
@@ -299,6 +301,7 @@ impl Conclusion {
     pub fn nothing(run_id: RunId, status: RunStatus, error: Option<Failure>, finished_at: Timestamp) -> Self {
         Self {
             run_id,
+            claim: None,
             status,
             error,
             rows_in: 0,
@@ -316,6 +319,13 @@ impl Conclusion {
             finished_at,
         }
     }
+}
+
+/// An attempt and who carries it out: whoever says what became of a run has to be at it still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub worker: WorkerId,
+    pub attempt: u32,
 }
 
 /// What happens to one staged capture.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::catalog::CatalogView;
 use model::failure::{Failure, FailureKind};
 use model::manifest::RowAccounting;
-use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, Start, WorkOrder, Workbench};
+use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, WorkOrder, Workbench};
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunStatus, SourceCursor};
 use model::{Timestamp, limits::Limits, ports::Granted};
@@ -26,6 +26,10 @@ pub(crate) enum Attempted {
     Decided(Conclusion),
     /// Another run published in between; this is the end of the run if it may not try again.
     Raced(Conclusion),
+    /// It did not begin: another run holds what it needs.
+    Held(Failure),
+    /// It did not begin: the run is somebody else's.
+    Lost(Failure),
 }
 
 /// What the guest and the lake delivered.
@@ -44,9 +48,10 @@ impl Job {
         course.started_at.get_or_insert(started_at);
         let catalog = ledger.latest().await;
         if !self.dry_run {
-            let start = self.start(course, catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id), started_at);
-            if let Err(failure) = ledger.start(start).await {
-                return Attempted::Decided(self.failed(failure));
+            let snapshot = catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id);
+            let exclusive = self.exclusive(course);
+            if let Some(stopped) = self.begin(course, snapshot, started_at, exclusive).await {
+                return stopped;
             }
         }
         let (inputs, catalog) = match (&self.inputs, catalog) {
@@ -56,25 +61,12 @@ impl Job {
         };
         let delivered = self.work(course, inputs, &catalog, started_at).await;
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
-        let (Attempted::Decided(conclusion) | Attempted::Raced(conclusion)) = &mut attempted;
-        conclusion.logs = course.log.settle().await;
-        self.account(conclusion);
-        conceal(&self.params.secrets, conclusion);
-        attempted
-    }
-
-    /// The attempt that begins, as the ledger is told.
-    pub(crate) fn start(&self, course: &Course, snapshot: u64, started_at: Timestamp) -> Start {
-        Start {
-            run_id: self.run_id,
-            attempt: course.attempt,
-            plugin: self.target.plugin.clone(),
-            conditions: self.conditions(),
-            input_hash: course.read.hash,
-            inputs: course.read.files.clone(),
-            snapshot,
-            started_at,
+        if let Attempted::Decided(conclusion) | Attempted::Raced(conclusion) = &mut attempted {
+            conclusion.logs = course.log.settle().await;
+            self.account(conclusion);
+            conceal(&self.params.secrets, conclusion);
         }
+        attempted
     }
 
     /// Prepares the workbench, has the guest work on it, and finishes it: even after a trap, for its rejects.
@@ -246,8 +238,8 @@ impl Job {
         Conditions { host_version: host, wasmtime_version: wasmtime, grants_hash }
     }
 
-    /// The limits of this plugin, within the timeout of its policy and the time that the run has left, and the folders it both asks for and is
-    /// granted.
+    /// The limits of this plugin, within the timeout of its policy and the time that the run has left, and the folders
+    /// it both asks for and is granted.
     pub(crate) fn limits_and_folders(&self) -> (Limits, Vec<Granted>) {
         let parts = &self.shared.parts;
         let Some(policy) = parts.policies.get(&self.target.plugin.name) else {

@@ -4,9 +4,10 @@
 //! turn; one that is to be tried again waits for its time without a place. Nobody polls: a place that becomes free, a
 //! time that has come, a stop that was asked for and a deadline that has passed each wake who it concerns.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use model::ports::Exclusive;
 use model::{Clock, Failure, RunId, Timer, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tracing::{Instrument, Span};
@@ -37,6 +38,8 @@ pub(crate) struct Dispatcher {
 struct Inner {
     queue: Queue,
     parked: HashMap<RunId, Parked>,
+    /// Those of them that wait for a lease, and its key.
+    held: BTreeMap<RunId, String>,
     /// Whether somebody looks after those who wait for a time.
     is_watched: bool,
     is_closing: bool,
@@ -66,7 +69,8 @@ impl Drop for Reservation {
 impl Dispatcher {
     pub(crate) fn new(places: Places, clock: Arc<dyn Clock>, timer: Arc<dyn Timer>) -> Arc<Self> {
         let queue = Queue::new(places);
-        let inner = Inner { queue, parked: HashMap::new(), is_watched: false, is_closing: false };
+        let inner =
+            Inner { queue, parked: HashMap::new(), held: BTreeMap::new(), is_watched: false, is_closing: false };
         Arc::new(Self { inner: Mutex::new(inner), clock, timer, later: Arc::default() })
     }
 
@@ -133,7 +137,9 @@ impl Dispatcher {
                 let Traveller { job, course, .. } = &parked.traveller;
                 course.refused_since.is_some() && job.target.name == name
             });
-            refused.for_each(|(run, _)| queue.hasten(*run));
+            for (run, _) in refused {
+                queue.hasten(*run);
+            }
         }
         self.pump();
     }
@@ -141,6 +147,11 @@ impl Dispatcher {
     /// Why a run waits; none if it does not wait here.
     pub(crate) fn why(&self, run: RunId) -> Option<Waiting> {
         self.inner().queue.why(run, self.clock.now())
+    }
+
+    /// The lease that a run waits for, if that is what it waits for.
+    pub(crate) fn held(&self, run: RunId) -> Option<String> {
+        self.inner().held.get(&run).cloned()
     }
 
     /// Lets go of the runs that wait for a time: they stay queued in the ledger. Those that wait for a place have their
@@ -163,6 +174,7 @@ impl Dispatcher {
         let now = self.clock.now();
         let mut inner = self.inner();
         let due = inner.queue.take(now);
+        due.iter().for_each(|run| drop(inner.held.remove(run)));
         let begun: Vec<Traveller> =
             due.into_iter().filter_map(|run| inner.parked.remove(&run)).map(|parked| parked.traveller).collect();
         drop(inner);
@@ -171,9 +183,22 @@ impl Dispatcher {
         }
     }
 
+    /// Has the oldest run that waits for each of these leases try again, now that a run has let go of them.
+    fn freed(&self, freed: &[Exclusive]) {
+        let mut inner = self.inner();
+        for Exclusive { key, .. } in freed {
+            let waits = inner.held.iter().find(|(_, its)| *its == key).map(|(run, _)| *run);
+            if let Some(run) = waits {
+                inner.held.remove(&run);
+                inner.queue.hasten(run);
+            }
+        }
+    }
+
     /// A run that is stopped while it waits needs no place to end.
     fn give_up(self: &Arc<Self>, run: RunId) {
         let mut inner = self.inner();
+        inner.held.remove(&run);
         let parked = inner.queue.withdraw(run).and_then(|_| inner.parked.remove(&run));
         drop(inner);
         if let Some(parked) = parked {
@@ -187,9 +212,21 @@ impl Dispatcher {
         // Not tied to the caller: a run goes on when the caller has gone away.
         let turn = async move {
             let run = traveller.job.run_id;
-            match traveller.job.turn(&mut traveller.course).await {
+            let turn = traveller.job.turn(&mut traveller.course).await;
+            if !matches!(turn, Turn::Held { .. } | Turn::Waits { .. }) {
+                this.freed(&traveller.job.exclusive(&traveller.course));
+            }
+            match turn {
                 Turn::Again { not_before, .. } | Turn::Waits { until: not_before } => {
                     this.enqueue(traveller, Some(not_before));
+                }
+                Turn::Held { key, not_before } => {
+                    this.inner().held.insert(run, key);
+                    this.enqueue(traveller, Some(not_before));
+                }
+                Turn::Lost => {
+                    this.inner().queue.leave(run);
+                    drop(traveller);
                 }
                 Turn::Ended(report) => {
                     traveller.job.told(&report);

@@ -85,12 +85,19 @@ impl Gate {
         Self { states, clock, shut: Mutex::default(), turns: Mutex::default() }
     }
 
-    /// Asks for `call` of the work with this name. The limit is charged once the breaker lets it through.
+    /// Asks for `call` of the work with this name. The limit is charged once the breaker lets it through, unless it was
+    /// charged for this call before.
     ///
     /// # Errors
     ///
     /// Those of the ledger; `locked` if other processes changed the state all the time.
-    pub(crate) async fn enter(&self, name: &str, policy: &Policy, call: CallId) -> Result<Entry, Failure> {
+    pub(crate) async fn enter(
+        &self,
+        name: &str,
+        policy: &Policy,
+        call: CallId,
+        is_charged: bool,
+    ) -> Result<Entry, Failure> {
         if policy.breaker.is_none() && policy.rate_limit.is_none() {
             return Ok(Entry::Admitted(Pass { call, is_probe: false }));
         }
@@ -110,7 +117,7 @@ impl Gate {
             }
         }
         let pass = Pass { call, is_probe };
-        let Some(limit) = &policy.rate_limit else { return Ok(Entry::Admitted(pass)) };
+        let Some(limit) = policy.rate_limit.as_ref().filter(|_| !is_charged) else { return Ok(Entry::Admitted(pass)) };
         let taken = self.take(name, limit).await;
         if taken != Ok(Grant::Granted) {
             self.withdraw(name, &pass).await?;
@@ -149,6 +156,20 @@ impl Gate {
             self.open_up(name);
         }
         Ok(may_ask)
+    }
+
+    /// Takes back that a call was let through: it does not begin now, and is asked for again. Its limit stays charged.
+    /// Returns as [`Gate::leave`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Gate::leave`].
+    pub(crate) async fn give_back(&self, name: &str, pass: Pass) -> Result<bool, Failure> {
+        self.withdraw(name, &pass).await?;
+        if pass.is_probe {
+            self.open_up(name);
+        }
+        Ok(pass.is_probe)
     }
 
     async fn admit(&self, name: &str, policy: &BreakerPolicy, call: &CallId) -> Result<Admission, Failure> {

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 
 use model::ports::{Entropy, Granted, KeptInput};
 use model::work::WorkSpec;
-use model::{CaptureId, Clock, Digest, RunId};
+use model::{CaptureId, Clock, Digest, RunId, WorkerId};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) fn run_id(clock: &dyn Clock, entropy: &dyn Entropy) -> RunId {
     RunId::new(clock.now(), random(entropy))
+}
+
+pub(crate) fn worker_id(clock: &dyn Clock, entropy: &dyn Entropy) -> WorkerId {
+    WorkerId::new(clock.now(), random(entropy))
 }
 
 pub(crate) fn capture_id(clock: &dyn Clock, entropy: &dyn Entropy) -> CaptureId {

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use model::failure::{Failure, FailureKind};
 use model::policy::Policy;
 use model::ports::{Cancel, NewRun, Progress, Requeue};
-use model::run::{Conclusion, LogLine, RunReport, RunStatus};
+use model::run::{Claim, Conclusion, LogLine, RunReport, RunStatus};
 use model::work::WorkSpec;
 use model::{RunId, Timestamp};
 use tracing::{error, info, warn};
@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use crate::attempt::Attempted;
 use crate::blocking::panicked;
 use crate::gate::{AtGate, Pass};
+use crate::heartbeat::Watched;
 use crate::identity::{self, InputsRead};
 use crate::inputs::Inputs;
 use crate::log::RunLog;
@@ -55,8 +56,16 @@ pub(crate) struct Course {
     /// Races lost.
     races: u32,
     pub(crate) started_at: Option<Timestamp>,
+    /// What the ledger knows as begun.
+    pub(crate) claim: Option<Claim>,
+    /// Keeps that alive.
+    watched: Option<Watched>,
+    /// Since when it waits for a lease.
+    pub(crate) held_since: Option<Timestamp>,
     /// Since when the gate refuses the next call.
     pub(crate) refused_since: Option<Timestamp>,
+    /// Whether the rate limit was charged for the next call, which then had to wait for a lease.
+    pub(crate) is_charged: bool,
     pub(crate) read: InputsRead,
     /// What the ledger has not been told yet.
     pub(crate) log: RunLog,
@@ -75,6 +84,25 @@ pub(crate) enum Turn {
     Waits {
         until: Timestamp,
     },
+    /// It may not begin yet: another run holds the lease.
+    Held {
+        key: String,
+        not_before: Timestamp,
+    },
+    /// The run is somebody else's, and so is its end.
+    Lost,
+}
+
+impl Course {
+    /// The ledger has it that an attempt began.
+    pub(crate) fn begun(&mut self, claim: Claim, watched: Watched) {
+        (self.claim, self.watched, self.held_since) = (Some(claim), Some(watched), None);
+    }
+
+    /// Lets nobody stop the attempt any more: what it came to is about to be recorded. Whether it was lost before.
+    fn is_lost(&mut self) -> bool {
+        self.watched.take().is_some_and(|watched| watched.is_lost())
+    }
 }
 
 impl Job {
@@ -108,7 +136,18 @@ impl Job {
     /// A course that begins, or goes on after so many calls.
     pub(crate) fn course(&self, attempt: u32, started_at: Option<Timestamp>) -> Course {
         let read = self.inputs.as_ref().map(|inputs| InputsRead::new(inputs, &[])).unwrap_or_default();
-        Course { attempt, races: 0, started_at, refused_since: None, read, log: self.log() }
+        Course {
+            attempt,
+            races: 0,
+            started_at,
+            claim: None,
+            watched: None,
+            held_since: None,
+            refused_since: None,
+            is_charged: false,
+            read,
+            log: self.log(),
+        }
     }
 
     fn log(&self) -> RunLog {
@@ -123,7 +162,7 @@ impl Job {
             Ok(turn) => turn,
             Err(_) => self.ended(course, self.failed(panicked("carry the run out"))).await,
         };
-        self.leave_gate(pass, &turn).await;
+        self.leave_gate(course, pass, &turn).await;
         turn
     }
 
@@ -144,6 +183,8 @@ impl Job {
             match self.attempt(course).await {
                 Attempted::Raced(conclusion) if last => return self.ended(course, conclusion).await,
                 Attempted::Raced(_) => {}
+                Attempted::Held(failure) => return self.wait_for_lease(course, failure).await,
+                Attempted::Lost(failure) => return lost(&failure),
                 Attempted::Decided(conclusion) if self.dry_run => {
                     return Turn::Ended(Box::new(report::concluded(self, course, conclusion)));
                 }
@@ -161,7 +202,13 @@ impl Job {
 
     /// Has the ledger record what an attempt came to: the end of the run, or that another follows.
     async fn settled(&self, course: &mut Course, conclusion: Conclusion, last: bool) -> Settled {
-        let retry = self.retry(course, &conclusion);
+        let is_lost = course.is_lost();
+        let conclusion = match conclusion.status {
+            RunStatus::Cancelled if is_lost => instead(conclusion, interrupted()),
+            _ => conclusion,
+        };
+        let conclusion = Conclusion { claim: course.claim, ..conclusion };
+        let retry = self.retry(course, &conclusion).filter(|_| !is_lost);
         if let Some((after, failure)) = retry
             && let Some(not_before) = self.requeued(course, &conclusion, after, failure).await
         {
@@ -173,7 +220,11 @@ impl Job {
                 publish::discard(self, conclusion.captures).await;
                 Settled::Raced
             }
-            Err(failure) => Settled::As(Turn::Ended(Box::new(self.unpublished(course, conclusion, failure).await))),
+            Err(failure) if failure.code == "lost" => {
+                publish::discard(self, conclusion.captures).await;
+                Settled::As(lost(&failure))
+            }
+            Err(failure) => Settled::As(self.unpublished(course, conclusion, failure).await),
         }
     }
 
@@ -206,8 +257,10 @@ impl Job {
         let line = self.host_line("warn", note);
         let logs = conclusion.logs.iter().cloned().chain([line]).collect();
         let (run_id, attempt, error) = (self.run_id, course.attempt, failure.clone());
-        match self.shared.parts.ledger.requeue(Requeue { run_id, attempt, error, not_before, logs, at }).await {
+        let worker = course.claim?.worker;
+        match self.shared.parts.ledger.requeue(Requeue { run_id, attempt, worker, error, not_before, logs, at }).await {
             Ok(_) => {
+                course.claim = None;
                 // All that was said is in the ledger.
                 course.log = self.log();
                 Some(not_before)
@@ -228,8 +281,13 @@ impl Job {
         (self.shared.parts.clock.now() >= deadline).then(|| past_deadline(deadline))
     }
 
+    /// Has the ledger record an end without captures. If even that fails the caller is told all the same; the ledger
+    /// finds the run interrupted at the next start.
     pub(crate) async fn ended(&self, course: &Course, conclusion: Conclusion) -> Turn {
-        Turn::Ended(Box::new(self.end(course, conclusion).await))
+        match self.recorded(course, conclusion).await {
+            Ok(report) => Turn::Ended(Box::new(report)),
+            Err(unrecorded) => unrecorded,
+        }
     }
 
     /// Tells those who want to hear of every end.
@@ -242,34 +300,36 @@ impl Job {
 
     /// Ends a run whose captures the ledger did not take. Whether a commit that failed was made is known once the run
     /// has ended in another way, since it ends once: then, and only then, nothing names the files, and they go.
-    async fn unpublished(&self, course: &Course, mut conclusion: Conclusion, failure: Failure) -> RunReport {
+    async fn unpublished(&self, course: &Course, mut conclusion: Conclusion, failure: Failure) -> Turn {
         let captures = std::mem::take(&mut conclusion.captures);
         match self.recorded(course, instead(conclusion, failure)).await {
             Ok(report) => {
                 publish::discard(self, captures).await;
-                report
+                Turn::Ended(Box::new(report))
             }
-            Err(unrecorded) => *unrecorded,
+            Err(Turn::Lost) => {
+                publish::discard(self, captures).await;
+                Turn::Lost
+            }
+            Err(unrecorded) => unrecorded,
         }
     }
 
-    /// Has the ledger record an end without captures. If even that fails the caller is told all the same; the ledger
-    /// finds the run interrupted at the next start.
-    async fn end(&self, course: &Course, conclusion: Conclusion) -> RunReport {
-        self.recorded(course, conclusion).await.unwrap_or_else(|unrecorded| *unrecorded)
-    }
-
-    /// As [`Job::end`]; the error is the report of an end that the ledger could not record.
-    async fn recorded(&self, course: &Course, conclusion: Conclusion) -> Result<RunReport, Box<RunReport>> {
+    /// As [`Job::ended`]; the error is what becomes of a run whose end the ledger did not record.
+    async fn recorded(&self, course: &Course, conclusion: Conclusion) -> Result<RunReport, Turn> {
         if self.dry_run {
             return Ok(report::concluded(self, course, conclusion));
         }
+        let conclusion = Conclusion { claim: course.claim, ..conclusion };
         self.shared.parts.ledger.conclude(conclusion.clone()).await.map_err(|failure| {
+            if failure.code == "lost" {
+                return lost(&failure);
+            }
             error!(code = %failure.code, "the ledger could not record the end of the run: {failure}");
             let mut report = report::concluded(self, course, conclusion);
             let error = report.error.get_or_insert_with(|| failure.clone());
             error.causes.push(format!("the ledger could not record the end of the run: {failure}"));
-            Box::new(report)
+            Turn::Ended(Box::new(report))
         })
     }
 
@@ -304,6 +364,17 @@ enum Settled {
     As(Turn),
     /// Another run has published in between.
     Raced,
+}
+
+pub(crate) fn lost(failure: &Failure) -> Turn {
+    warn!(code = %failure.code, "the run is left to whoever has it now: {failure}");
+    Turn::Lost
+}
+
+fn interrupted() -> Failure {
+    let message = "this host could not say for too long that it carries the run out, and stopped it; nothing was \
+                   published, run it again";
+    Failure::new(FailureKind::Orchestration, "interrupted", message).retryable(true)
 }
 
 fn past_deadline(deadline: Timestamp) -> Failure {

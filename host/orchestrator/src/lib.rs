@@ -10,7 +10,9 @@
 //! A failed attempt is followed by another where its failure may pass by itself and the policy allows it; until then
 //! the run is a queued row of the ledger, not a task. [`queue`] decides who goes next.
 //!
-//! Limits: one process; leases and schedules are not here yet.
+//! Several processes may share a ledger: what a run holds alone is a lease there, and each process says that it is alive.
+//!
+//! Limits: schedules are not here yet.
 
 mod attempt;
 mod blocking;
@@ -18,9 +20,11 @@ mod conceal;
 mod dispatcher;
 mod gate;
 mod grants;
+mod heartbeat;
 mod identity;
 mod inputs;
 mod job;
+mod lease;
 mod live;
 mod log;
 mod orchestrator;
@@ -40,6 +44,7 @@ mod stories;
 mod testing;
 
 pub use gate::{BreakerReport, LimitReport};
+pub use lease::LeasePolicy;
 pub use orchestrator::Orchestrator;
 pub use parts::{Concurrency, Parts, PluginPolicy, Versions};
 pub use plugins::{FoundPlugin, look};

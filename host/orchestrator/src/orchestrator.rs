@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Cancel, Engine, RecordedRun, RunRequest, Standing, Submission};
+use model::ports::{Cancel, Engine, Interrupted, Reaped, RecordedRun, RunRequest, Standing, Submission};
 use model::run::{Conclusion, RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
 use model::{Manifest, RunId, Timestamp};
@@ -16,6 +16,7 @@ use crate::blocking::blocking;
 use crate::dispatcher::{Dispatcher, Traveller};
 use crate::gate::Gate;
 use crate::grants;
+use crate::heartbeat::Heart;
 use crate::job::{Job, cancelled};
 use crate::live::{End, Live, LiveRuns, Seat, ended};
 use crate::parts::Parts;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     live: Arc<LiveRuns>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) gate: Gate,
+    pub(crate) heart: Arc<Heart>,
     /// Held by the one run that tries again after a race.
     pub(crate) turn: Mutex<()>,
 }
@@ -56,8 +58,9 @@ impl Orchestrator {
     pub fn new(parts: Parts) -> Self {
         let gate = Gate::new(Arc::clone(&parts.states), Arc::clone(&parts.clock));
         let dispatcher = Dispatcher::new(parts.places(), Arc::clone(&parts.clock), Arc::clone(&parts.timer));
-        let (plugins, live, turn) = (RwLock::default(), LiveRuns::new(), Mutex::new(()));
-        Self { shared: Arc::new(Shared { parts, plugins, live, dispatcher, gate, turn }) }
+        let (plugins, heart) = (RwLock::default(), Heart::new(&parts));
+        let (live, turn) = (LiveRuns::new(), Mutex::new(()));
+        Self { shared: Arc::new(Shared { parts, plugins, live, dispatcher, gate, heart, turn }) }
     }
 
     /// Decides which of the components that were found are active, records all of them and uses the active ones for
@@ -158,14 +161,38 @@ impl Orchestrator {
         let mut resumed = Vec::new();
         for queued in self.shared.parts.ledger.queued().await? {
             let run = queued.run_id;
-            match self.take_up(queued).await {
-                Ok(()) => resumed.push(run),
-                Err(failure) => {
-                    tracing::warn!(run.id = %run, code = %failure.code, "the run stays queued: {failure}");
-                }
+            if self.take_up_or_leave(queued).await {
+                resumed.push(run);
             }
         }
         Ok(resumed)
+    }
+
+    async fn take_up_or_leave(&self, queued: RecordedRun) -> bool {
+        let run = queued.run_id;
+        let taken = self.take_up(queued).await;
+        if let Err(failure) = &taken {
+            tracing::warn!(run.id = %run, code = %failure.code, "the run stays queued: {failure}");
+        }
+        taken.is_ok()
+    }
+
+    /// Ends or queues again the runs of workers that died, and takes up those that are queued then.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger.
+    pub async fn reap(&self, policy: Interrupted) -> Result<Vec<Reaped>, Failure> {
+        let reaped = self.shared.parts.ledger.reap(policy).await?;
+        for Reaped { run, became } in &reaped {
+            tracing::warn!(run.id = %run, became = became.name(), "interrupted: who carried it out is gone");
+        }
+        for Reaped { run, .. } in reaped.iter().filter(|reaped| reaped.became == RunStatus::Queued) {
+            if let Some(queued) = self.shared.parts.ledger.recorded(*run).await? {
+                self.take_up_or_leave(queued).await;
+            }
+        }
+        Ok(reaped)
     }
 
     async fn take_up(&self, queued: RecordedRun) -> Result<(), Failure> {
@@ -333,7 +360,11 @@ impl Engine for Orchestrator {
 
     async fn submit(&self, request: RunRequest) -> Result<RunReport, Failure> {
         match self.begin(request, true).await? {
-            Begun::Started { run, end, .. } => ended(end).await.ok_or_else(|| nobody_runs(run)),
+            Begun::Started { run, end, .. } => match ended(end).await {
+                Some(report) => Ok(report),
+                // It was lost: somebody else may have ended it.
+                None => self.report(run).await?.filter(|it| it.status.is_terminal()).ok_or_else(|| nobody_runs(run)),
+            },
             Begun::Existing(report) => Ok(report),
         }
     }
@@ -366,7 +397,13 @@ impl Engine for Orchestrator {
 
     async fn why(&self, run: RunId) -> Result<Option<Standing>, Failure> {
         let Some(report) = self.report(run).await? else { return Ok(None) };
-        Ok(Some(standing(&report, self.shared.dispatcher.why(run))))
+        let waiting = self.shared.dispatcher.why(run);
+        if let (Some(Waiting::Until(at)), Some(key)) = (&waiting, self.shared.dispatcher.held(run)) {
+            let reason = format!("another run holds the lease `{key}`; asks again at {at}, or when that one has ended");
+            let (code, until) = ("lease".to_owned(), Some(*at));
+            return Ok(Some(Standing { run_id: run, status: report.status, code, reason, until }));
+        }
+        Ok(Some(standing(&report, waiting)))
     }
 
     async fn retry(&self, run: RunId) -> Result<RunReport, Failure> {

@@ -10,6 +10,7 @@ use model::quality::Severity;
 use model::work::Lane;
 use model::{Clock, DatasetName, Timer};
 
+use crate::lease::LeasePolicy;
 use crate::queue::Places;
 
 /// Everything [`crate::Orchestrator::new`] needs.
@@ -38,6 +39,9 @@ pub struct Parts {
     pub concurrency: Concurrency,
     /// `[lanes]`: places of the lanes that have others than follow from `concurrency`.
     pub lanes: BTreeMap<Lane, usize>,
+    pub lease: LeasePolicy,
+    /// Where this process is, in words: who looks at its leases wants to know.
+    pub host: String,
     /// Recorded with each attempt.
     pub versions: Versions,
     /// Told of each run that ended, dry runs left out.

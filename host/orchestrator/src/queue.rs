@@ -162,13 +162,12 @@ impl Queue {
         }
     }
 
-    /// A run that waits for a time need not wait any longer.
-    pub fn hasten(&mut self, run: RunId) {
-        if let Some(Spot::Later(at)) = self.spots.get(&run)
-            && let Some((rank, ticket)) = self.later.remove(&(*at, run))
-        {
-            self.stand_in_line(rank, ticket);
-        }
+    /// Has a run that waits for a time wait for a place instead. Returns whether it waited for a time.
+    pub fn hasten(&mut self, run: RunId) -> bool {
+        let Some(Spot::Later(at)) = self.spots.get(&run) else { return false };
+        let Some((rank, ticket)) = self.later.remove(&(*at, run)) else { return false };
+        self.stand_in_line(rank, ticket);
+        true
     }
 
     /// Takes out every run that waits for a time.

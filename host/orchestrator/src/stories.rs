@@ -1,6 +1,7 @@
 //! What happens to runs, told over stand-ins of the ports.
 
 mod keys;
+mod leases;
 mod logs;
 mod outcomes;
 mod plugins;

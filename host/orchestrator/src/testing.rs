@@ -20,7 +20,7 @@ use model::run::RunReport;
 use model::{Clock, Digest, Failure, Manifest, Timer, Timestamp};
 use tokio::sync::watch;
 
-use crate::{Concurrency, FoundPlugin, Orchestrator, Parts, Versions, identity};
+use crate::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, Versions, identity};
 
 pub(crate) use invoker::FakeInvoker;
 pub(crate) use lake::FakeLake;
@@ -135,6 +135,8 @@ impl Bench {
             bulkheads: BTreeMap::new(),
             concurrency: Concurrency { runs: 16, writers: 2 },
             lanes: BTreeMap::new(),
+            lease: LeasePolicy::default(),
+            host: "here".to_owned(),
             versions: Versions { host: "1.2.3".to_owned(), wasmtime: "48.0.0".to_owned() },
             ended: Some(RunListener(Arc::new(move |report: &RunReport| {
                 heard.lock().unwrap().push(report.status.name());
@@ -151,7 +153,12 @@ impl Bench {
 
     pub(crate) async fn again_with(&self, change: impl FnOnce(&mut Parts)) -> Orchestrator {
         let (ledger, lake, invoker) = (self.ledger.clone(), self.lake.clone(), self.invoker.clone());
-        let next = Self::over(ledger, lake, invoker, self.clock.clone(), change).orchestrator;
+        // Its ids are others than those of this one.
+        let elsewhere = |parts: &mut Parts| {
+            parts.entropy = Arc::new(Counting(AtomicU64::new(1 << 32)));
+            change(parts);
+        };
+        let next = Self::over(ledger, lake, invoker, self.clock.clone(), elsewhere).orchestrator;
         next.install(vec![found("d.wasm", b"d1", MANIFEST)]).await.unwrap();
         next
     }
@@ -213,7 +220,7 @@ pub(crate) const MANIFEST: &str = r#"{
     "formats": [{"name": "psv", "kind": "delimited", "delimiter": "|", "columns": [
         {"header": "K", "name": "k", "type": "utf8"}]}],
     "pipelines": [{"name": "d.daily", "accounting": "one-to-one", "outputs": ["d.t"],
-        "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"},
+        "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"}, {"name": "day", "type": "string"},
             {"name": "token", "type": "string", "secret": true}],
         "inputs": [{"name": "file", "formats": ["psv"]}]}],
     "sources": [{"name": "d.drop", "outputs": ["d.t"]}],

@@ -7,12 +7,14 @@ pub(crate) mod events;
 pub(crate) mod findings;
 pub(crate) mod held;
 pub(crate) mod judge;
-pub(crate) mod recover;
+pub(crate) mod leases;
+pub(crate) mod reap;
 pub(crate) mod register;
 pub(crate) mod requeue;
 pub(crate) mod shared_states;
 pub(crate) mod start;
 pub(crate) mod submit;
+pub(crate) mod workers;
 
 use std::collections::HashSet;
 

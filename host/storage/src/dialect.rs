@@ -12,6 +12,8 @@
 //! | `{uuid $1}` | a UUID of the catalog, from its text |
 //! | `{instant $1}` | a time of the catalog, from its text form |
 //! | `{instant_text c}` | that text form again |
+//! | `{lock}` | at the end of a query: nobody else changes these rows until the transaction ends |
+//! | `{lock_free}` | the same, without the rows that somebody else has locked |
 //!
 //! `->>` gives numbers as they are on SQLite, and as texts on PostgreSQL: they are always cast. JSON `true` is 1 and
 //! 'true': truth values of our own tables are the numbers 0 and 1, those of the catalog are cast to `BOOLEAN` when
@@ -66,6 +68,10 @@ impl Dialect {
             (Self::Postgres, "texts") => items("json_array_elements_text", argument),
             (Self::Sqlite, "bytes") => format!("unhex({argument})"),
             (Self::Postgres, "bytes") => format!("decode({argument}, 'hex')"),
+            // The write lock is taken already.
+            (Self::Sqlite, "lock" | "lock_free") => String::new(),
+            (Self::Postgres, "lock") => "FOR NO KEY UPDATE".to_owned(),
+            (Self::Postgres, "lock_free") => "FOR NO KEY UPDATE SKIP LOCKED".to_owned(),
             (Self::Sqlite, "uuid" | "instant" | "instant_text") => argument.to_owned(),
             (Self::Postgres, "uuid") => format!("CAST({argument} AS UUID)"),
             (Self::Postgres, "instant") => format!("CAST({argument} AS TIMESTAMPTZ)"),

@@ -7,17 +7,20 @@ use model::catalog::{CatalogView, Extent};
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{
-    AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Ledger, NewRun, RecordedRun, Requeue, SharedKind, SharedState,
-    SharedStates, Start, Submission,
+    Acquired, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Held, Interrupted, Lease, LeaseRequest, Leases, Ledger,
+    NewRun, Reaped, RecordedRun, Requeue, SharedKind, SharedState, SharedStates, Start, Submission, Worker,
 };
 use model::run::{Conclusion, LogLine, RunReport};
-use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId};
+use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp, WorkerId};
 use serde_json::Value;
 
 use crate::commands::append_log::AppendLog;
 use crate::commands::dead_letters::Resolve;
+use crate::commands::leases::LeaseChange;
+use crate::commands::reap::{Reap, Whose};
 use crate::commands::register::Registration;
 use crate::commands::shared_states::Swap;
+use crate::commands::workers::Heartbeat;
 use crate::failure::failed;
 use crate::read::{heads, held, work};
 use crate::storage::Storage;
@@ -37,6 +40,16 @@ impl Ledger for Storage {
     #[tracing::instrument(name = "storage.requeue", skip_all, fields(attempt = requeue.attempt))]
     async fn requeue(&self, requeue: Requeue) -> Result<RunReport, Failure> {
         self.ask(requeue, |lanes| &mut lanes.requeue).await
+    }
+
+    #[tracing::instrument(name = "storage.heartbeat", skip_all)]
+    async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Vec<RunId>, Failure> {
+        self.ask(Heartbeat { worker: worker.clone(), until }, |lanes| &mut lanes.heartbeat).await
+    }
+
+    #[tracing::instrument(name = "storage.reap", skip_all)]
+    async fn reap(&self, policy: Interrupted) -> Result<Vec<Reaped>, Failure> {
+        self.ask(Reap { policy, whose: Whose::Expired }, |lanes| &mut lanes.reap).await
     }
 
     async fn queued(&self) -> Result<Vec<RecordedRun>, Failure> {
@@ -94,6 +107,36 @@ impl Ledger for Storage {
     #[tracing::instrument(name = "storage.register", skip_all)]
     async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
         self.ask(Registration(found), |lanes| &mut lanes.register).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Leases for Storage {
+    async fn acquire(&self, request: LeaseRequest) -> Result<Result<Acquired, Held>, Failure> {
+        self.ask(request, |lanes| &mut lanes.acquire).await
+    }
+
+    async fn extend(&self, key: &str, run: RunId, worker: WorkerId, until: Timestamp) -> Result<bool, Failure> {
+        let change = LeaseChange::Extend { key: key.to_owned(), run, worker, until };
+        Ok(self.ask(change, |lanes| &mut lanes.change_lease).await? > 0)
+    }
+
+    async fn free(&self, key: &str, run: RunId, worker: WorkerId) -> Result<bool, Failure> {
+        let change = LeaseChange::Free { key: key.to_owned(), run, worker };
+        Ok(self.ask(change, |lanes| &mut lanes.change_lease).await? > 0)
+    }
+
+    async fn clean_expired(&self) -> Result<u64, Failure> {
+        self.ask(LeaseChange::CleanExpired, |lanes| &mut lanes.change_lease).await
+    }
+
+    async fn leases(&self) -> Result<Vec<Lease>, Failure> {
+        self.read_leases(None).await
+    }
+
+    async fn holder(&self, key: &str) -> Result<Option<Lease>, Failure> {
+        let leases = self.read_leases(Some(key)).await?;
+        Ok(leases.into_iter().min_by_key(|lease| lease.expires_at))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! On SQLite there is one: the write lock, which every transaction of the writer takes as it begins. On PostgreSQL
 //! other processes write too, and what has to come one after the other takes advisory locks, which end with the
-//! transaction. They are taken before anything is read, always in this order: the catalog, then keys, then runs.
+//! transaction. They are taken before anything is read, always in this order: the catalog, then keys, then runs, then
+//! the tokens of leases, then leases.
 
 use model::RunId;
 use model::failure::Failure;

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use model::failure::{Failure, FailureKind};
-use model::ports::Entropy;
+use model::ports::{Entropy, Interrupted};
 use model::{CaptureId, CaptureRecord, Clock, RunId};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe};
 
 use crate::commands::judge::{Judgement, Verdict};
-use crate::commands::recover::Recovery;
+use crate::commands::reap::{Reap, Whose};
 use crate::dialect::Sql;
 use crate::failure::{closed, failed, read_only, unreachable};
 use crate::place::{Place, Server};
@@ -170,11 +170,16 @@ impl Storage {
     /// Ends the runs that a dead owner left: each becomes `failed`, code `interrupted`, and may be tried again.
     /// Returns them. Called by the owner before it takes work.
     ///
-    /// A database on a server has no owner: a run in flight there may be another process's, so none is ended.
+    /// A database on a server has no owner: a run in flight there may be another process's, so none is ended here;
+    /// [`model::ports::Ledger::reap`] ends those whose workers expired.
     pub async fn recover(&self) -> Result<Vec<RunId>, Failure> {
         match (&self.place, &self.writer) {
             (Place::Server(_), Some(_)) => Ok(Vec::new()),
-            _ => self.ask(Recovery, |lanes| &mut lanes.recover).await,
+            _ => {
+                let all = Reap { policy: Interrupted::Fail, whose: Whose::Everybody };
+                let reaped = self.ask(all, |lanes| &mut lanes.reap).await?;
+                Ok(reaped.into_iter().map(|reaped| reaped.run).collect())
+            }
         }
     }
 

@@ -5,11 +5,14 @@
 mod catalog;
 mod dead_letters;
 mod keys;
+mod lease_table;
+mod leases;
 mod logs;
 mod places;
 mod plugins;
 mod publish;
 mod quarantine;
+mod reaping;
 mod recovery;
 mod retries;
 mod server;

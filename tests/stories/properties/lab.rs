@@ -14,9 +14,9 @@ use model::ports::{
     AsOf, Entropy, Finished, Lake, Ledger, NewRun, Prepared, Start, Submission, TableWriter, WorkOrder,
 };
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunReport, RunStatus};
+use model::run::{CaptureOutcome, Claim, Conclusion, Conditions, RunKind, RunReport, RunStatus};
 use model::work::WorkSpec;
-use model::{CaptureId, Clock, DatasetName, Digest, Manifest, RunId, Timestamp};
+use model::{CaptureId, Clock, DatasetName, Digest, Manifest, RunId, Timestamp, WorkerId};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use storage::Storage;
@@ -152,7 +152,7 @@ impl Lab {
         assert_eq!(self.storage.submit(run).await.unwrap(), Submission::New);
         let start = Start {
             run_id,
-            attempt: 1,
+            attempt: claim().attempt,
             plugin: PluginRef { name: "lab".to_owned(), version: "1.0.0".to_owned(), digest: digest() },
             conditions: Conditions {
                 host_version: "1.0.0".to_owned(),
@@ -162,6 +162,9 @@ impl Lab {
             input_hash: None,
             inputs: Vec::new(),
             snapshot: catalog.snapshot.id,
+            worker: claim().worker,
+            lease_until: now.plus_micros(60_000_000),
+            exclusive: Vec::new(),
             started_at: now,
         };
         self.storage.start(start).await.unwrap();
@@ -304,9 +307,15 @@ fn record(manifest: &Manifest) -> PluginRecord {
     }
 }
 
+/// Who carries every run out; each has one attempt.
+fn claim() -> Claim {
+    Claim { worker: WorkerId::new(Timestamp::from_micros(START_US), [1; 10]), attempt: 1 }
+}
+
 fn conclusion(run_id: RunId, captures: Vec<CaptureOutcome>, finished_at: Timestamp) -> Conclusion {
     Conclusion {
         run_id,
+        claim: Some(claim()),
         status: RunStatus::Completed,
         error: None,
         rows_in: 0,

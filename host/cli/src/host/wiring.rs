@@ -10,7 +10,7 @@ use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::policy::BulkheadPolicy;
-use orchestrator::{Concurrency, FoundPlugin, Orchestrator, Parts, PluginPolicy, Versions};
+use orchestrator::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, PluginPolicy, Versions};
 use runtime::{Allocation, Loaded, Runtime, RuntimeConfig, WASMTIME_VERSION};
 use storage::Storage;
 
@@ -62,6 +62,8 @@ impl Wiring {
             bulkheads: bulkheads(config),
             concurrency: Concurrency::for_cores(cores()),
             lanes: config.lanes.clone(),
+            lease: LeasePolicy::default(),
+            host: format!("{} (process {})", env!("CARGO_PKG_NAME"), std::process::id()),
             versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
             ended: self.metrics.map(|metrics| metrics.listener()),
         });

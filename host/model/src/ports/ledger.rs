@@ -3,11 +3,12 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::leases::{Exclusive, Interrupted, Reaped, Worker};
 use crate::capture::Head;
 use crate::catalog::CatalogView;
 use crate::dataset::{DatasetName, Partition};
 use crate::failure::Failure;
-use crate::ids::{CaptureId, Digest, RunId};
+use crate::ids::{CaptureId, Digest, RunId, WorkerId};
 use crate::manifest::Manifest;
 use crate::plugin::{PluginRecord, PluginRef};
 use crate::run::{Conclusion, Conditions, LogLine, RunReport, RunStatus};
@@ -27,15 +28,34 @@ pub trait Ledger: Debug + Send + Sync {
     /// compared: the corrected file may follow under its key.
     async fn submit(&self, run: NewRun) -> Result<Submission, Failure>;
 
-    /// Queued to running, or the next attempt of a running run.
-    async fn start(&self, start: Start) -> Result<(), Failure>;
-
-    /// Running to queued: the attempt failed, and another follows at its time.
+    /// Queued to running, or the next attempt of a running run. Takes every lease that the run needs, or none. A
+    /// worker that is not known yet is from now on, and alive as long as these leases.
     ///
     /// # Errors
     ///
-    /// `illegal_transition` if the attempt is not at work, or is not the latest of the run; nothing was written then.
+    /// `lease_held` (retryable) if another run holds what this one needs, with the details `lease` and `holder`; `lost`
+    /// if the worker has expired while it had runs, or another one carries the run out; `illegal_transition` if the run
+    /// is not where this attempt begins. Nothing was written then.
+    async fn start(&self, start: Start) -> Result<(), Failure>;
+
+    /// Running to queued: the attempt failed, and another follows at its time. Frees the leases of the run.
+    ///
+    /// # Errors
+    ///
+    /// `illegal_transition` if the attempt is not at work, or is not the latest of the run; `lost` if it is not the
+    /// worker's any more. Nothing was written then.
     async fn requeue(&self, requeue: Requeue) -> Result<RunReport, Failure>;
+
+    /// Says that a worker is alive until then: it and the leases of its runs last until then at least. Returns the runs
+    /// that it still holds, with every lease that their attempts took.
+    ///
+    /// A worker that expired while it had runs is not brought back, and an expired lease neither: it has none of them
+    /// any more.
+    async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Vec<RunId>, Failure>;
+
+    /// Ends or queues again the runs in flight that nobody carries out: their worker expired or is not known, or they
+    /// lost a lease. Several processes may do so at once; each run is one's.
+    async fn reap(&self, policy: Interrupted) -> Result<Vec<Reaped>, Failure>;
 
     /// Every queued run, the oldest first: what a host that begins takes up.
     async fn queued(&self) -> Result<Vec<RecordedRun>, Failure>;
@@ -56,12 +76,13 @@ pub trait Ledger: Debug + Send + Sync {
     /// `illegal_transition` if the run has ended; nothing was written then, as after any other failure.
     async fn append_log(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), Failure>;
 
-    /// Ends a running run, or a queued one as cancelled. Captures, catalog rows, quality results, rejects, cursor, status and events are one transaction.
+    /// Ends a running run, or a queued one as cancelled. Captures, catalog rows, quality results, rejects, cursor,
+    /// status, events and the release of its leases are one transaction.
     ///
     /// # Errors
     ///
-    /// `conflict` (retryable) if a partition's head is not the one the run saw; nothing was written then. After another
-    /// failure it is not known whether anything was, unless a later call ends the run: a run ends once.
+    /// `conflict` (retryable) if a partition's head is not the one the run saw, `lost` if the attempt is not the
+    /// caller's any more, or a lease of it is not; nothing was written then. After another failure it is not known whether anything was, unless a later call ends the run: a run ends once.
     async fn conclude(&self, conclusion: Conclusion) -> Result<RunReport, Failure>;
 
     async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure>;
@@ -125,6 +146,12 @@ pub struct Start {
     pub inputs: Vec<(String, Digest)>,
     /// The snapshot of the datasets it may read.
     pub snapshot: u64,
+    /// Who carries it out.
+    pub worker: WorkerId,
+    /// When its leases expire, unless the worker says that it is alive. Not before the worker expires.
+    pub lease_until: Timestamp,
+    /// What no other run may hold meanwhile, or only so many at one time.
+    pub exclusive: Vec<Exclusive>,
     pub started_at: Timestamp,
 }
 
@@ -133,6 +160,8 @@ pub struct Start {
 pub struct Requeue {
     pub run_id: RunId,
     pub attempt: u32,
+    /// Who carried it out.
+    pub worker: WorkerId,
     /// Why it failed.
     pub error: Failure,
     /// When the next may begin.

@@ -8,7 +8,8 @@ use model::run::{Conclusion, RunReport, RunStatus};
 use tracing::{info, warn};
 
 use super::{Entry, Pass, Refusal, Refuser};
-use crate::job::{Course, Job, Turn};
+use crate::attempt::Attempted;
+use crate::job::{Course, Job, Turn, lost};
 use crate::resilience::breaker::{CallId, Outcome};
 
 /// Longest time that a run waits for an open breaker. A target that does not come back for longer is better known as
@@ -32,7 +33,7 @@ impl Job {
             return AtGate::Passed(None);
         }
         let call = CallId(format!("{}/{}", self.run_id, course.attempt + 1));
-        match self.shared.gate.enter(&self.target.name, &self.policy, call).await {
+        match self.shared.gate.enter(&self.target.name, &self.policy, call, course.is_charged).await {
             Ok(Entry::Admitted(pass)) => {
                 course.refused_since = None;
                 AtGate::Passed(Some(pass))
@@ -47,10 +48,17 @@ impl Job {
         }
     }
 
-    /// Tells the gate how a turn ended that it let begin.
-    pub(crate) async fn leave_gate(&self, pass: Option<Pass>, turn: &Turn) {
+    /// Tells the gate how a turn ended that it let begin. A run that then had to wait for a lease made no call: it gives
+    /// its place back, and is not charged for the same call twice.
+    pub(crate) async fn leave_gate(&self, course: &mut Course, pass: Option<Pass>, turn: &Turn) {
         let Some(pass) = pass else { return };
-        match self.shared.gate.leave(&self.target.name, &self.policy, pass, outcome(turn)).await {
+        let (gate, name) = (&self.shared.gate, &self.target.name);
+        course.is_charged = matches!(turn, Turn::Held { .. });
+        let left = match turn {
+            Turn::Held { .. } => gate.give_back(name, pass).await,
+            _ => gate.leave(name, &self.policy, pass, outcome(turn)).await,
+        };
+        match left {
             Ok(true) => self.shared.dispatcher.hasten(&self.target.name),
             Ok(false) => {}
             Err(failure) => warn!(code = %failure.code, "the breaker was not told how the call ended: {failure}"),
@@ -60,6 +68,8 @@ impl Job {
     async fn refused(&self, course: &mut Course, refusal: Refusal) -> Turn {
         let now = self.shared.parts.clock.now();
         let is_first = course.refused_since.is_none();
+        // Waiting here is not waiting for a lease.
+        course.held_since = None;
         let since = *course.refused_since.get_or_insert(now);
         let too_late = self.spec.routing.deadline.is_some_and(|deadline| refusal.until >= deadline);
         let too_long = match refusal.by {
@@ -88,12 +98,15 @@ impl Job {
         course.refused_since = None;
         course.attempt += 1;
         course.started_at.get_or_insert(now);
-        let failure = match self.shared.parts.ledger.start(self.start(course, 0, now)).await {
-            Ok(()) => failure,
-            Err(unstarted) => unstarted,
+        // It does nothing that another run could be in the way of.
+        let conclusion = match self.begin(course, 0, now, Vec::new()).await {
+            None => self.failed(failure),
+            Some(Attempted::Decided(conclusion) | Attempted::Raced(conclusion)) => conclusion,
+            Some(Attempted::Held(failure)) => return self.wait_for_lease(course, failure).await,
+            Some(Attempted::Lost(failure)) => return lost(&failure),
         };
         let logs = course.log.settle().await;
-        self.ended(course, Conclusion { logs, ..self.failed(failure) }).await
+        self.ended(course, Conclusion { logs, ..conclusion }).await
     }
 }
 
@@ -101,7 +114,7 @@ fn outcome(turn: &Turn) -> Outcome {
     match turn {
         Turn::Ended(report) => of_report(report),
         Turn::Again { failure, .. } => Outcome::of(failure),
-        Turn::Waits { .. } => Outcome::Cancelled,
+        Turn::Waits { .. } | Turn::Held { .. } | Turn::Lost => Outcome::Cancelled,
     }
 }
 

@@ -380,3 +380,60 @@ async fn a_policy_without_breaker_and_limit_asks_the_ledger_nothing_and_a_dry_ru
     let report = bench.orchestrator.submit(RunRequest { dry_run: true, ..daily(SCRIPT) }).await.unwrap();
     assert_eq!((report.status, bench.ledger.shared_calls()), (RunStatus::Completed, before));
 }
+
+#[tokio::test]
+async fn case_c10_a_probe_that_waits_for_a_lease_gives_its_place_back() {
+    let bench = opened().await;
+    let first = spawn(&bench.orchestrator).await;
+    let at = waits(&bench.orchestrator, first).await;
+    // Another process holds the lease.
+    let key = format!("{NAME}|{}", crate::testing::digest(SCRIPT.as_bytes()));
+    let holder = (first_of(&bench), model::WorkerId::new(at, [7; 10]), Timestamp::from_micros(i64::MAX));
+    bench.ledger.state().leases.insert(key.clone(), holder);
+    bench.clock.set(at);
+    while bench.orchestrator.breakers().await.unwrap()[0].phase != Phase::HalfOpen
+        || bench.orchestrator.why(first).is_none_or(|it| it == Waiting::Ready || it == Waiting::Until(at))
+    {
+        tokio::task::yield_now().await;
+    }
+    let again = waits(&bench.orchestrator, first).await;
+    let shown = &bench.orchestrator.breakers().await.unwrap()[0];
+    assert_eq!((shown.phase, shown.probes, bench.invoker.calls()), (Phase::HalfOpen, 0, 2));
+    assert_eq!(bench.orchestrator.why(first), Some(Waiting::Until(again)));
+    assert_eq!(Engine::why(&bench.orchestrator, first).await.unwrap().unwrap().code, "lease");
+    bench.ledger.state().leases.remove(&key);
+    bench.clock.set(again);
+    assert_eq!(end(&bench.orchestrator, first).await.status, RunStatus::Completed);
+    assert_eq!(phase(&bench.orchestrator).await, Phase::Closed);
+}
+
+fn first_of(bench: &Bench) -> RunId {
+    *bench.ledger.state().runs.keys().next().unwrap()
+}
+
+#[tokio::test]
+async fn who_waits_for_a_lease_is_charged_for_one_call_and_for_as_long_as_its_policy_says() {
+    let limit = json!({ "rate_limit": { "sliding_window": { "calls": 2, "window_ms": 3_600_000 } },
+        "concurrency": { "key": { "named": "upstream" }, "wait_ms": 3_000 } });
+    let bench = Bench::with(policy(limit)).await;
+    let gate = bench.invoker.close_gate();
+    let first = spawn(&bench.orchestrator).await;
+    bench.invoker.entered(1).await;
+    let second = bench.orchestrator.spawn(daily("rows_in 1\ncapture 2 1 b")).await.unwrap().run_id;
+    let mut at = waits(&bench.orchestrator, second).await;
+    assert!(bench.ledger.state().leases.contains_key("upstream"));
+    for _ in 0..3 {
+        bench.clock.set(at);
+        let before = at;
+        while at == before {
+            at = waits(&bench.orchestrator, second).await;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((at.as_micros() - before.as_micros()) / 100_000, 5);
+    }
+    gate.add_permits(2);
+    for run in [first, second] {
+        let report = end(&bench.orchestrator, run).await;
+        assert_eq!((report.status, report.attempt), (RunStatus::Completed, 1));
+    }
+}

@@ -31,8 +31,9 @@ async fn of_two_runs_that_race_for_a_partition_one_tries_again() {
 async fn the_loser_of_a_race_with_the_same_content_is_unchanged() {
     let bench = Bench::new().await;
     let gate = bench.invoker.close_gate();
-    let script = "rows_in 1\ncapture 1 1 a";
-    let (first, second, ()) = tokio::join!(bench.run(script), bench.run(script), async {
+    // Of one input, one run at a time; these are two files.
+    let (one, two) = ("rows_in 1\ncapture 1 1 a", "rows_in 1\ncapture 1 1 a\n");
+    let (first, second, ()) = tokio::join!(bench.run(one), bench.run(two), async {
         bench.invoker.entered(2).await;
         gate.add_permits(3);
     });

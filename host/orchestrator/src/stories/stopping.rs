@@ -120,8 +120,8 @@ async fn draining_lets_live_runs_end_and_takes_no_new_ones() {
 async fn all_live_runs_can_be_stopped_at_once() {
     let bench = Bench::new().await;
     let _gate = bench.invoker.close_gate();
-    for _ in 0..3 {
-        bench.orchestrator.spawn(daily(SCRIPT)).await.unwrap();
+    for day in 0..3 {
+        bench.orchestrator.spawn(daily(&format!("rows_in 1\ncapture {day} 1 a"))).await.unwrap();
     }
     bench.invoker.entered(3).await;
     bench.orchestrator.cancel_all();

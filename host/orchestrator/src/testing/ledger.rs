@@ -7,10 +7,12 @@ use model::capture::Head;
 use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
+use model::ports::{
+    AsOf, Exclusive, Held, Interrupted, Ledger, NewRun, Reaped, RecordedRun, Requeue, Start, Submission, Worker, lost,
+};
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
 use model::work::WorkSpec;
-use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp};
+use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp, WorkerId};
 use tokio::sync::watch;
 
 use super::states::Shared;
@@ -24,6 +26,8 @@ pub(crate) struct FakeLedger {
     appended: watch::Sender<usize>,
     /// How many attempts were followed by another.
     requeued: watch::Sender<usize>,
+    /// How many heartbeats there were.
+    beats: watch::Sender<usize>,
     pub(super) shared: Mutex<Shared>,
 }
 
@@ -44,6 +48,16 @@ pub(crate) struct State {
     held: BTreeMap<(DatasetName, Partition, Digest), CaptureId>,
     /// What the next calls of `conclude` fail with.
     pub(crate) conclude_fails: VecDeque<Failure>,
+    /// Who holds what, and until when.
+    pub(crate) leases: BTreeMap<String, (RunId, WorkerId, Timestamp)>,
+    /// Runs whose worker counts as dead.
+    pub(crate) lost: BTreeSet<RunId>,
+    /// Workers that expired and still have runs.
+    pub(crate) dead: BTreeSet<WorkerId>,
+    /// What the next calls of `start` fail with although they were committed.
+    pub(crate) start_answers: VecDeque<Failure>,
+    /// What every heartbeat fails with.
+    pub(crate) heartbeat_fails: Option<Failure>,
     /// Plugin names whose datasets do not fit.
     pub(crate) misfits: BTreeSet<String>,
     pub(crate) registered: BTreeMap<String, PluginRecord>,
@@ -66,6 +80,11 @@ impl FakeLedger {
     /// Waits until this many attempts are to be followed by another.
     pub(crate) async fn requeued(&self, attempts: usize) {
         self.requeued.subscribe().wait_for(|&count| count >= attempts).await.unwrap();
+    }
+
+    /// Waits until there were this many heartbeats.
+    pub(crate) async fn beats(&self, beats: usize) {
+        self.beats.subscribe().wait_for(|&count| count >= beats).await.unwrap();
     }
 
     pub(crate) fn messages(&self, run: RunId) -> Vec<String> {
@@ -107,28 +126,66 @@ impl Ledger for FakeLedger {
 
     async fn start(&self, start: Start) -> Result<(), Failure> {
         let mut state = self.state();
-        let run = state.runs.get_mut(&start.run_id).unwrap();
-        assert!(run.status == RunStatus::Running || run.status.may_become(RunStatus::Running), "{:?}", run.status);
-        assert_eq!(run.attempt + 1, start.attempt);
-        run.status = RunStatus::Running;
-        run.attempt = start.attempt;
-        run.input_hash = start.input_hash;
-        run.conditions = Some(start.conditions.clone());
-        state.starts.push(start);
+        if state.dead.contains(&start.worker) {
+            return Err(lost(start.run_id));
+        }
+        if let Some(failure) = state.start_answers.pop_front() {
+            state.has_begun(start);
+            return Err(failure);
+        }
+        let (now, owner) = (start.started_at, (start.run_id, start.worker));
+        for Exclusive { key, .. } in &start.exclusive {
+            let held = state.leases.get(key).filter(|(run, worker, until)| (*run, *worker) != owner && *until > now);
+            if let Some((by, _, until)) = held {
+                return Err(Held { key: key.clone(), by: *by, until: *until }.into());
+            }
+        }
+        for Exclusive { key, .. } in &start.exclusive {
+            state.leases.insert(key.clone(), (start.run_id, start.worker, start.lease_until));
+        }
+        state.has_begun(start);
         Ok(())
     }
 
     async fn requeue(&self, requeue: Requeue) -> Result<RunReport, Failure> {
         let mut state = self.state();
+        let start = state.starts.iter().rfind(|start| start.run_id == requeue.run_id);
+        assert_eq!(start.unwrap().worker, requeue.worker);
         let run = state.runs.get_mut(&requeue.run_id).unwrap();
         assert_eq!((run.status, run.attempt), (RunStatus::Running, requeue.attempt));
         run.status = RunStatus::Queued;
         run.not_before = Some(requeue.not_before);
         let report = run.clone();
         state.logs.entry(requeue.run_id).or_default().extend(requeue.logs.iter().cloned());
+        state.leases.retain(|_, (run, _, _)| *run != requeue.run_id);
         state.requeues.push(requeue);
         self.requeued.send_modify(|count| *count += 1);
         Ok(report)
+    }
+
+    async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Vec<RunId>, Failure> {
+        self.beats.send_modify(|count| *count += 1);
+        let mut state = self.state();
+        if let Some(failure) = state.heartbeat_fails.clone() {
+            return Err(failure);
+        }
+        for (_, its, expires) in state.leases.values_mut().filter(|(_, its, _)| *its == worker.id) {
+            *expires = until.max(*expires);
+            assert_eq!(*its, worker.id);
+        }
+        let begun = state.starts.iter().filter(|start| start.worker == worker.id).map(|start| start.run_id);
+        let held = |run: &RunId| state.runs[run].status == RunStatus::Running && !state.lost.contains(run);
+        Ok(begun.filter(held).collect())
+    }
+
+    async fn reap(&self, _: Interrupted) -> Result<Vec<Reaped>, Failure> {
+        let mut state = self.state();
+        let lost = std::mem::take(&mut state.lost);
+        for run in &lost {
+            state.runs.get_mut(run).unwrap().status = RunStatus::Queued;
+            state.leases.retain(|_, (its, _, _)| its != run);
+        }
+        Ok(lost.into_iter().map(|run| Reaped { run, became: RunStatus::Queued }).collect())
     }
 
     async fn queued(&self) -> Result<Vec<RecordedRun>, Failure> {
@@ -169,6 +226,10 @@ impl Ledger for FakeLedger {
             return Err(failure);
         }
         let status = state.runs[&conclusion.run_id].status;
+        if state.lost.contains(&conclusion.run_id) || (status == RunStatus::Running) != conclusion.claim.is_some() {
+            return Err(lost(conclusion.run_id));
+        }
+        state.leases.retain(|_, (run, _, _)| *run != conclusion.run_id);
         assert!(status.may_become(conclusion.status), "{status:?} -> {:?}", conclusion.status);
         for outcome in &conclusion.captures {
             if let CaptureOutcome::Publish { staged, expected_head } = outcome {
@@ -261,6 +322,17 @@ impl Ledger for FakeLedger {
 }
 
 impl State {
+    fn has_begun(&mut self, start: Start) {
+        let run = self.runs.get_mut(&start.run_id).unwrap();
+        assert!(run.status == RunStatus::Running || run.status.may_become(RunStatus::Running), "{:?}", run.status);
+        assert_eq!(run.attempt + 1, start.attempt);
+        run.status = RunStatus::Running;
+        run.attempt = start.attempt;
+        run.input_hash = start.input_hash;
+        run.conditions = Some(start.conditions.clone());
+        self.starts.push(start);
+    }
+
     fn whole(&self, run: &RunReport) -> RecordedRun {
         RecordedRun {
             run_id: run.run_id,

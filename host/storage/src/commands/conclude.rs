@@ -7,9 +7,11 @@ use std::collections::HashMap;
 
 use model::RunId;
 use model::failure::{Failure, FailureKind};
+use model::ports::lost;
 use model::quality::CheckResult;
 use model::run::{Conclusion, RunCapture, RunReport, RunStatus};
 
+use super::leases::{self, Owned};
 use super::{dead_letters, distinct, events, findings, illegal, unknown_run};
 use crate::failure::{corrupt, is_fatal};
 use crate::lock;
@@ -33,11 +35,15 @@ impl Command for Conclusion {
         let ids: Vec<RunId> = commands.iter().map(|conclusion| conclusion.run_id).collect();
         lock::runs(scribe, &ids).await?;
         let rows = runs::rows(&mut *scribe.connection, &ids).await?;
+        let held = match rows.iter().any(|run| run.leases > 0) {
+            true => leases::owned(scribe, &ids).await?,
+            false => Owned::new(),
+        };
         let mut rows: HashMap<String, RunRow> = rows.into_iter().map(|run| (run.run_id.clone(), run)).collect();
         let mut answers = Vec::with_capacity(commands.len());
         let mut legal = Vec::with_capacity(commands.len());
         for conclusion in commands {
-            match may_conclude(conclusion, rows.remove(&conclusion.run_id.to_string())) {
+            match may_conclude(conclusion, rows.remove(&conclusion.run_id.to_string()), &held) {
                 Ok(run) => {
                     answers.push(None);
                     legal.push((*conclusion, run));
@@ -54,6 +60,8 @@ impl Command for Conclusion {
             endings.push(deliver(scribe, conclusion, run).await?);
         }
         status::record(scribe, &endings).await?;
+        let holders = endings.iter().filter(|it| it.run.leases > 0).map(|it| it.conclusion.run_id);
+        leases::free_all(scribe, &holders.collect::<Vec<_>>()).await?;
         events::append(scribe, endings.iter().flat_map(status::events).collect()).await?;
         let ends: Vec<_> = endings.iter().map(|it| (it.conclusion.run_id, it.conclusion.finished_at)).collect();
         let any_failed = endings.iter().any(|ending| ending.conclusion.status == RunStatus::Failed);
@@ -69,12 +77,15 @@ impl Command for Conclusion {
 }
 
 /// Checks that the run may end this way.
-fn may_conclude(conclusion: &Conclusion, run: Option<RunRow>) -> Result<RunRow, Failure> {
+fn may_conclude(conclusion: &Conclusion, run: Option<RunRow>, held: &Owned) -> Result<RunRow, Failure> {
     let run = run.ok_or_else(|| unknown_run(conclusion.run_id))?;
     let from = run.status().ok_or_else(|| corrupt("a status", &run.status))?;
-    match may_end(from, conclusion.status) {
+    if !may_end(from, conclusion.status) {
+        return Err(illegal(conclusion.run_id, from, conclusion.status.name()));
+    }
+    match leases::is_at_it(conclusion.claim.as_ref(), &run, held) {
         true => Ok(run),
-        false => Err(illegal(conclusion.run_id, from, conclusion.status.name())),
+        false => Err(lost(conclusion.run_id)),
     }
 }
 

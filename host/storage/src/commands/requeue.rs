@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use model::RunId;
 use model::failure::Failure;
-use model::ports::Requeue;
-use model::run::RunReport;
+use model::ports::{Requeue, lost};
+use model::run::{Claim, RunReport};
 use serde::Serialize;
 use serde_json::json;
 
 use super::events::{self, Event};
-use super::{distinct, findings, illegal, unknown_run};
+use super::{distinct, findings, illegal, leases, unknown_run};
 use crate::failure::{corrupt, failed};
 use crate::lock;
 use crate::read::runs;
@@ -31,11 +31,18 @@ impl Command for Requeue {
         distinct(commands.iter().map(|requeue| requeue.run_id))?;
         let ids: Vec<RunId> = commands.iter().map(|requeue| requeue.run_id).collect();
         lock::runs(scribe, &ids).await?;
-        let rows: Vec<Row> = commands.iter().map(|requeue| row(requeue)).collect();
+        let (held, before) = (leases::owned(scribe, &ids).await?, runs::rows(&mut *scribe.connection, &ids).await?);
+        let at_it = |requeue: &Self| {
+            let run = before.iter().find(|run| run.run_id == requeue.run_id.to_string());
+            let claim = Claim { worker: requeue.worker, attempt: requeue.attempt };
+            run.is_some_and(|run| leases::is_at_it(Some(&claim), run, &held))
+        };
+        let rows: Vec<Row> = commands.iter().filter(|requeue| at_it(requeue)).map(|requeue| row(requeue)).collect();
         let rows = scribe.json(&rows)?;
         let moved = requeue(scribe, &rows).await?;
         let legal: Vec<&Self> =
             commands.iter().copied().filter(|requeue| moved.contains(&requeue.run_id.to_string())).collect();
+        leases::free_all(scribe, &legal.iter().map(|requeue| requeue.run_id).collect::<Vec<_>>()).await?;
         end_attempts(scribe, &rows, legal.len()).await?;
         let logs: Vec<_> = legal.iter().map(|requeue| (requeue.run_id, requeue.logs.as_slice())).collect();
         findings::logs(scribe, &logs).await?;
@@ -51,6 +58,7 @@ impl Command for Requeue {
             answers.push(match runs::row(&mut *scribe.connection, requeue.run_id).await? {
                 None => Err(unknown_run(requeue.run_id)),
                 Some(run) if moved.contains(&run.run_id) => Ok(run.into_report(Vec::new(), Vec::new())?),
+                Some(run) if run.attempt == i64::from(requeue.attempt) && run.is_running() => Err(lost(requeue.run_id)),
                 Some(run) => {
                     let from = run.status().ok_or_else(|| corrupt("a status", &run.status))?;
                     let to =
@@ -77,7 +85,10 @@ async fn requeue(scribe: &mut Scribe<'_>, rows: &str) -> Result<HashSet<String>,
     let moved: Vec<String> = sqlx::query_scalar(scribe.sql(
         r#"
         UPDATE runs
-        SET status = 'queued', not_before_us = CAST(new.value ->> 'not_before_us' AS BIGINT)
+        SET status = 'queued',
+            not_before_us = CAST(new.value ->> 'not_before_us' AS BIGINT),
+            worker_id = NULL,
+            leases = 0
         FROM {rows $1} AS new
         WHERE runs.run_id = new.value ->> 'run_id'
             AND (runs.status = 'running') IS TRUE

@@ -1,16 +1,18 @@
-//! Beginning attempts: queued to running, or the next attempt of a running run.
+//! Beginning attempts: queued to running, or the next attempt of a running run, with every lease that it needs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use model::failure::Failure;
-use model::ports::Start;
-use model::run::Conditions;
+use model::ports::{Start, lost};
+use model::run::{Conditions, RunStatus};
+use model::{RunId, WorkerId};
 use serde::Serialize;
+use sqlx::FromRow;
 
 use super::events::{self, Event};
-use super::{distinct, illegal, int, unknown_run};
-use crate::failure::{corrupt, failed};
-use crate::read::runs;
+use super::leases::{self, Wish};
+use super::{distinct, illegal, int, json, unknown_run, workers};
+use crate::failure::{corrupt, failed, internal};
 use crate::writer::{Command, Scribe};
 
 #[derive(Serialize)]
@@ -24,6 +26,8 @@ struct Row<'a> {
     conditions: &'a Conditions,
     input_hash: Option<String>,
     snapshot_id: i64,
+    worker_id: String,
+    leases: i64,
     started_at_us: i64,
     inputs: Vec<(&'a str, String)>,
 }
@@ -33,22 +37,70 @@ impl Command for Start {
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         distinct(commands.iter().map(|start| start.run_id))?;
-        let rows: Vec<Row<'_>> = commands.iter().map(|start| row(start)).collect();
-        let rows = scribe.json(&rows)?;
-        let begun = begin(scribe, &rows).await?;
-        let mut answers = Vec::with_capacity(commands.len());
-        let mut legal = Vec::with_capacity(commands.len());
+        let before = before(scribe, commands).await?;
+        let now = scribe.lead.clock.now();
+        let alive = workers::alive(scribe, commands, now).await?;
+        let mut refused: HashMap<RunId, Failure> = HashMap::new();
         for start in commands {
-            if begun.contains(&start.run_id.to_string()) {
-                legal.push(*start);
-                answers.push(Ok(()));
-            } else {
-                answers.push(Err(refusal(scribe, start).await?));
+            if let Err(failure) = may_start(start, before.get(&start.run_id.to_string()), &alive) {
+                refused.insert(start.run_id, failure);
             }
         }
-        record(scribe, &legal).await?;
-        Ok(answers)
+        let legal = || commands.iter().copied().filter(|start| !refused.contains_key(&start.run_id));
+        let wishes: Vec<Wish<'_>> = legal().map(wish).collect();
+        let taken = leases::take(scribe, &wishes, now).await?;
+        let held = wishes.iter().zip(taken).filter_map(|(wish, taken)| Some((wish.run, taken.err()?.into())));
+        let held: Vec<(RunId, Failure)> = held.collect();
+        refused.extend(held);
+        let starts: Vec<&Self> =
+            commands.iter().copied().filter(|start| !refused.contains_key(&start.run_id)).collect();
+        record(scribe, &starts).await?;
+        Ok(commands.iter().map(|start| refused.remove(&start.run_id).map_or(Ok(()), Err)).collect())
     }
+}
+
+/// A run as it is before an attempt begins.
+#[derive(FromRow)]
+struct Before {
+    run_id: String,
+    status: String,
+    attempt: i64,
+    worker_id: Option<String>,
+}
+
+/// The runs that are to start, as they stay until the transaction ends.
+async fn before(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<HashMap<String, Before>, Failure> {
+    let ids: Vec<RunId> = starts.iter().map(|start| start.run_id).collect();
+    let rows: Vec<Before> = sqlx::query_as(scribe.sql(
+        r#"
+        SELECT run_id, status, attempt, worker_id
+        FROM runs
+        WHERE run_id IN (SELECT value FROM {texts $1} AS asked)
+        ORDER BY run_id
+        {lock}
+        "#,
+    ))
+    .bind(json(&ids)?)
+    .fetch_all(&mut *scribe.connection)
+    .await
+    .map_err(failed("look for the run to start"))?;
+    Ok(rows.into_iter().map(|row| (row.run_id.clone(), row)).collect())
+}
+
+fn may_start(start: &Start, before: Option<&Before>, alive: &HashSet<WorkerId>) -> Result<(), Failure> {
+    let run = before.ok_or_else(|| unknown_run(start.run_id))?;
+    let from = RunStatus::from_name(&run.status).ok_or_else(|| corrupt("a status", &run.status))?;
+    let follows = run.attempt + 1 == i64::from(start.attempt);
+    if !follows || !matches!(from, RunStatus::Queued | RunStatus::Running) {
+        let to = format!("running in attempt {} after attempt {}", start.attempt, run.attempt);
+        return Err(illegal(start.run_id, from, &to));
+    }
+    let is_others = from == RunStatus::Running && run.worker_id != Some(start.worker.to_string());
+    if is_others || !alive.contains(&start.worker) { Err(lost(start.run_id)) } else { Ok(()) }
+}
+
+fn wish(start: &Start) -> Wish<'_> {
+    Wish { run: start.run_id, worker: start.worker, until: start.lease_until, wanted: &start.exclusive }
 }
 
 fn row(start: &Start) -> Row<'_> {
@@ -61,18 +113,21 @@ fn row(start: &Start) -> Row<'_> {
         conditions: &start.conditions,
         input_hash: start.input_hash.map(|hash| hash.to_string()),
         snapshot_id: int(start.snapshot),
+        worker_id: start.worker.to_string(),
+        leases: leases::kept(&start.exclusive),
         started_at_us: start.started_at.as_micros(),
         inputs: start.inputs.iter().map(|(name, digest)| (name.as_str(), digest.to_string())).collect(),
     }
 }
 
-/// Returns the runs that were in a state to begin; the others are untouched.
-async fn begin(scribe: &mut Scribe<'_>, rows: &str) -> Result<HashSet<String>, Failure> {
-    let begun: Vec<String> = sqlx::query_scalar(scribe.sql(
+async fn begin(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(), Failure> {
+    let begun = sqlx::query(scribe.sql(
         r#"
         UPDATE runs
         SET status = 'running',
             not_before_us = NULL,
+            worker_id = new.value ->> 'worker_id',
+            leases = CAST(new.value ->> 'leases' AS BIGINT),
             attempt = CAST(new.value ->> 'attempt' AS BIGINT),
             plugin_name = new.value ->> 'plugin_name',
             plugin_version = new.value ->> 'plugin_version',
@@ -85,22 +140,16 @@ async fn begin(scribe: &mut Scribe<'_>, rows: &str) -> Result<HashSet<String>, F
             -- As an expression, so that runs are found by their id and not by what status they had once.
             AND (runs.status IN ('queued', 'running')) IS TRUE
             AND runs.attempt = CAST(new.value ->> 'attempt' AS BIGINT) - 1
-        RETURNING runs.run_id
         "#,
     ))
     .bind(rows)
-    .fetch_all(&mut *scribe.connection)
+    .execute(&mut *scribe.connection)
     .await
     .map_err(failed("start a run"))?;
-    Ok(begun.into_iter().collect())
-}
-
-async fn refusal(scribe: &mut Scribe<'_>, start: &Start) -> Result<Failure, Failure> {
-    let Some(run) = runs::row(&mut *scribe.connection, start.run_id).await? else {
-        return Ok(unknown_run(start.run_id));
-    };
-    let from = run.status().ok_or_else(|| corrupt("a status", &run.status))?;
-    Ok(illegal(start.run_id, from, &format!("running in attempt {} after attempt {}", start.attempt, run.attempt)))
+    match begun.rows_affected() {
+        changed if changed == count as u64 => Ok(()),
+        _ => Err(internal("run_changed", "a run changed while it was being started; nothing was written")),
+    }
 }
 
 async fn record(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<(), Failure> {
@@ -109,6 +158,7 @@ async fn record(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<(), Failur
     }
     let rows: Vec<Row<'_>> = starts.iter().map(|start| row(start)).collect();
     let rows = scribe.json(&rows)?;
+    begin(scribe, &rows, starts.len()).await?;
     if starts.iter().any(|start| start.attempt > 1) {
         sqlx::query(scribe.sql(
             r#"
@@ -158,7 +208,7 @@ r#"
         run: start.run_id,
         at: start.started_at,
         event: "started",
-        data: serde_json::json!({ "attempt": start.attempt, "plugin": start.plugin, "snapshot": start.snapshot }),
+        data: serde_json::json!({ "attempt": start.attempt, "plugin": start.plugin, "snapshot": start.snapshot, "worker": start.worker }),
     });
     events::append(scribe, told.collect()).await
 }

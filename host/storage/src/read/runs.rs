@@ -55,6 +55,11 @@ pub(crate) struct RunRow {
     finished_at_us: Option<i64>,
     #[sqlx(flatten)]
     pub(crate) work: WorkRow,
+    /// Who carries it out, and how many leases its attempt took; a list leaves them out.
+    #[sqlx(default)]
+    pub(crate) worker_id: Option<String>,
+    #[sqlx(default)]
+    pub(crate) leases: i64,
     /// Of the latest attempt; a list leaves them out.
     #[sqlx(default)]
     host_version: Option<String>,
@@ -67,6 +72,10 @@ pub(crate) struct RunRow {
 impl RunRow {
     pub(crate) fn status(&self) -> Option<RunStatus> {
         RunStatus::from_name(&self.status)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.status() == Some(RunStatus::Running)
     }
 
     pub(crate) fn into_report(
@@ -189,7 +198,7 @@ pub(crate) async fn rows(connection: &mut AnyConnection, runs: &[RunId]) -> Resu
             runs.plugin_digest, runs.input_hash,
             rows_in, rows_out, rejected, unchanged, error, result, created_at_us, runs.started_at_us,
             runs.finished_at_us, priority, lane, deadline_us, not_before_us, asked_by, correlation_id, parent_run_id,
-            retry_of, work, host_version, wasmtime_version, grants_hash
+            retry_of, work, worker_id, leases, host_version, wasmtime_version, grants_hash
         FROM runs
         LEFT JOIN attempts ON attempts.run_id = runs.run_id AND attempts.number = runs.attempt
         WHERE runs.run_id IN (SELECT value FROM {texts $1} AS asked)

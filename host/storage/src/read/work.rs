@@ -29,8 +29,13 @@ impl KeptWork {
         Self { inputs, force, retry, idempotency_key }
     }
 
-    fn parse(text: &str) -> Result<Self, Failure> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         serde_json::from_str(text).map_err(|_| corrupt("the work of a run", text))
+    }
+
+    /// Calls in all that the policy allows.
+    pub(crate) fn calls_max(&self) -> u32 {
+        self.retry.calls_max()
     }
 }
 
@@ -79,7 +84,7 @@ impl WorkRow {
     pub(crate) fn attempts_max(&self) -> Result<u32, Failure> {
         match &self.work {
             None => Ok(1),
-            Some(text) => Ok(KeptWork::parse(text)?.retry.calls_max()),
+            Some(text) => Ok(KeptWork::parse(text)?.calls_max()),
         }
     }
 

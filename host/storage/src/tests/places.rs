@@ -56,7 +56,7 @@ impl Bench {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = hand_clock();
         let storage = open_at(server.as_ref(), &folder, &clock).await.unwrap();
-        let bench = Self { folder, clock, storage, ids: Arc::default(), server };
+        let bench = Self { folder, clock, storage, ids: Arc::default(), claims: Arc::default(), server };
         bench.storage.register(vec![found(&manifest(), 1)]).await.unwrap();
         bench
     }
@@ -76,7 +76,7 @@ impl Bench {
     pub(super) async fn another(&self) -> Self {
         let storage = self.open().await.unwrap();
         let (folder, clock, ids) = (self.folder.clone(), self.clock.clone(), self.ids.clone());
-        Self { folder, clock, storage, ids, server: self.server.clone() }
+        Self { folder, clock, storage, ids, claims: self.claims.clone(), server: self.server.clone() }
     }
 
     /// Opens the ledger for who only reads.

@@ -6,7 +6,7 @@ use model::work::{Lane, Lineage, Priority, Routing, Trigger, WorkInput, WorkSpec
 use model::{Failure, FailureKind, RunId, Timestamp};
 
 use super::places::on_both;
-use super::support::{Bench, digest};
+use super::support::{Bench, digest, worker};
 
 on_both! {
     a_failed_attempt_goes_back_to_the_queue_with_its_time,
@@ -23,7 +23,7 @@ fn requeue(bench: &Bench, run: RunId, attempt: u32) -> Requeue {
     let (level, origin) = ("warn".to_owned(), "host".to_owned());
     let line = LogLine { at, level, origin, message: "again".to_owned(), fields: Vec::new() };
     let (error, not_before) = (unreachable(), at.plus_micros(1_000_000));
-    Requeue { run_id: run, attempt, error, not_before, logs: vec![line], at }
+    Requeue { run_id: run, attempt, worker: worker(1), error, not_before, logs: vec![line], at }
 }
 
 async fn a_failed_attempt_goes_back_to_the_queue_with_its_time(bench: Bench) {

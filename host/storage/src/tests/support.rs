@@ -1,16 +1,18 @@
 //! A clock that is set by hand, and runs in few words.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use model::capture::{ColumnStats, StagedCapture, StagedFile};
 use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{Entropy, Ledger, NewRun, Start, Submission};
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunReport, RunStatus};
+use model::run::{CaptureOutcome, Claim, Conclusion, Conditions, RunKind, RunReport, RunStatus};
 use model::work::WorkSpec;
 use model::{
     CaptureId, CaptureRecord, Clock, DatasetName, Digest, Failure, FailureKind, Manifest, Partition, RunId, Timestamp,
+    WorkerId,
 };
 use private_postgres::Database;
 
@@ -57,6 +59,8 @@ pub(super) struct Bench {
     pub(super) clock: Arc<HandClock>,
     pub(super) storage: Storage,
     pub(super) ids: Arc<Counter>,
+    /// Who is taken to carry a run out: whoever began it last.
+    pub(super) claims: Arc<Mutex<HashMap<RunId, Claim>>>,
     /// None on SQLite.
     pub(super) server: Option<Database>,
 }
@@ -87,6 +91,7 @@ impl Bench {
     }
 
     pub(super) fn start(&self, run: RunId, attempt: u32) -> Start {
+        self.claims.lock().unwrap().insert(run, Claim { worker: worker(1), attempt });
         Start {
             run_id: run,
             attempt,
@@ -99,6 +104,9 @@ impl Bench {
             input_hash: Some(digest(200)),
             inputs: vec![("a.csv".to_owned(), digest(201))],
             snapshot: 0,
+            worker: worker(1),
+            lease_until: self.clock.now().plus_micros(60_000_000),
+            exclusive: Vec::new(),
             started_at: self.clock.now(),
         }
     }
@@ -113,6 +121,7 @@ impl Bench {
         let failure = Failure::new(FailureKind::Validation, "quality_blocked", "a check blocked it");
         Conclusion {
             run_id: run,
+            claim: self.claims.lock().unwrap().get(&run).copied(),
             status,
             error: (status != RunStatus::Completed).then_some(failure),
             rows_in: 10,
@@ -235,6 +244,10 @@ fn file(capture: CaptureId, day: &str) -> StagedFile {
         stats("_run_id", "run", "run"),
     ];
     StagedFile { path: format!("{id}.parquet"), bytes: 1_000, footer_bytes: 300, columns }
+}
+
+pub(super) fn worker(number: u8) -> WorkerId {
+    WorkerId::new(Timestamp::from_micros(START_US), [number; 10])
 }
 
 pub(super) fn sales() -> DatasetName {

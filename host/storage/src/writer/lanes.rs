@@ -1,7 +1,7 @@
 //! The commands of one group, sorted by kind, and the answers they get after the commit.
 
 use model::failure::Failure;
-use model::ports::{NewRun, Requeue, Start};
+use model::ports::{LeaseRequest, NewRun, Requeue, Start};
 use model::run::Conclusion;
 use tokio::sync::oneshot;
 
@@ -9,9 +9,11 @@ use super::{Command, Scribe};
 use crate::commands::append_log::AppendLog;
 use crate::commands::dead_letters::Resolve;
 use crate::commands::judge::Judgement;
-use crate::commands::recover::Recovery;
+use crate::commands::leases::LeaseChange;
+use crate::commands::reap::Reap;
 use crate::commands::register::Registration;
 use crate::commands::shared_states::Swap;
+use crate::commands::workers::Heartbeat;
 use crate::failure::is_fatal;
 
 type Answers<C> = Vec<Result<<C as Command>::Answer, Failure>>;
@@ -20,9 +22,12 @@ type Answers<C> = Vec<Result<<C as Command>::Answer, Failure>>;
 /// they ask for what depends on it, so commands of one group do not depend on each other.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    pub(crate) recover: Lane<Recovery>,
+    pub(crate) heartbeat: Lane<Heartbeat>,
+    pub(crate) reap: Lane<Reap>,
     pub(crate) register: Lane<Registration>,
     pub(crate) submit: Lane<NewRun>,
+    pub(crate) change_lease: Lane<LeaseChange>,
+    pub(crate) acquire: Lane<LeaseRequest>,
     pub(crate) start: Lane<Start>,
     pub(crate) append_log: Lane<AppendLog>,
     pub(crate) requeue: Lane<Requeue>,
@@ -34,9 +39,12 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     pub(super) fn count(&self) -> usize {
-        self.recover.commands.len()
+        self.heartbeat.commands.len()
+            + self.reap.commands.len()
             + self.register.commands.len()
             + self.submit.commands.len()
+            + self.change_lease.commands.len()
+            + self.acquire.commands.len()
             + self.start.commands.len()
             + self.append_log.commands.len()
             + self.requeue.commands.len()
@@ -56,9 +64,12 @@ impl Lanes {
     /// Carries everything out inside the open transaction. Nobody is told yet.
     pub(super) async fn work(&mut self, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
         let alone = self.count() == 1;
-        self.recover.work(scribe, alone).await?;
+        self.heartbeat.work(scribe, alone).await?;
+        self.reap.work(scribe, alone).await?;
         self.register.work(scribe, alone).await?;
         self.submit.work(scribe, alone).await?;
+        self.change_lease.work(scribe, alone).await?;
+        self.acquire.work(scribe, alone).await?;
         self.start.work(scribe, alone).await?;
         self.append_log.work(scribe, alone).await?;
         self.requeue.work(scribe, alone).await?;
@@ -70,9 +81,12 @@ impl Lanes {
 
     /// Tells everybody, after the commit or after it failed.
     pub(super) fn answer(self, committed: Result<(), Failure>) {
-        self.recover.answer(&committed);
+        self.heartbeat.answer(&committed);
+        self.reap.answer(&committed);
         self.register.answer(&committed);
         self.submit.answer(&committed);
+        self.change_lease.answer(&committed);
+        self.acquire.answer(&committed);
         self.start.answer(&committed);
         self.append_log.answer(&committed);
         self.requeue.answer(&committed);

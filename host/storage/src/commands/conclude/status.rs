@@ -88,6 +88,8 @@ async fn end_runs(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(
         UPDATE runs
         SET status = new.value ->> 'status',
             not_before_us = NULL,
+            worker_id = NULL,
+            leases = 0,
             unchanged = CAST(new.value ->> 'unchanged' AS BIGINT),
             rows_in = CAST(new.value ->> 'rows_in' AS BIGINT),
             rows_out = CAST(new.value ->> 'rows_out' AS BIGINT),

@@ -1,0 +1,344 @@
+//! Leases: taking, extending and freeing slots of keys. Whoever takes slots holds the token rows of their keys for as
+//! long as its transaction lasts, so what it read of them stays true.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use model::failure::Failure;
+use model::ports::{Acquired, Exclusive, Held, LeaseRequest};
+use model::run::Claim;
+use model::{RunId, Timestamp, WorkerId};
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::{int, json};
+use crate::failure::{corrupt, failed};
+use crate::read::count;
+use crate::read::runs::RunRow;
+use crate::writer::{Command, Scribe};
+
+/// What one run wants to hold: all of it or nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    pub(crate) run: RunId,
+    pub(crate) worker: WorkerId,
+    pub(crate) until: Timestamp,
+    pub(crate) wanted: &'a [Exclusive],
+}
+
+#[derive(Clone, Debug, FromRow)]
+struct LeaseRow {
+    lease_key: String,
+    run_id: String,
+    worker_id: String,
+    token: i64,
+    acquired_at_us: i64,
+    expires_at_us: i64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    lease_key: String,
+    run_id: String,
+    worker_id: String,
+    token: i64,
+    acquired_at_us: i64,
+    expires_at_us: i64,
+}
+
+impl From<LeaseRow> for Row {
+    fn from(row: LeaseRow) -> Self {
+        let LeaseRow { lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us } = row;
+        Self { lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us }
+    }
+}
+
+/// The leases of some keys as they are, and as they will be.
+struct Table {
+    tokens: BTreeMap<String, i64>,
+    /// Those that have not expired.
+    live: BTreeMap<(String, String), Row>,
+    changed: BTreeSet<(String, String)>,
+    now: Timestamp,
+}
+
+/// Grants wishes, the first one first. Each gets the tokens of its leases.
+pub(crate) async fn take(
+    scribe: &mut Scribe<'_>,
+    wishes: &[Wish<'_>],
+    now: Timestamp,
+) -> Result<Vec<Result<Vec<u64>, Held>>, Failure> {
+    let keys: BTreeSet<&str> =
+        wishes.iter().flat_map(|wish| wish.wanted).map(|exclusive| exclusive.key.as_str()).collect();
+    if keys.is_empty() {
+        return Ok(wishes.iter().map(|_| Ok(Vec::new())).collect());
+    }
+    let keys = scribe.json(&keys)?;
+    let mut table = read(scribe, &keys, now).await?;
+    let mut answers = Vec::with_capacity(wishes.len());
+    for wish in wishes {
+        answers.push(match table.refusal(wish)? {
+            Some(held) => Err(held),
+            None => Ok(wish.wanted.iter().map(|exclusive| table.grant(wish, &exclusive.key)).collect()),
+        });
+    }
+    write(scribe, table).await?;
+    Ok(answers)
+}
+
+impl Table {
+    /// None if all that is wanted is to be had.
+    fn refusal(&self, wish: &Wish<'_>) -> Result<Option<Held>, Failure> {
+        let (run, worker) = (wish.run.to_string(), wish.worker.to_string());
+        for Exclusive { key, slots } in wish.wanted {
+            let holders = self.live.values().filter(|lease| &lease.lease_key == key);
+            let (own, others): (Vec<&Row>, Vec<&Row>) =
+                holders.partition(|lease| lease.run_id == run && lease.worker_id == worker);
+            // One run under two workers is two owners of one slot: the first keeps it.
+            let same_run = others.iter().any(|lease| lease.run_id == run);
+            if !same_run && (!own.is_empty() || (others.len() as u64) < u64::from(*slots).max(1)) {
+                continue;
+            }
+            if let Some(first) = others.into_iter().min_by_key(|lease| lease.expires_at_us) {
+                let by = first.run_id.parse().map_err(|_| corrupt("a run id", &first.run_id))?;
+                return Ok(Some(Held { key: key.clone(), by, until: Timestamp::from_micros(first.expires_at_us) }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn grant(&mut self, wish: &Wish<'_>, key: &str) -> u64 {
+        let place = (key.to_owned(), wish.run.to_string());
+        self.changed.insert(place.clone());
+        let expires_at_us = wish.until.as_micros();
+        if let Some(lease) = self.live.get_mut(&place) {
+            lease.expires_at_us = lease.expires_at_us.max(expires_at_us);
+            return count(lease.token);
+        }
+        let last = self.tokens.entry(key.to_owned()).or_default();
+        *last += 1;
+        let token = *last;
+        let (lease_key, run_id) = place.clone();
+        let (worker_id, acquired_at_us) = (wish.worker.to_string(), self.now.as_micros());
+        self.live.insert(place, Row { lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us });
+        count(token)
+    }
+}
+
+async fn read(scribe: &mut Scribe<'_>, keys: &str, now: Timestamp) -> Result<Table, Failure> {
+    // Changes nothing where the key is known, but locks it; in order, so that nobody waits for each other.
+    let tokens: Vec<(String, i64)> = sqlx::query_as(scribe.sql(
+        r#"
+        INSERT INTO lease_tokens (lease_key, last_token)
+        SELECT value, 0 FROM {texts $1} AS wanted WHERE TRUE ORDER BY value
+        ON CONFLICT (lease_key) DO UPDATE SET last_token = lease_tokens.last_token
+        RETURNING lease_key, last_token
+        "#,
+    ))
+    .bind(keys)
+    .fetch_all(&mut *scribe.connection)
+    .await
+    .map_err(failed("wait for others with the same lease"))?;
+    let leases: Vec<LeaseRow> = sqlx::query_as(scribe.sql(
+        r#"
+        SELECT lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us
+        FROM leases
+        WHERE lease_key IN (SELECT value FROM {texts $1} AS wanted)
+        ORDER BY lease_key, run_id
+        {lock}
+        "#,
+    ))
+    .bind(keys)
+    .fetch_all(&mut *scribe.connection)
+    .await
+    .map_err(failed("read the leases"))?;
+    let live = leases.into_iter().filter(|lease| lease.expires_at_us > now.as_micros());
+    let live = live.map(|lease| ((lease.lease_key.clone(), lease.run_id.clone()), lease.into())).collect();
+    Ok(Table { tokens: tokens.into_iter().collect(), live, changed: BTreeSet::new(), now })
+}
+
+async fn write(scribe: &mut Scribe<'_>, table: Table) -> Result<(), Failure> {
+    let Table { live, changed, now, .. } = table;
+    let rows: Vec<Row> = live.into_iter().filter(|(place, _)| changed.contains(place)).map(|(_, row)| row).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = scribe.json(&rows)?;
+    // What is taken over is gone: whoever held it finds that it has fewer leases than it took.
+    sqlx::query(scribe.sql(
+        r#"
+        DELETE FROM leases
+        WHERE expires_at_us <= $2 AND lease_key IN (SELECT value ->> 'lease_key' FROM {rows $1} AS new)
+        "#,
+    ))
+    .bind(&rows)
+    .bind(now.as_micros())
+    .execute(&mut *scribe.connection)
+    .await
+    .map_err(failed("take a lease over"))?;
+    sqlx::query(scribe.sql(
+        r#"
+        INSERT INTO leases (lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us)
+        SELECT value ->> 'lease_key', value ->> 'run_id', value ->> 'worker_id', CAST(value ->> 'token' AS BIGINT),
+            CAST(value ->> 'acquired_at_us' AS BIGINT), CAST(value ->> 'expires_at_us' AS BIGINT)
+        FROM {rows $1} AS new
+        WHERE TRUE
+        ON CONFLICT (lease_key, run_id) DO UPDATE SET expires_at_us = excluded.expires_at_us
+        "#,
+    ))
+    .bind(&rows)
+    .execute(&mut *scribe.connection)
+    .await
+    .map_err(failed("take a lease"))?;
+    sqlx::query(scribe.sql(
+        r#"
+        UPDATE lease_tokens
+        SET last_token = new.token
+        FROM (
+            SELECT value ->> 'lease_key' AS lease_key, MAX(CAST(value ->> 'token' AS BIGINT)) AS token
+            FROM {rows $1} AS given
+            GROUP BY value ->> 'lease_key'
+        ) AS new
+        WHERE lease_tokens.lease_key = new.lease_key AND lease_tokens.last_token < new.token
+        "#,
+    ))
+    .bind(&rows)
+    .execute(&mut *scribe.connection)
+    .await
+    .map(drop)
+    .map_err(failed("count the leases of a key"))
+}
+
+/// How many leases each run has under each worker, whether they have expired or not: one that nobody took over still
+/// keeps others from what it stands for.
+pub(crate) type Owned = HashMap<(String, String), i64>;
+
+/// Whether an attempt may still say what became of its run: it is the one at work, under this worker, and has every
+/// lease that it took. Whoever claims nothing may speak of a run that waits.
+pub(crate) fn is_at_it(claim: Option<&Claim>, run: &RunRow, owned: &Owned) -> bool {
+    let Some(claim) = claim else { return !run.is_running() };
+    let worker = claim.worker.to_string();
+    let held = owned.get(&(run.run_id.clone(), worker.clone())).copied().unwrap_or_default();
+    run.is_running() && run.worker_id == Some(worker) && run.attempt == i64::from(claim.attempt) && held >= run.leases
+}
+
+/// What these runs have; it stays so until the transaction ends.
+pub(crate) async fn owned(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<Owned, Failure> {
+    let rows: Vec<(String, String)> = sqlx::query_as(scribe.sql(
+        r#"
+        SELECT run_id, worker_id
+        FROM leases
+        WHERE run_id IN (SELECT value FROM {texts $1} AS asked)
+        ORDER BY lease_key, run_id
+        {lock}
+        "#,
+    ))
+    .bind(json(runs)?)
+    .fetch_all(&mut *scribe.connection)
+    .await
+    .map_err(failed("read the leases of a run"))?;
+    let mut owned = HashMap::new();
+    for row in rows {
+        *owned.entry(row).or_default() += 1;
+    }
+    Ok(owned)
+}
+
+/// Frees everything that these runs hold, whoever carried them out.
+pub(crate) async fn free_all(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<(), Failure> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(scribe.sql("DELETE FROM leases WHERE run_id IN (SELECT value FROM {texts $1} AS ended)"))
+        .bind(json(runs)?)
+        .execute(&mut *scribe.connection)
+        .await
+        .map(drop)
+        .map_err(failed("free the leases of a run"))
+}
+
+impl Command for LeaseRequest {
+    type Answer = Result<Acquired, Held>;
+
+    async fn execute(
+        scribe: &mut Scribe<'_>,
+        commands: &[&Self],
+    ) -> Result<Vec<Result<Self::Answer, Failure>>, Failure> {
+        let now = scribe.lead.clock.now();
+        let wanted: Vec<[Exclusive; 1]> =
+            commands.iter().map(|it| [Exclusive { key: it.key.clone(), slots: it.slots }]).collect();
+        let wishes = commands.iter().zip(&wanted);
+        let wishes: Vec<Wish<'_>> = wishes
+            .map(|(it, wanted)| Wish { run: it.run, worker: it.worker, until: it.until, wanted: wanted.as_slice() })
+            .collect();
+        let taken = take(scribe, &wishes, now).await?;
+        let acquired = |tokens: Vec<u64>| Acquired { token: tokens.first().copied().unwrap_or_default() };
+        Ok(taken.into_iter().map(|taken| Ok(taken.map(acquired))).collect())
+    }
+}
+
+/// What an owner does with its lease, or anybody with those that have expired.
+#[derive(Clone, Debug)]
+pub(crate) enum LeaseChange {
+    Extend { key: String, run: RunId, worker: WorkerId, until: Timestamp },
+    Free { key: String, run: RunId, worker: WorkerId },
+    CleanExpired,
+}
+
+impl Command for LeaseChange {
+    /// How many leases it was about.
+    type Answer = u64;
+
+    async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<u64, Failure>>, Failure> {
+        let mut answers = Vec::with_capacity(commands.len());
+        for command in commands {
+            answers.push(Ok(change(scribe, command).await?));
+        }
+        Ok(answers)
+    }
+}
+
+async fn change(scribe: &mut Scribe<'_>, change: &LeaseChange) -> Result<u64, Failure> {
+    let now = scribe.lead.clock.now().as_micros();
+    let done = match change {
+        LeaseChange::Extend { key, run, worker, until } => {
+            sqlx::query(
+                r#"
+                UPDATE leases
+                SET expires_at_us = CASE WHEN expires_at_us < $5 THEN $5 ELSE expires_at_us END
+                WHERE lease_key = $1 AND run_id = $2 AND worker_id = $3 AND expires_at_us > $4
+                "#,
+            )
+            .bind(key.clone())
+            .bind(run.to_string())
+            .bind(worker.to_string())
+            .bind(now)
+            .bind(until.as_micros())
+            .execute(&mut *scribe.connection)
+            .await
+        }
+        LeaseChange::Free { key, run, worker } => {
+            sqlx::query(
+                r#"
+                DELETE FROM leases
+                WHERE lease_key = $1 AND run_id = $2 AND worker_id = $3 AND expires_at_us > $4
+                "#,
+            )
+            .bind(key.clone())
+            .bind(run.to_string())
+            .bind(worker.to_string())
+            .bind(now)
+            .execute(&mut *scribe.connection)
+            .await
+        }
+        LeaseChange::CleanExpired => {
+            sqlx::query("DELETE FROM leases WHERE expires_at_us <= $1").bind(now).execute(&mut *scribe.connection).await
+        }
+    };
+    done.map(|done| done.rows_affected()).map_err(failed("change a lease"))
+}
+
+/// How many leases an attempt took, as its run keeps it.
+pub(crate) fn kept(exclusive: &[Exclusive]) -> i64 {
+    let keys: BTreeSet<&str> = exclusive.iter().map(|exclusive| exclusive.key.as_str()).collect();
+    int(keys.len() as u64)
+}
