@@ -82,7 +82,7 @@ impl Dispatcher {
         let (cancel, deadline) = (traveller.job.cancel.clone(), traveller.job.spec.routing.deadline);
         {
             let mut inner = self.inner();
-            if inner.is_closing && not_before.is_some() {
+            if inner.is_closing && not_before.is_some() && !inner.held.contains_key(&run) {
                 // The ledger has it; the next owner takes it up.
                 inner.queue.leave(run);
                 return;
@@ -154,13 +154,14 @@ impl Dispatcher {
         self.inner().held.get(&run).cloned()
     }
 
-    /// Lets go of the runs that wait for a time: they stay queued in the ledger. Those that wait for a place have their
-    /// turns still.
+    /// Lets go of the runs that wait for a time: they stay queued in the ledger. Those that wait for a place, or for
+    /// another run to end, have their turns still.
     pub(crate) fn close(&self) {
         let let_go = {
             let mut inner = self.inner();
             inner.is_closing = true;
-            inner.queue.withdraw_later()
+            let held: Vec<RunId> = inner.held.keys().copied().collect();
+            inner.queue.withdraw_later(&held)
         };
         let mut inner = self.inner();
         let gone: Vec<Option<Parked>> = let_go.into_iter().map(|run| inner.parked.remove(&run)).collect();

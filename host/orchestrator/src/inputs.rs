@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::failure::Failure;
+use model::failure::{Failure, FailureKind};
 use model::ports::{GivenFile, InputBytes, KeptInput, Lake};
 use model::work::WorkInput;
 
@@ -56,6 +56,10 @@ async fn keep_one(lake: &Arc<dyn Lake>, input: InputBytes, dry_run: bool) -> Res
 }
 
 /// Reads again what was kept when the work was asked for.
+///
+/// # Errors
+///
+/// `interrupted` if the process that was asked died before an input was durable: whoever asked may ask again.
 pub(crate) async fn read_again(lake: &Arc<dyn Lake>, described: &BTreeMap<String, WorkInput>) -> Inputs {
     let mut inputs = BTreeMap::new();
     for (name, input) in described {
@@ -64,8 +68,20 @@ pub(crate) async fn read_again(lake: &Arc<dyn Lake>, described: &BTreeMap<String
             WorkInput::Unreadable { failure, .. } => return Err(failure.clone()),
         };
         let lake = Arc::clone(lake);
-        let kept = blocking("read an input again", move || lake.kept_input(&file_name, digest)).await?;
+        let kept = blocking("read an input again", move || lake.kept_input(&file_name, digest)).await;
+        let kept =
+            kept.map_err(|failure| if failure.code == "not_found" { not_kept(input, failure) } else { failure })?;
         inputs.insert(name.clone(), kept);
     }
     Ok(inputs)
+}
+
+fn not_kept(input: &WorkInput, failure: Failure) -> Failure {
+    let file_name = match input {
+        WorkInput::Kept { file_name, .. } | WorkInput::Unreadable { file_name, .. } => file_name,
+    };
+    let message =
+        format!("the host stopped before the input `{file_name}` was kept; nothing was published, run it again");
+    let interrupted = Failure::new(FailureKind::Orchestration, "interrupted", message).retryable(true);
+    Failure { causes: vec![failure.message], ..interrupted }
 }

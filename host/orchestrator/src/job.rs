@@ -235,6 +235,10 @@ impl Job {
         }
         let failure = conclusion.error.as_ref()?;
         let parts = &self.shared.parts;
+        // Inputs are read before the first call: what could not be read will not be there later.
+        if self.inputs.is_err() {
+            return None;
+        }
         let (calls, unit) = (course.attempt - course.races, identity::unit(&*parts.entropy));
         match retry::decide(&self.spec.retry, failure, calls, unit, parts.clock.now(), self.spec.routing.deadline) {
             Decision::Retry { after } => Some((after, failure)),

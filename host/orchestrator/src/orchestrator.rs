@@ -289,7 +289,8 @@ impl Orchestrator {
             let message = format!("no run `{run}` in this data folder");
             return Err(Failure::new(FailureKind::Validation, "bad_id", message));
         };
-        if !status.may_be_repeated() {
+        // What the dead letter of a run allows is the ledger's to say.
+        if !status.may_be_repeated() && status != RunStatus::DeadLettered {
             return Err(not_repeatable(run, status));
         }
         let correlation_id = spec.lineage.correlation_id.clone().or_else(|| Some(run.to_string()));

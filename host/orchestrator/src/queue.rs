@@ -170,12 +170,11 @@ impl Queue {
         true
     }
 
-    /// Takes out every run that waits for a time.
-    pub fn withdraw_later(&mut self) -> Vec<RunId> {
-        let runs: Vec<RunId> = std::mem::take(&mut self.later).into_keys().map(|(_, run)| run).collect();
-        for run in &runs {
-            self.spots.remove(run);
-        }
+    /// Takes out the runs that wait for a time, but for some.
+    pub fn withdraw_later(&mut self, but: &[RunId]) -> Vec<RunId> {
+        let waiting = self.later.keys().map(|(_, run)| *run).filter(|run| !but.contains(run));
+        let runs: Vec<RunId> = waiting.collect();
+        runs.iter().for_each(|run| drop(self.withdraw(*run)));
         runs
     }
 
