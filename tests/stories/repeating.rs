@@ -8,7 +8,7 @@ const PIPELINE: &str = "finra.regsho_daily";
 
 /// A run of a file that has only its header. The file is gone afterwards.
 fn failed(host: &TestHost) -> String {
-    let file = host.file("CNMSshvol20210128.txt", "no header of ours\n".to_owned());
+    let file = host.file("CNMSshvol20210128.txt", "no header of ours\n");
     let report = host.run(PIPELINE, &file, &[]).exits(1).json();
     std::fs::remove_file(file).unwrap();
     assert_eq!((&report["status"], &report["error"]["code"]), (&json!("failed"), &json!("header_mismatch")));
