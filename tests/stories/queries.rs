@@ -1,6 +1,8 @@
 //! Analysts read with SQL, and with SQL nobody writes or reads anything else.
 
 use std::process::Stdio;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use serde_json::json;
 use tests::TestHost;
@@ -47,18 +49,23 @@ fn sql_that_writes_or_reads_files_is_refused() {
     assert_eq!(host.query("SELECT count(*) AS n FROM finra.regsho_daily"), json!([{"n": 3}]));
 }
 
-/// The most memory that a process held, by what the kernel says while it lives.
-fn peak_bytes(child: &mut std::process::Child) -> u64 {
+/// How a process ended, and the most memory that it held, by what the kernel says while it lives.
+fn end_and_peak_bytes(mut child: std::process::Child) -> (Option<i32>, u64) {
     let status = format!("/proc/{}/status", child.id());
+    let (told, hears) = mpsc::channel();
+    std::thread::spawn(move || told.send(child.wait().unwrap().code()));
     let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
+    loop {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
         peak = peak.max(kib.unwrap_or_default() * 1024);
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        match hears.recv_timeout(Duration::from_millis(2)) {
+            Ok(code) => return (code, peak),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => panic!("nobody waits for the process"),
+        }
     }
-    peak
 }
 
 #[test]
@@ -78,10 +85,9 @@ fn no_sql_takes_the_process_far_beyond_the_memory_of_a_query() {
         let mut command = host.command(&["query", &sql, "-o", format]);
         let errors = host.folder().join("errors");
         let log = std::fs::File::create(&errors).unwrap();
-        let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let peak = peak_bytes(&mut child);
+        let (code, peak) = end_and_peak_bytes(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let errors = std::fs::read_to_string(&errors).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(1), "{sql:.80}: {errors}");
+        assert_eq!(code, Some(1), "{sql:.80}: {errors}");
         assert!(errors.contains("query_memory"), "{sql:.80}: {errors}");
         assert!(peak < 2 * 1024 * 1024 * 1024, "{sql:.80} took {peak} bytes");
     }

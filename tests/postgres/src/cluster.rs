@@ -1,11 +1,12 @@
 //! A running server, from its start to its end.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use crate::Absent;
 use crate::binaries::Binaries;
@@ -33,18 +34,23 @@ const SETTINGS: &[&str] = &[
     "autovacuum=off",
     "max_worker_processes=2",
     "max_parallel_workers=0",
-    "log_min_messages=fatal",
+    "log_min_messages=log",
+    "lc_messages=C",
 ];
 
 /// What has to be free in memory for a server to live there: many times what it needs.
 const IN_MEMORY_KIB: u64 = 1024 * 1024;
 
+/// The line of its log that a server writes when it listens.
+const READY: &str = "ready to accept connections";
+
 /// Runs the server until nobody holds the other end of its input, then ends it and removes its folder. The last line of
-/// a test process that is killed is that it lets go.
+/// a test process that is killed is that it lets go. Only the server holds on to the output, so it ends with it.
 const WATCH: &str = r#"
 folder=$1; shift
-"$@" >"$folder/log" 2>&1 </dev/null &
+"$@" 2>&1 </dev/null &
 server=$!
+exec >/dev/null
 read -r _
 kill -QUIT "$server" 2>/dev/null
 wait "$server"
@@ -148,22 +154,31 @@ fn begin(binaries: &Binaries, folder: &Path) -> std::io::Result<Cluster> {
     for setting in SETTINGS {
         command.args(["-c", setting]);
     }
-    let watch = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let mut watch = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let log = watch.stdout.take();
     let cluster = Cluster { folder: folder.to_owned(), watch, databases: AtomicU64::new(0) };
-    wait_until_it_answers(&cluster)?;
+    until_ready(log)?;
     Ok(cluster)
 }
 
-fn wait_until_it_answers(cluster: &Cluster) -> std::io::Result<()> {
-    let began = Instant::now();
-    loop {
-        let Err(refused) = Talk::begin(&socket(&cluster.folder), USER, "postgres") else { return Ok(()) };
-        if began.elapsed() > START_MAX {
-            let log = fs::read_to_string(cluster.folder.join("log")).unwrap_or_default();
-            return Err(std::io::Error::other(format!("{}; its log: {log}", refused.0)));
+/// Returns once the server says in its log that it is ready; an error holds what it said instead.
+fn until_ready(log: Option<ChildStdout>) -> std::io::Result<()> {
+    let (told, hears) = mpsc::channel();
+    // Reads on to the end of the server: one that nobody listens to would stop at a full pipe.
+    std::thread::spawn(move || {
+        let mut said = Vec::new();
+        for line in log.into_iter().flat_map(|log| BufReader::new(log).lines()).map_while(Result::ok) {
+            let is_ready = line.contains(READY);
+            said.push(line);
+            if is_ready {
+                drop(told.send(Ok(())));
+                said.clear();
+            }
         }
-        std::thread::sleep(Duration::from_millis(10));
-    }
+        drop(told.send(Err(format!("it ended: {}", said.join("; ")))));
+    });
+    let told = hears.recv_timeout(START_MAX).unwrap_or_else(|_| Err(format!("it is not ready after {START_MAX:?}")));
+    told.map_err(std::io::Error::other)
 }
 
 fn socket(folder: &Path) -> PathBuf {

@@ -13,7 +13,6 @@ use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{
     AsOf, Entropy, Finished, Lake, Ledger, NewRun, Prepared, Start, Submission, TableWriter, WorkOrder,
 };
-use model::reject::Rejects;
 use model::run::{CaptureOutcome, Claim, Conclusion, Conditions, RunKind, RunReport, RunStatus};
 use model::work::WorkSpec;
 use model::{CaptureId, Clock, DatasetName, Digest, Manifest, RunId, Timestamp, WorkerId};
@@ -313,23 +312,6 @@ fn claim() -> Claim {
 }
 
 fn conclusion(run_id: RunId, captures: Vec<CaptureOutcome>, finished_at: Timestamp) -> Conclusion {
-    Conclusion {
-        run_id,
-        claim: Some(claim()),
-        status: RunStatus::Completed,
-        error: None,
-        rows_in: 0,
-        rows_out: 0,
-        captures,
-        quality: Vec::new(),
-        rejects: Rejects::default(),
-        rejected: 0,
-        logs: Vec::new(),
-        stages: Vec::new(),
-        result: None,
-        cursor: None,
-        input_hash: None,
-        inputs: Vec::new(),
-        finished_at,
-    }
+    let nothing = Conclusion::nothing(run_id, RunStatus::Completed, None, finished_at);
+    Conclusion { claim: Some(claim()), captures, ..nothing }
 }
