@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
@@ -16,6 +17,11 @@ use storage::Storage;
 
 use crate::config::Config;
 use crate::system::{OsEntropy, SystemClock};
+
+/// Nobody takes a run from the owner of a data folder while it lives: the lock of the system says whether it does, and the
+/// next owner counts every worker before it as dead. So a host that was stopped, or slept with its machine, goes on.
+const OWNERS_LEASE: LeasePolicy =
+    LeasePolicy { ttl: Duration::from_secs(365 * 24 * 3600), beat: Duration::from_secs(24 * 3600) };
 
 /// The parts that differ from host to host.
 pub(super) struct Wiring {
@@ -62,7 +68,7 @@ impl Wiring {
             bulkheads: bulkheads(config),
             concurrency: Concurrency::for_cores(cores()),
             lanes: config.lanes.clone(),
-            lease: LeasePolicy::default(),
+            lease: OWNERS_LEASE,
             host: format!("{} (process {})", env!("CARGO_PKG_NAME"), std::process::id()),
             versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
             ended: self.metrics.map(|metrics| metrics.listener()),
