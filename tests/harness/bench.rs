@@ -108,6 +108,7 @@ impl Component {
     pub fn order(&self, params: Value, inputs: BTreeMap<String, KeptInput>) -> WorkOrder {
         let every_format: Vec<String> = self.manifest.formats.iter().map(|format| format.name.clone()).collect();
         WorkOrder {
+            attempt: 1,
             run_id: RunId::new(Timestamp::from_micros(0), [0; 10]),
             manifest: Arc::clone(&self.manifest),
             formats: inputs.keys().map(|name| (name.clone(), every_format.clone())).collect(),

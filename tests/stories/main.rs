@@ -36,6 +36,7 @@ mod scarcity;
 mod second_reader;
 mod secrets;
 mod serving;
+mod sharing;
 mod stopping;
 mod waiting;
 

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser};
+use model::failure::{Failure, FailureKind};
 
 use crate::commands::Command;
 use crate::commands::serve::ServeCommand;
+use crate::config::Config;
+use crate::ledger::{LedgerPlace, Url};
 use crate::logging::LogFormat;
 use crate::output::Format;
 
@@ -56,9 +59,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, help_heading = EVERY, value_name = "FILE", env = "SPINE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Where the ledger is: `sqlite` is `spine.db` in the data folder
-    #[arg(long, global = true, help_heading = EVERY, value_name = "URL", default_value = "sqlite", env = "SPINE_LEDGER")]
-    pub(crate) ledger: String,
+    /// Where the ledger is: `sqlite` (`spine.db` in the data folder) or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`,
+    /// which several hosts may share [default: `[ledger] url` of the configuration, else sqlite]
+    #[arg(long, global = true, help_heading = EVERY, value_name = "URL", env = "SPINE_LEDGER", hide_env_values = true)]
+    pub(crate) ledger: Option<String>,
 
     /// How answers are written
     #[arg(short, long, global = true, help_heading = EVERY, value_name = "FORMAT", default_value = "table", env = "SPINE_OUTPUT")]
@@ -77,6 +81,29 @@ impl Cli {
 }
 
 impl Global {
+    /// What the operator decided: the configuration file, and what the command line says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// `bad_config` (exit code 2) with every problem of the file at once, or because `--ledger` names no ledger.
+    pub(crate) fn configuration(&self) -> Result<Config, Failure> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(ledger) = &self.ledger {
+            config.ledger = Url::parse(ledger)
+                .map_err(|problem| Failure::new(FailureKind::Config, "bad_config", format!("`--ledger`: {problem}")))?;
+        }
+        Ok(config)
+    }
+
+    /// The ledger that this command works with.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Global::configuration`] and [`LedgerPlace::of`].
+    pub(crate) fn ledger_place(&self) -> Result<LedgerPlace, Failure> {
+        LedgerPlace::of(&self.configuration()?, &self.data)
+    }
+
     pub(crate) fn log_format(&self) -> LogFormat {
         self.log_format
     }

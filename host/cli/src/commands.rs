@@ -14,8 +14,6 @@ mod runs;
 pub(crate) mod serve;
 mod story;
 
-use std::sync::Arc;
-
 use clap::Subcommand;
 use model::manifest::DatasetSpec;
 use model::ports::Ledger;
@@ -25,7 +23,6 @@ use storage::Storage;
 
 use crate::args::{Cli, Global};
 use crate::output::{self, Format, Output};
-use crate::system::SystemClock;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -76,20 +73,12 @@ pub(crate) async fn run(cli: Cli) -> u8 {
 
 /// A mistake of the operator is told by whatever command comes first.
 fn check_configuration(global: &Global) -> Result<(), Failure> {
-    crate::config::Config::load(global.config.as_deref())?;
-    if global.ledger == "sqlite" {
-        return Ok(());
-    }
-    let message = format!(
-        "unknown ledger `{}`: this version keeps its ledger in SQLite, `--ledger sqlite`",
-        model::brief(&global.ledger)
-    );
-    Err(Failure::new(model::FailureKind::Config, "bad_config", message))
+    global.ledger_place().map(drop)
 }
 
-/// The ledger for a command that only reads; works while another process owns the folder.
+/// The ledger for a command that only reads; works while a host has it.
 async fn ledger(global: &Global) -> Result<Storage, Failure> {
-    Storage::open_read_only(&global.data.join("spine.db"), Arc::new(SystemClock)).await
+    global.ledger_place()?.read().await
 }
 
 /// `column=value`.

@@ -12,17 +12,27 @@ use lake::query::QueryLimits;
 use model::failure::{Failure, FailureKind};
 use model::limits::Limits;
 use model::policy::{BulkheadPolicy, PolicySpec, RetryPolicy};
-use model::ports::Granted;
+use model::ports::{Granted, Interrupted};
 use model::quality::Severity;
 use model::work::Lane;
 use model::{DatasetName, suggestion};
 use toml::{Table, Value};
+
+use crate::ledger::Url;
 
 /// What the operator decided. An absent file is an empty one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where all of it was read, if there is a file.
     file: Option<PathBuf>,
+    /// `[ledger] url`; none is SQLite.
+    pub(crate) ledger: Option<Url>,
+    /// `[ledger] lease`: how long a host that is silent keeps its runs, where hosts share a ledger.
+    pub(crate) lease: Option<Duration>,
+    /// `[ledger] interrupted`: what becomes of runs whose host died; none leaves it to the kind of ledger.
+    pub(crate) interrupted: Option<Interrupted>,
+    /// `[lake] folder`, for hosts that share a ledger; relative to the configuration file.
+    pub(crate) lake: Option<PathBuf>,
     /// `[limits]`, for every plugin that has none of its own.
     pub limits: Limits,
     /// `[limits] query_...`.
@@ -56,6 +66,10 @@ impl Config {
         let (limits, query) = (Limits::standard(), QueryLimits::standard());
         Self {
             file: None,
+            ledger: None,
+            lease: None,
+            interrupted: None,
+            lake: None,
             limits,
             query,
             retry: RetryPolicy::default(),
@@ -131,15 +145,20 @@ const QUERY_KEYS: [&str; 3] = ["query_memory_bytes", "query_rows", "query_wall_c
 /// Longer than any work: whoever wants no limit gets one that he will not reach.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// A host that shares a ledger says three times in this time that it is alive.
+const LEASE_MIN: Duration = Duration::from_secs(1);
+
 impl Reader {
     fn config(&mut self, table: &Table) -> Config {
-        self.known_keys("", table, &["lanes", "ledger", "limits", "plugins", "policy", "quality", "retry"]);
-        self.ledger(table.get("ledger"));
+        self.known_keys("", table, &["lake", "lanes", "ledger", "limits", "plugins", "policy", "quality", "retry"]);
+        let (ledger, lease, interrupted) = self.ledger(table.get("ledger"));
+        let lake = self.lake(table.get("lake"));
         let limits = self.limits("limits", table.get("limits"), &Limits::standard(), &QUERY_KEYS);
         let query = self.query_limits(table.get("limits"));
         let (retry, policy) = (self.retry(table.get("retry")), self.policies(table.get("policy")));
         let lanes = self.lanes(table.get("lanes"));
-        let mut config = Config { limits, query, retry, policy, lanes, ..Config::standard() };
+        let mut config =
+            Config { ledger, lease, interrupted, lake, limits, query, retry, policy, lanes, ..Config::standard() };
         for (name, value) in self.table("plugins", table.get("plugins")) {
             let place = format!("plugins.{name}");
             let plugin = self.table(&place, Some(&value));
@@ -159,12 +178,46 @@ impl Reader {
         config
     }
 
-    /// `[ledger] url`: as `--ledger`, only `sqlite` so far.
-    fn ledger(&mut self, value: Option<&Value>) {
+    /// `[ledger]`: `url` as `--ledger`, `lease` and `interrupted`.
+    fn ledger(&mut self, value: Option<&Value>) -> (Option<Url>, Option<Duration>, Option<Interrupted>) {
         let table = self.table("ledger", value);
-        self.known_keys("ledger", &table, &["url"]);
-        if table.get("url").is_some_and(|url| url.as_str() != Some("sqlite")) {
-            self.problems.push("`ledger.url` must be \"sqlite\": this version keeps its ledger there".to_owned());
+        self.known_keys("ledger", &table, &["interrupted", "lease", "url"]);
+        let url = match table.get("url").map(|url| Url::parse(url.as_str().unwrap_or_default())) {
+            None => None,
+            Some(Ok(url)) => url,
+            Some(Err(problem)) => {
+                self.problems.push(format!("`ledger.url`: {problem}"));
+                None
+            }
+        };
+        let interrupted = match table.get("interrupted").map(Value::as_str) {
+            None => None,
+            Some(Some("requeue")) => Some(Interrupted::Requeue),
+            Some(Some("fail")) => Some(Interrupted::Fail),
+            Some(_) => {
+                self.problems.push("`ledger.interrupted` must be \"requeue\" or \"fail\"".to_owned());
+                None
+            }
+        };
+        let mut lease = Duration::ZERO;
+        self.duration("ledger", &table, "lease", &mut lease);
+        let lease = Some(lease).filter(|lease| !lease.is_zero());
+        if lease.is_some_and(|lease| lease < LEASE_MIN) {
+            self.problems.push("`ledger.lease` must be a second at least".to_owned());
+        }
+        (url, lease, interrupted)
+    }
+
+    /// `[lake] folder`.
+    fn lake(&mut self, value: Option<&Value>) -> Option<PathBuf> {
+        let table = self.table("lake", value);
+        self.known_keys("lake", &table, &["folder"]);
+        match table.get("folder")?.as_str() {
+            Some(path) if !path.is_empty() => Some(self.folder.join(path)),
+            _ => {
+                self.problems.push("`lake.folder` must be the path of a folder".to_owned());
+                None
+            }
         }
     }
 

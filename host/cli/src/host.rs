@@ -24,13 +24,13 @@ use sha2::{Digest as _, Sha256};
 use storage::Storage;
 
 use crate::config::Config;
+use crate::ledger::LedgerPlace;
 use crate::owner::{self, OwnerLock};
-use crate::system::{OsEntropy, SystemClock};
 
 use wiring::Wiring;
 
 pub(crate) use authors::check_component;
-pub(crate) use changes::{cancel, resolve, retry, why};
+pub(crate) use changes::{cancel, is_left, resolve, retry, why};
 pub(crate) use looking::plugins;
 pub(crate) use orders::{Order, Verdict, judge, run};
 pub(crate) use serving::serve;
@@ -68,15 +68,13 @@ impl Host {
     pub async fn open(options: HostOptions, lock: OwnerLock) -> Result<Self, Failure> {
         let began = std::time::Instant::now();
         let HostOptions { plugins, data, config } = options;
-        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(OsEntropy));
+        let place = LedgerPlace::of(&config, &data)?;
 
         // The lake first: it makes the folders that the catalog names.
-        let lake = LocalLake::open(&data)?;
-        let database = data.join("spine.db");
-        cleaning::check_ledger(&database, &lake)?;
-        let storage = Storage::open(&database, &data.join("captures"), clock, entropy).await?;
-        let storage = Arc::new(storage);
-        cleaning::clean(&storage, &lake).await?;
+        let lake = LocalLake::open_shared(place.lake(), &data)?;
+        cleaning::check_ledger(&place, &lake)?;
+        let storage = Arc::new(place.open().await?);
+        cleaning::clean(&storage, &lake, &place).await?;
         for path in components::clean(&data)? {
             tracing::warn!(path, "removed a component that was not kept whole");
         }
@@ -87,6 +85,7 @@ impl Host {
         let wiring = Wiring {
             storage: Arc::clone(&storage),
             lake,
+            lease: place.lease(),
             cache: data.join("cache"),
             cache_read_only: false,
             metrics: Some(metrics.clone()),

@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod config;
 mod host;
+mod ledger;
 mod logging;
 mod output;
 mod owner;

@@ -1,4 +1,7 @@
-//! A lake in one folder of this machine: `captures/`, `inputs/`, `rejects/` and `staging/`.
+//! A lake in one folder: `captures/`, `inputs/`, `rejects/` and `staging/`.
+//!
+//! Hosts that share a ledger share the first three. What one of them writes has a name of its own until it is whole, and
+//! nobody but its writer changes it; `staging/` is each host's alone.
 
 mod clean;
 mod shelves;
@@ -18,7 +21,7 @@ use crate::rejects::{self, RejectStore};
 use crate::spill::SpillFolder;
 use crate::workbench::LocalWorkbench;
 
-pub use self::clean::{Cleaned, Strays};
+pub use self::clean::{Afterwards, Cleaned, Strays};
 
 /// The lake of one data folder. Cheap to clone; clones share the folder.
 #[derive(Clone, Debug)]
@@ -45,23 +48,33 @@ impl LocalLake {
     ///
     /// Of kind `storage`, if the folder cannot be made or opened.
     pub fn open(data_dir: &Path) -> Result<Self, Failure> {
-        let folder = |name: &str| open_data_folder(data_dir, name);
+        Self::open_shared(data_dir, data_dir)
+    }
+
+    /// Opens a lake whose folder other hosts have open too; `staging/` is in the data folder of this host.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalLake::open`].
+    pub fn open_shared(lake_dir: &Path, data_dir: &Path) -> Result<Self, Failure> {
+        let folder = |name: &str| open_data_folder(lake_dir, name);
+        let staging = || open_data_folder(data_dir, "staging");
         let captures = CaptureStore::new(folder("captures")?, Box::new(OsDisk::new(folder("captures")?)));
         let inputs = InputStore::new(folder("inputs")?, Box::new(OsDisk::new(folder("inputs")?)));
         let rejects = RejectStore::new(folder(rejects::FOLDER)?, Box::new(OsDisk::new(folder(rejects::FOLDER)?)));
-        let spill = SpillFolder::new(folder("staging")?, Box::new(OsDisk::new(folder("staging")?)));
+        let spill = SpillFolder::new(staging()?, Box::new(OsDisk::new(staging()?)));
         Ok(Self { captures: Arc::new(captures), inputs, rejects: Arc::new(rejects), spill })
     }
 
-    /// Opens a lake for work that leaves nothing behind: it reads the captures of `data_dir`, where there are any, and
+    /// Opens a lake for work that leaves nothing behind: it reads the captures of `lake_dir`, where there are any, and
     /// whatever is written goes to `scratch`.
     ///
     /// # Errors
     ///
     /// Of kind `storage`, if a folder cannot be opened.
-    pub fn open_apart(data_dir: &Path, scratch: &Path) -> Result<Self, Failure> {
+    pub fn open_apart(lake_dir: &Path, scratch: &Path) -> Result<Self, Failure> {
         let apart = Self::open(scratch)?;
-        let Some(captures) = existing_folder(data_dir, "captures")? else { return Ok(apart) };
+        let Some(captures) = existing_folder(lake_dir, "captures")? else { return Ok(apart) };
         let disk = OsDisk::new(open_data_folder(scratch, "captures")?);
         Ok(Self { captures: Arc::new(CaptureStore::new(captures, Box::new(disk))), ..apart })
     }
@@ -76,7 +89,7 @@ impl LocalLake {
     }
 
     /// Looks for files that no row of the ledger names. Only the owner of the data folder may ask, and only while nothing
-    /// runs.
+    /// runs in this process.
     ///
     /// # Errors
     ///
@@ -85,14 +98,24 @@ impl LocalLake {
         clean::strays(self, known)
     }
 
-    /// Removes the strays that are nobody's: those that are not whole, and those of runs that the ledger says have
-    /// `ended`. The others stay where they are.
+    /// Removes the strays that are nobody's: those that are not whole, unless somebody else may be writing them, and
+    /// those of runs that the ledger says have `ended` and does not name still. The others stay where they are.
     ///
     /// # Errors
     ///
     /// Of kind `storage`, if a file cannot be removed.
-    pub fn clean(&self, strays: Strays, ended: &HashSet<RunId>) -> Result<Cleaned, Failure> {
-        clean::remove(self, strays, ended)
+    pub fn clean(
+        &self,
+        strays: Strays,
+        ended: &HashSet<RunId>,
+        afterwards: Afterwards<'_>,
+    ) -> Result<Cleaned, Failure> {
+        clean::remove(self, strays, ended, afterwards)
+    }
+
+    /// Whether a file lies below `captures/`.
+    pub fn holds_capture(&self, path: &str) -> bool {
+        self.captures.dir.is_file(path)
     }
 
     /// Whether there are captures here, published or not: a ledger that is empty is not the one they belong to.

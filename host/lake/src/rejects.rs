@@ -43,8 +43,14 @@ impl RejectStore {
     }
 
     fn create(self: &Arc<Self>, run: RunId) -> io::Result<Unfinished> {
-        let path = PathBuf::from(format!(".{run}.{}{UNFINISHED}", self.next.fetch_add(1, Ordering::Relaxed)));
-        let file = self.disk.create(&path)?;
+        let (path, file) = loop {
+            let path = PathBuf::from(format!(".{run}.{}{UNFINISHED}", self.next.fetch_add(1, Ordering::Relaxed)));
+            match self.disk.create(&path) {
+                // Of a process that died, or that has lost the run and does not know it yet.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                other => break (path, other?),
+            }
+        };
         Ok(Unfinished { store: Arc::clone(self), path, file, named: false })
     }
 }
@@ -59,7 +65,7 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    /// Makes the file durable under its name, in place of one that an earlier attempt of the same run left.
+    /// Makes the file durable under its name.
     fn name(mut self, name: &str) -> io::Result<()> {
         self.file.sync()?;
         self.store.disk.rename(&self.path, Path::new(name))?;
@@ -87,10 +93,21 @@ impl Drop for Unfinished {
     }
 }
 
+/// The file of an attempt: no other attempt of the run writes there, on whatever host.
+fn file_name(run: RunId, attempt: u32) -> String {
+    format!("{run}.{attempt}.parquet")
+}
+
 /// The run whose file this is, by its name; none if it is nothing of ours.
 pub(crate) fn run_of(path: &str) -> Option<RunId> {
-    let run: RunId = path.strip_suffix(".parquet")?.parse().ok()?;
-    (format!("{run}.parquet") == path).then_some(run)
+    let stem = path.strip_suffix(".parquet")?;
+    let Some((run, attempt)) = stem.split_once('.') else {
+        // Of a version whose runs had one file each.
+        let run: RunId = stem.parse().ok()?;
+        return (run.to_string() == stem).then_some(run);
+    };
+    let (run, attempt) = (run.parse().ok()?, attempt.parse().ok()?);
+    (file_name(run, attempt) == path).then_some(run)
 }
 
 /// Whether a file has the name of one that is not whole yet.

@@ -56,7 +56,7 @@ impl LocalWorkbench {
         spill: SpillFolder,
     ) -> Result<Self, Failure> {
         let keep = (!order.dry_run).then_some(rejects);
-        let rejects = Arc::new(Collector::new(order.run_id, keep, &order.limits));
+        let rejects = Arc::new(Collector::new(order.run_id, order.attempt, keep, &order.limits));
         let inputs = Inputs::open(&order, inputs, Arc::clone(&rejects))?;
         let budget = Arc::new(Budget::new(&order.limits));
         let memory = Arc::new(Memory::new(&order.limits, (!order.dry_run).then_some(spill)));

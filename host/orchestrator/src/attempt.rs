@@ -79,7 +79,7 @@ impl Job {
     ) -> Delivered {
         let nothing = |failure| Delivered { answer: Err(failure), finished: None, stages: Vec::new() };
         let lake = Arc::clone(&self.shared.parts.lake);
-        let order = self.order(inputs, catalog);
+        let order = self.order(course.attempt, inputs, catalog);
         let workbench = match blocking("prepare the inputs", move || lake.workbench(order)).await {
             Ok(workbench) => workbench,
             Err(failure) => return nothing(failure),
@@ -186,12 +186,13 @@ impl Job {
         Conclusion { status: RunStatus::Completed, error: None, captures, ..nothing }
     }
 
-    fn order(&self, inputs: &Read, catalog: &Arc<CatalogView>) -> WorkOrder {
+    fn order(&self, attempt: u32, inputs: &Read, catalog: &Arc<CatalogView>) -> WorkOrder {
         let pipeline = self.target.manifest.pipeline(&self.target.name);
         let formats = pipeline.map(|it| it.inputs.iter().map(|input| (input.name.clone(), input.formats.clone())));
         let (limits, folders) = self.limits_and_folders();
         WorkOrder {
             run_id: self.run_id,
+            attempt,
             manifest: Arc::clone(&self.target.manifest),
             inputs: inputs.clone(),
             formats: formats.map(Iterator::collect).unwrap_or_default(),

@@ -70,6 +70,29 @@ impl Orchestrator {
     ///
     /// Those of the ledger; the plugins are then as they were.
     pub async fn install(&self, found: Vec<FoundPlugin>) -> Result<Vec<PluginRecord>, Failure> {
+        let mut set = self.decide(found).await?;
+        self.register(&mut set).await?;
+        Ok(self.put_to_use(set))
+    }
+
+    /// As [`Orchestrator::install`] for a host that only rehearses: nothing is recorded.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger.
+    pub async fn rehearse(&self, found: Vec<FoundPlugin>) -> Result<Vec<PluginRecord>, Failure> {
+        let mut set = self.decide(found).await?;
+        for entry in set.entries.iter_mut().filter(|entry| entry.record.state == PluginState::Active) {
+            let Some(manifest) = &entry.manifest else { continue };
+            match self.shared.parts.ledger.check_schema(&entry.record, manifest).await {
+                Err(failure) if failure.code == "schema_changed" => entry.refuse(&failure),
+                done => done?,
+            }
+        }
+        Ok(self.put_to_use(set))
+    }
+
+    async fn decide(&self, found: Vec<FoundPlugin>) -> Result<PluginSet, Failure> {
         let parts = &self.shared.parts;
         let last_active = parts.ledger.active_plugins().await?.into_iter().collect();
         let mut set = decide(found, &last_active, &parts.policies, parts.clock.now());
@@ -78,15 +101,17 @@ impl Orchestrator {
             grants::warn(&mut set, &policies, &|path| lake.check_folder(path));
             Ok(set)
         };
-        let mut set = blocking("look at the granted folders", looked).await?;
-        self.register(&mut set).await?;
+        blocking("look at the granted folders", looked).await
+    }
+
+    fn put_to_use(&self, set: PluginSet) -> Vec<PluginRecord> {
         let records = set.records();
         for record in records.iter().filter(|record| record.state == PluginState::Refused) {
             let digest = record.digest.map(tracing::field::display);
             tracing::warn!(plugin.name = %record.name, plugin.digest = digest, file = %record.file, "refused: {}", record.reasons.join("; "));
         }
         *self.shared.plugins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
-        Ok(records)
+        records
     }
 
     /// Records the plugins together, or one by one to find those whose datasets do not fit the tables that are there.
@@ -101,8 +126,7 @@ impl Orchestrator {
         for entry in &mut set.entries {
             match ledger.register(vec![(entry.record.clone(), entry.manifest.clone())]).await {
                 Err(failure) if failure.code == "schema_changed" => {
-                    entry.record.state = PluginState::Refused;
-                    entry.record.reasons.push(format!("schema_changed: {failure}"));
+                    entry.refuse(&failure);
                     ledger.register(vec![(entry.record.clone(), entry.manifest.clone())]).await?;
                 }
                 done => done?,

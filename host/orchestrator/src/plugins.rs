@@ -42,6 +42,14 @@ pub(crate) struct Entry {
     pub(crate) manifest: Option<Arc<Manifest>>,
 }
 
+impl Entry {
+    /// Refuses a plugin whose datasets do not fit the tables that are there.
+    pub(crate) fn refuse(&mut self, failure: &Failure) {
+        self.record.state = PluginState::Refused;
+        self.record.reasons.push(format!("schema_changed: {failure}"));
+    }
+}
+
 /// Something that can be run, pinned to the plugin version that offers it.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {

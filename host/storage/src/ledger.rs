@@ -105,6 +105,10 @@ impl Ledger for Storage {
     }
 
     #[tracing::instrument(name = "storage.register", skip_all)]
+    async fn check_schema(&self, plugin: &PluginRecord, manifest: &Manifest) -> Result<(), Failure> {
+        self.fits(plugin, manifest).await
+    }
+
     async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
         self.ask(Registration(found), |lanes| &mut lanes.register).await
     }

@@ -58,14 +58,15 @@ impl Storage {
     /// them up to date. `url` is `postgres://user:password@host:port/database`. Any number of processes may have it
     /// open at once.
     ///
-    /// `captures` is as for [`Storage::open`], and the same for all of them. Snapshots get their times from `clock`, and
+    /// `captures` is as for [`Storage::open`], and the same folder for all of them: one that does not hold the captures
+    /// of this ledger is refused. Snapshots get their times from `clock`, and
     /// strictly increase whichever process makes them; a process whose clock is behind that of another can publish as of
     /// a time that the other has answered for already, so hosts that share a database keep their clocks in step.
     ///
     /// # Errors
     ///
     /// `unreachable` (retryable) if nobody answers; `bad_config` if the user is not let in, a newer program wrote the
-    /// database or it holds something else; `read_only`, `no_space`, `locked`. No failure tells the password.
+    /// database, it holds something else or its captures lie elsewhere; `read_only`, `no_space`, `locked`. No failure tells the password.
     pub async fn open_database(
         url: &str,
         captures: &Path,
@@ -167,16 +168,17 @@ impl Storage {
         self.reads.close().await;
     }
 
-    /// Ends the runs that a dead owner left: each becomes `failed`, code `interrupted`, and may be tried again.
-    /// Returns them. Called by the owner before it takes work.
+    /// Ends the runs that a dead owner left, or queues them again: each becomes `failed`, code `interrupted`, and may be
+    /// tried again, unless `policy` and its own policy allow another attempt. Returns them. Called by the owner before it
+    /// takes work.
     ///
     /// A database on a server has no owner: a run in flight there may be another process's, so none is ended here;
     /// [`model::ports::Ledger::reap`] ends those whose workers expired.
-    pub async fn recover(&self) -> Result<Vec<RunId>, Failure> {
+    pub async fn recover(&self, policy: Interrupted) -> Result<Vec<RunId>, Failure> {
         match (&self.place, &self.writer) {
             (Place::Server(_), Some(_)) => Ok(Vec::new()),
             _ => {
-                let all = Reap { policy: Interrupted::Fail, whose: Whose::Everybody };
+                let all = Reap { policy, whose: Whose::Everybody };
                 let reaped = self.ask(all, |lanes| &mut lanes.reap).await?;
                 Ok(reaped.into_iter().map(|reaped| reaped.run).collect())
             }

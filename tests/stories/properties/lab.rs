@@ -178,6 +178,7 @@ impl Lab {
         rows: &BTreeMap<usize, Vec<Row>>,
     ) -> Finished {
         let order = WorkOrder {
+            attempt: 1,
             run_id: RunId::new(Timestamp::from_micros(0), [0; 10]),
             manifest: Arc::clone(&self.manifest),
             inputs: BTreeMap::new(),

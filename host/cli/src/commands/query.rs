@@ -10,7 +10,6 @@ use model::{Clock, Failure, Timestamp};
 
 use super::ledger;
 use crate::args::Global;
-use crate::config::Config;
 use crate::output::{Format, Output, Rows, complain_about, row_count};
 use crate::resident::exceeds;
 use crate::system::SystemClock;
@@ -60,7 +59,7 @@ impl QueryCommand {
         let ledger = ledger(global).await?;
         let view = ledger.catalog_for(as_of, |dataset| extent(&sql, dataset)).await;
         let view = view.map_err(|failure| with_hint(failure, self.as_of.as_deref(), SystemClock.now()))?;
-        let limits = Config::load(global.config.as_deref())?.query;
+        let limits = global.configuration()?.query;
         let captures = captures_folder(global)?;
         let too_large = |held: u64| limits.out_of_memory().detail("resident_bytes", held.to_string());
         let answer = tokio::select! {
@@ -122,7 +121,7 @@ fn with_hint(failure: Failure, asked: Option<&str>, now: Timestamp) -> Failure {
 }
 
 fn captures_folder(global: &Global) -> Result<PathBuf, Failure> {
-    let path = global.data.join("captures");
+    let path = global.ledger_place()?.lake().join("captures");
     path.canonicalize().map_err(|error| crate::owner::unusable_folder(&path, &error))
 }
 

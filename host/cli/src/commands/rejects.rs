@@ -1,5 +1,7 @@
 //! `rejects`: input lines that are not in the output, rows of the ledger and files of many alike.
 
+use std::path::Path;
+
 use clap::Args;
 use lake::RejectReader;
 use model::reject::{Reject, RejectFile};
@@ -39,6 +41,7 @@ struct Row<'a> {
 impl RejectsCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
         let ledger = ledger(global).await?;
+        let lake = global.ledger_place()?.lake().to_owned();
         if let Some(run) = self.run {
             known_run(&ledger, run).await?;
         }
@@ -52,7 +55,7 @@ impl RejectsCommand {
         for RejectingRun { run_id, file } in ledger.rejecting_runs(self.run).await? {
             match file {
                 None => shown.add(run_id, &ledger.rejects(run_id).await?)?,
-                Some(file) => match shown.add_file(global, run_id, &file) {
+                Some(file) => match shown.add_file(&lake, run_id, &file) {
                     Ok(()) => {}
                     Err(Unlisted::File(failure)) if self.run.is_none() => {
                         shown.summaries.push(format!("{}, which cannot be read", summary(run_id, &file)));
@@ -89,8 +92,8 @@ enum Unlisted {
 
 impl Shown {
     /// Adds what a file holds: up to the place where it is damaged, if it is.
-    fn add_file(&mut self, global: &Global, run_id: RunId, file: &RejectFile) -> Result<(), Unlisted> {
-        for batch in RejectReader::open(&global.data, &file.path).map_err(Unlisted::File)? {
+    fn add_file(&mut self, lake: &Path, run_id: RunId, file: &RejectFile) -> Result<(), Unlisted> {
+        for batch in RejectReader::open(lake, &file.path).map_err(Unlisted::File)? {
             self.add(run_id, &batch.map_err(Unlisted::File)?).map_err(Unlisted::Answer)?;
             if self.is_full {
                 break;

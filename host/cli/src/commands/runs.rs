@@ -1,6 +1,5 @@
 //! `runs`: the ledger.
 
-use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -14,7 +13,6 @@ use super::{known_run, ledger, run, story, unknown_name};
 use crate::args::Global;
 use crate::host;
 use crate::output::{Cell, Format, Output, Rows, complain_about, detail, json, number, text};
-use crate::owner::has_no_owner;
 use crate::shutdown::Stop;
 
 /// How often `--follow` looks for new lines.
@@ -148,7 +146,7 @@ impl RunsCommand {
             Action::Logs { id, follow } => {
                 let ended = known_run(&ledger, id).await?.status.is_terminal();
                 if follow && !ended {
-                    code = follow_logs(&ledger, &global.data, id, output).await?;
+                    code = follow_logs(&ledger, global, id, output).await?;
                 } else {
                     let lines = ledger.logs(id).await?;
                     output.show(&lines, || log_rows(&lines))?;
@@ -171,7 +169,7 @@ async fn known_name(ledger: &Storage, name: &str) -> Result<(), Failure> {
 
 /// Shows lines as they come, one JSON object or one line of text each, until the run has ended, somebody has seen enough
 /// or nobody is there who could say more. Returns the exit code.
-async fn follow_logs(ledger: &Storage, data: &Path, id: RunId, output: Output) -> Result<u8, Failure> {
+async fn follow_logs(ledger: &Storage, global: &Global, id: RunId, output: Output) -> Result<u8, Failure> {
     let mut stop = Stop::listen()?;
     let (mut shown, mut silent) = (0, 0);
     if output.format == Format::Csv {
@@ -179,7 +177,7 @@ async fn follow_logs(ledger: &Storage, data: &Path, id: RunId, output: Output) -
     }
     loop {
         // Asked first: a run whose carrier has just gone may have ended before.
-        let is_left = silent >= SILENT_LOOKS && has_no_owner(data);
+        let is_left = silent >= SILENT_LOOKS && host::is_left(global, ledger, id).await?;
         // Asked before the lines, so that no line of a run that has just ended is missed.
         let ended = known_run(ledger, id).await?.status.is_terminal();
         let lines = ledger.logs_after(id, shown).await?;

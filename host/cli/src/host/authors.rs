@@ -9,11 +9,10 @@ use model::plugin::Finding;
 use runtime::{Runtime, RuntimeConfig};
 
 use crate::args::Global;
-use crate::config::Config;
 
 /// Loads one component and returns everything that is wrong with it; a file that cannot be read is a finding too.
 pub(crate) async fn check_component(global: &Global, file: &Path) -> Result<Vec<Finding>, Failure> {
-    let config = Config::load(global.config.as_deref())?;
+    let config = global.configuration()?;
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let runtime = Runtime::open(RuntimeConfig { limits: config.limits, ..RuntimeConfig::for_cores(cores) })?;
     let file = file.to_owned();

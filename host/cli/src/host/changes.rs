@@ -123,11 +123,19 @@ pub(crate) async fn why(global: &Global, ledger: &Storage, run: RunId) -> Result
     }
     let report = ledger.report(run).await?.ok_or_else(|| unknown(run))?;
     let mut standing = Standing::of(&report);
-    if report.status == RunStatus::Running && owner::has_no_owner(&global.data) {
+    if report.status == RunStatus::Running && is_left(global, ledger, run).await? {
         standing.code = "no_host".to_owned();
         standing.reason = "the process that carried it out is gone; the next host ends it as `interrupted`".to_owned();
     }
     Ok(standing)
+}
+
+/// Whether it is known that nobody carries a run out that has not ended.
+pub(crate) async fn is_left(global: &Global, ledger: &Storage, run: RunId) -> Result<bool, Failure> {
+    match global.ledger_place()?.is_shared() {
+        true => Ok(!ledger.is_carried(run).await?),
+        false => Ok(owner::has_no_owner(&global.data)),
+    }
 }
 
 /// Says that a dead letter needs nothing more. Returns whether it was open.

@@ -1,18 +1,20 @@
 //! What an owner does before it takes work: ends the runs of an owner that died, and removes what that one left.
 
-use std::path::Path;
-
-use lake::{Cleaned, KnownFiles, LocalLake};
+use lake::{Afterwards, Cleaned, KnownFiles, LocalLake};
 use model::failure::{Failure, FailureKind};
 use model::ports::Ledger;
 use storage::Storage;
+
+use crate::ledger::LedgerPlace;
 
 /// Refuses to begin an empty ledger in a folder whose captures belong to another one.
 ///
 /// # Errors
 ///
 /// `bad_folder` (exit code 2) if there are captures but no ledger.
-pub(super) fn check_ledger(database: &Path, lake: &LocalLake) -> Result<(), Failure> {
+pub(super) fn check_ledger(place: &LedgerPlace, lake: &LocalLake) -> Result<(), Failure> {
+    // A ledger on a server says itself where its captures lie.
+    let Some(database) = place.file() else { return Ok(()) };
     // An empty file is a database in which nothing was ever written.
     if database.metadata().is_ok_and(|file| file.len() > 0) || !lake.holds_captures()? {
         return Ok(());
@@ -26,8 +28,8 @@ pub(super) fn check_ledger(database: &Path, lake: &LocalLake) -> Result<(), Fail
 }
 
 /// Ends what was in flight and cleans the lake. Nothing may run yet.
-pub(super) async fn clean(storage: &Storage, lake: &LocalLake) -> Result<(), Failure> {
-    for run in storage.recover().await? {
+pub(super) async fn clean(storage: &Storage, lake: &LocalLake, place: &LedgerPlace) -> Result<(), Failure> {
+    for run in storage.recover(place.interrupted()).await? {
         let plugin = storage.report(run).await?.and_then(|report| report.plugin);
         tracing::warn!(
             run.id = %run,
@@ -36,10 +38,15 @@ pub(super) async fn clean(storage: &Storage, lake: &LocalLake) -> Result<(), Fai
             "interrupted: the process that carried it out is gone; it may be run again"
         );
     }
-    let known = KnownFiles { captures: storage.capture_files().await?, rejects: storage.reject_files().await? };
+    let mut known = known_files(storage).await?;
     let strays = lake.strays(&known)?;
     let ended = storage.ended_runs(&strays.runs()).await?;
-    let Cleaned { removed, unknown } = lake.clean(strays, &ended)?;
+    if place.is_shared() {
+        known = known_files(storage).await?;
+    }
+    let has_neighbours = place.is_shared() && storage.has_workers().await?;
+    let afterwards = Afterwards { known: &known, has_neighbours };
+    let Cleaned { removed, unknown } = lake.clean(strays, &ended, afterwards)?;
     for path in removed {
         tracing::warn!(path, "removed a file that a run left unfinished");
     }
@@ -54,4 +61,8 @@ pub(super) async fn clean(storage: &Storage, lake: &LocalLake) -> Result<(), Fai
         );
     }
     Ok(())
+}
+
+async fn known_files(storage: &Storage) -> Result<KnownFiles, Failure> {
+    Ok(KnownFiles { captures: storage.capture_files().await?, rejects: storage.reject_files().await? })
 }

@@ -1,7 +1,6 @@
 //! What is in the plugins folder, for somebody who only looks: no lock is taken, and nothing is written.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use model::failure::Failure;
 use model::plugin::{PluginRecord, PluginState};
@@ -11,7 +10,7 @@ use storage::Storage;
 
 use super::wiring;
 use crate::args::Global;
-use crate::config::Config;
+use crate::ledger::LedgerPlace;
 use crate::output;
 use crate::owner::{self, OwnerSign};
 use crate::remote::{Presence, Remote};
@@ -44,9 +43,9 @@ fn check_data_folder(path: &Path) -> Result<(), Failure> {
 }
 
 async fn load(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
-    let config = Config::load(global.config.as_deref())?;
-    let database = global.data.join("spine.db");
-    let ledger = if database.exists() { readable(&database).await } else { None };
+    let config = global.configuration()?;
+    let place = LedgerPlace::of(&config, &global.data)?;
+    let ledger = if place.file().is_none_or(|file| file.exists()) { readable(&place).await } else { None };
     let last_active = match &ledger {
         Some(ledger) => ledger.active_plugins().await?.into_iter().collect(),
         None => std::collections::BTreeMap::<String, Digest>::new(),
@@ -66,8 +65,8 @@ async fn load(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
 }
 
 /// The ledger, if it can be read: an owner that is starting may just be making it.
-async fn readable(database: &Path) -> Option<Storage> {
-    let opened = Storage::open_read_only(database, Arc::new(SystemClock)).await;
+async fn readable(place: &LedgerPlace) -> Option<Storage> {
+    let opened = place.read().await;
     let tell = |failure: &Failure| output::note(&format!("what was active before is not known: {failure}"));
     opened.inspect_err(tell).ok()
 }

@@ -16,7 +16,6 @@ use super::finding::{Owner, find_owner, owner_or, unreachable};
 use super::rehearsal::{Rehearsal, Scratch};
 use super::{Host, HostOptions, serving};
 use crate::args::Global;
-use crate::config::Config;
 use crate::output;
 use crate::owner::OwnerLock;
 use crate::progress::Bar;
@@ -63,7 +62,7 @@ pub(crate) enum Verdict {
 }
 
 pub(super) async fn open(global: &Global, lock: OwnerLock, data: PathBuf) -> Result<Host, Failure> {
-    let config = Config::load(global.config.as_deref())?;
+    let config = global.configuration()?;
     let options = HostOptions { plugins: global.plugins.clone(), data, config };
     Host::open(options, lock).await
 }
@@ -99,7 +98,8 @@ pub(crate) async fn run(global: &Global, order: Order) -> Result<RunReport, Fail
 
 async fn place(global: &Global, order: &Order) -> Result<Owner<Place>, Failure> {
     if order.dry_run {
-        return owner_or(&global.data, || Ok(Scratch::of(&global.data)?.map(Place::Apart))).await;
+        let ledger = global.ledger_place()?;
+        return owner_or(&global.data, || Ok(Scratch::of(&global.data, &ledger)?.map(Place::Apart))).await;
     }
     Ok(match find_owner(global).await? {
         Owner::Us((lock, data)) => Owner::Us(Place::Owned(lock, data)),
@@ -119,7 +119,7 @@ async fn run_at(place: Place, global: &Global, order: &Order, stop: &mut Stop) -
             answer
         }
         Place::Apart(scratch) => {
-            let config = Config::load(global.config.as_deref())?;
+            let config = global.configuration()?;
             let opening = Rehearsal::open(scratch, global.plugins.clone(), &config);
             let rehearsal = unless_stopped(stop, opening).await?;
             let answer = run_here(&rehearsal.orchestrator, config.input_bytes_max(), order, stop).await;
@@ -204,7 +204,7 @@ fn left_alone(order: &Order, run: RunId, failure: Failure) -> Failure {
 
 /// The largest input that the configuration of this command allows any plugin.
 fn input_bytes_max(global: &Global) -> Result<u64, Failure> {
-    Ok(Config::load(global.config.as_deref())?.input_bytes_max())
+    Ok(global.configuration()?.input_bytes_max())
 }
 
 /// Whether nothing was asked of an owner that is about to let the folder go.

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Host, HostOptions, data_folder};
 use crate::args::Global;
-use crate::config::Config;
 use crate::output;
 use crate::owner::OwnerLock;
 use crate::shutdown::Stop;
@@ -83,7 +82,7 @@ impl Served {
 
 /// Loads the plugins and stays until SIGTERM or Ctrl-C; a second signal cancels what still runs.
 pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> {
-    let config = Config::load(global.config.as_deref())?;
+    let config = global.configuration()?;
     let data = data_folder(&global.data)?;
     let Some(lock) = OwnerLock::acquire(&data)? else {
         let message = format!(

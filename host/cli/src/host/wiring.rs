@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
@@ -18,15 +17,11 @@ use storage::Storage;
 use crate::config::Config;
 use crate::system::{OsEntropy, SystemClock};
 
-/// Nobody takes a run from the owner of a data folder while it lives: the lock of the system says whether it does, and the
-/// next owner counts every worker before it as dead. So a host that was stopped, or slept with its machine, goes on.
-const OWNERS_LEASE: LeasePolicy =
-    LeasePolicy { ttl: Duration::from_secs(365 * 24 * 3600), beat: Duration::from_secs(24 * 3600) };
-
 /// The parts that differ from host to host.
 pub(super) struct Wiring {
     pub(super) storage: Arc<Storage>,
     pub(super) lake: LocalLake,
+    pub(super) lease: LeasePolicy,
     /// Where compiled components are kept.
     pub(super) cache: PathBuf,
     /// Whether compiled components are only looked for there.
@@ -47,6 +42,19 @@ impl Wiring {
         plugins: PathBuf,
         config: &Config,
     ) -> Result<(Orchestrator, Vec<PluginRecord>), Failure> {
+        let (orchestrator, found) = self.assemble(plugins, config).await?;
+        let installed = orchestrator.install(found).await?;
+        Ok((orchestrator, installed))
+    }
+
+    /// As [`Wiring::start`], and records nothing.
+    pub(super) async fn rehearse(self, plugins: PathBuf, config: &Config) -> Result<Orchestrator, Failure> {
+        let (orchestrator, found) = self.assemble(plugins, config).await?;
+        orchestrator.rehearse(found).await?;
+        Ok(orchestrator)
+    }
+
+    async fn assemble(self, plugins: PathBuf, config: &Config) -> Result<(Orchestrator, Vec<FoundPlugin>), Failure> {
         let runtime = runtime(self.cache, self.cache_read_only, config)?;
         if let Some(metrics) = &self.metrics {
             report_allocation(metrics, runtime.allocation())?;
@@ -68,13 +76,12 @@ impl Wiring {
             bulkheads: bulkheads(config),
             concurrency: Concurrency::for_cores(cores()),
             lanes: config.lanes.clone(),
-            lease: OWNERS_LEASE,
+            lease: self.lease,
             host: format!("{} (process {})", env!("CARGO_PKG_NAME"), std::process::id()),
             versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
             ended: self.metrics.map(|metrics| metrics.listener()),
         });
-        let installed = orchestrator.install(found).await?;
-        Ok((orchestrator, installed))
+        Ok((orchestrator, found))
     }
 }
 

@@ -8,6 +8,10 @@
 //! One case looks the same from here and cannot be told apart: a copy of `spine.db` that was made while a run was at
 //! work, and restored after that run, and no later one, was published. Its captures are taken for leftovers. And a power
 //! cut may leave a file without its end under its final name: it says nothing of itself, and stays.
+//!
+//! Where several hosts share a lake, others may be writing meanwhile. A run that has ended writes nothing that anybody
+//! reads, and what it published the ledger has named since then; so a file is asked for again after its run was seen to
+//! have ended. Files without their end are left alone while another host lives.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -35,6 +39,14 @@ pub struct Strays {
 struct Stray {
     shelf: &'static Shelf,
     path: String,
+}
+
+/// What the ledger says after the strays were found, and after it said which runs have ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Afterwards<'a> {
+    pub known: &'a KnownFiles,
+    /// Whether another host is alive that shares the lake.
+    pub has_neighbours: bool,
 }
 
 /// What came of cleaning.
@@ -82,8 +94,22 @@ pub(super) fn strays(lake: &LocalLake, known: &KnownFiles) -> Result<Strays, Fai
 }
 
 /// Removes what is nobody's.
-pub(super) fn remove(lake: &LocalLake, strays: Strays, ended: &HashSet<RunId>) -> Result<Cleaned, Failure> {
-    let Strays { unfinished, delivered, others } = strays;
+pub(super) fn remove(
+    lake: &LocalLake,
+    strays: Strays,
+    ended: &HashSet<RunId>,
+    afterwards: Afterwards<'_>,
+) -> Result<Cleaned, Failure> {
+    let Strays { mut unfinished, mut delivered, others } = strays;
+    delivered.retain(|(_, stray)| {
+        let named = (stray.shelf.known)(afterwards.known);
+        named.is_none_or(|named| !named.contains(&stray.path))
+    });
+    if afterwards.has_neighbours {
+        unfinished.retain(|stray| !stray.shelf.is_shared);
+        // Runs that others have at work are neither strays nor unknown.
+        delivered.retain(|(run, _)| ended.contains(run));
+    }
     // A ledger that does not know a run of its own folder is older than that run, and what it takes for interrupted
     // may have been published since.
     let newest_unknown = delivered.iter().map(|(run, _)| *run).filter(|run| !ended.contains(run)).max();

@@ -26,6 +26,8 @@ pub(super) enum Kind {
 pub(super) struct Shelf {
     /// Its name in the data folder.
     pub(super) folder: &'static str,
+    /// Whether other hosts write there too.
+    pub(super) is_shared: bool,
     pub(super) dir: fn(&LocalLake) -> &Dir,
     /// The files that rows of the ledger name, where it names any.
     pub(super) known: fn(&KnownFiles) -> Option<&HashSet<String>>,
@@ -36,6 +38,7 @@ pub(super) struct Shelf {
 
 pub(super) static CAPTURES: Shelf = Shelf {
     folder: "captures",
+    is_shared: true,
     dir: |lake| &lake.captures.dir,
     known: |known| Some(&known.captures),
     kind: |path| match capture::capture_at(path) {
@@ -48,6 +51,7 @@ pub(super) static CAPTURES: Shelf = Shelf {
 
 static INPUTS: Shelf = Shelf {
     folder: "inputs",
+    is_shared: true,
     dir: |lake| lake.inputs.dir(),
     known: |_| None,
     kind: |path| match path {
@@ -60,6 +64,7 @@ static INPUTS: Shelf = Shelf {
 
 static REJECTS: Shelf = Shelf {
     folder: rejects::FOLDER,
+    is_shared: true,
     dir: |lake| &lake.rejects.dir,
     known: |known| Some(&known.rejects),
     kind: |path| match path {
@@ -73,6 +78,7 @@ static REJECTS: Shelf = Shelf {
 /// What is here is of use to the process that staged it alone.
 static STAGING: Shelf = Shelf {
     folder: "staging",
+    is_shared: false,
     dir: |lake| lake.spill.dir(),
     known: |_| None,
     kind: |path| if spill::is_spilled(path) { Kind::Unfinished } else { Kind::Foreign },

@@ -58,6 +58,11 @@ fn run(second: i64) -> RunId {
     RunId::new(Timestamp::from_micros(1_700_000_000_000_000 + second * 1_000_000), [7; 10])
 }
 
+/// Nobody else is there, and nothing happened meanwhile.
+fn alone(known: &KnownFiles) -> Afterwards<'_> {
+    Afterwards { known, has_neighbours: false }
+}
+
 #[test]
 fn cleaning_removes_what_a_dead_owner_left_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
@@ -70,22 +75,43 @@ fn cleaning_removes_what_a_dead_owner_left_and_nothing_else() {
     let input = format!("inputs/.{}.zst.0.tmp", kept.digest.hex());
     write(&folder.path().join(&input), "x");
     let rejects = |name: &str| folder.path().join("rejects").join(name);
-    let lines = [format!("{}.parquet", run(1)), format!("{}.parquet", run(2)), format!(".{}.0.tmp", run(2))];
+    let lines = [format!("{}.parquet", run(1)), format!("{}.1.parquet", run(2)), format!(".{}.0.tmp", run(2))];
     lines.iter().for_each(|name| write(&rejects(name), "x"));
     write(&folder.path().join("staging/7.arrow"), "x");
     let known = KnownFiles { captures: HashSet::from([published.clone()]), rejects: HashSet::from([lines[0].clone()]) };
 
     let strays = lake.strays(&known).unwrap();
     assert_eq!(strays.runs(), [run(2)]);
-    let cleaned = lake.clean(strays, &HashSet::from([run(1), run(2)])).unwrap();
+    let cleaned = lake.clean(strays, &HashSet::from([run(1), run(2)]), alone(&known)).unwrap();
     let unfinished = [format!("rejects/{}", lines[2]), format!("rejects/{}", lines[1]), "staging/7.arrow".to_owned()];
     let removed = [vec![format!("captures/{half}"), format!("captures/{orphan}"), input], unfinished.to_vec()].concat();
     assert!(rejects(&lines[0]).exists());
     assert_eq!(cleaned, Cleaned { removed, unknown: BTreeMap::new() });
     assert!(folder.path().join("captures").join(published).exists());
     assert_eq!(*lake.read_input(kept.digest).unwrap(), b"a");
-    let again = lake.clean(lake.strays(&known).unwrap(), &HashSet::new()).unwrap();
+    let again = lake.clean(lake.strays(&known).unwrap(), &HashSet::new(), alone(&known)).unwrap();
     assert_eq!(again, Cleaned::default());
+}
+
+#[test]
+fn what_a_neighbour_writes_or_has_published_meanwhile_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shared, own) = (folder.path().join("lake"), folder.path().join("data"));
+    let lake = LocalLake::open_shared(&shared, &own).unwrap();
+    let (published, at_work, left) =
+        (delivered(&lake, run(1), 1), delivered(&lake, run(2), 2), delivered(&lake, run(3), 3));
+    let half = format!("captures/{}.tmp", left.replace("cap_", ".cap_"));
+    write(&shared.join(&half), "PAR1");
+    write(&own.join("staging/7.arrow"), "x");
+    let strays = lake.strays(&KnownFiles::default()).unwrap();
+    // While the strays were looked at, the first run was published.
+    let known = KnownFiles { captures: HashSet::from([published.clone()]), ..KnownFiles::default() };
+    let ended = HashSet::from([run(1), run(3)]);
+    let cleaned = lake.clean(strays, &ended, Afterwards { known: &known, has_neighbours: true }).unwrap();
+    let removed = vec![format!("captures/{left}"), "staging/7.arrow".to_owned()];
+    assert_eq!(cleaned, Cleaned { removed, unknown: BTreeMap::new() });
+    assert!(lake.holds_capture(&published) && lake.holds_capture(&at_work) && shared.join(half).exists());
+    assert!(!shared.join("staging").exists());
 }
 
 #[test]
@@ -104,7 +130,8 @@ fn files_of_others_stay_and_are_counted() {
         "inputs/notes/a.txt".to_owned(),
     ];
     theirs.iter().for_each(|path| write(&folder.path().join(path), "x"));
-    let cleaned = lake.clean(lake.strays(&KnownFiles::default()).unwrap(), &HashSet::from([run(1)])).unwrap();
+    let (nothing, ended) = (KnownFiles::default(), HashSet::from([run(1)]));
+    let cleaned = lake.clean(lake.strays(&nothing).unwrap(), &ended, alone(&nothing)).unwrap();
     let unknown = BTreeMap::from([("captures", 4), ("inputs", 3)]);
     assert_eq!(cleaned, Cleaned { removed: Vec::new(), unknown });
     assert!(theirs.iter().all(|path| folder.path().join(path).exists()));
@@ -118,7 +145,8 @@ fn a_ledger_that_is_older_than_the_captures_costs_none_of_them() {
     let (first, second, third) =
         (delivered(&lake, run(1), 1), delivered(&lake, run(2), 2), delivered(&lake, run(3), 3));
     let ended = HashSet::from([run(1), run(3)]);
-    let cleaned = lake.clean(lake.strays(&KnownFiles::default()).unwrap(), &ended).unwrap();
+    let nothing = KnownFiles::default();
+    let cleaned = lake.clean(lake.strays(&nothing).unwrap(), &ended, alone(&nothing)).unwrap();
     assert_eq!(cleaned.removed, [format!("captures/{third}")]);
     assert_eq!(cleaned.unknown, BTreeMap::from([("captures", 2)]));
     assert!([first, second].iter().all(|path| folder.path().join("captures").join(path).exists()));

@@ -28,6 +28,7 @@ const OTHER_CODES: &str = "other";
 #[derive(Debug)]
 pub(crate) struct Collector {
     run: RunId,
+    attempt: u32,
     /// None for a dry run, which counts alike and holds only what its report shows.
     store: Option<Arc<RejectStore>>,
     rows_max: u64,
@@ -57,8 +58,8 @@ pub(crate) struct Kept {
 }
 
 impl Collector {
-    pub(crate) fn new(run: RunId, store: Option<Arc<RejectStore>>, limits: &Limits) -> Self {
-        Self { run, store, rows_max: limits.rejects, bytes_max: limits.reject_bytes, state: Mutex::default() }
+    pub(crate) fn new(run: RunId, attempt: u32, store: Option<Arc<RejectStore>>, limits: &Limits) -> Self {
+        Self { run, attempt, store, rows_max: limits.rejects, bytes_max: limits.reject_bytes, state: Mutex::default() }
     }
 
     /// Counts a reject of the input at `place`, and keeps it if there is room.
@@ -113,7 +114,7 @@ impl Collector {
         let rejects = match &self.store {
             Some(store) if spool.is_some() || held.len() > LEDGER_ROWS_MAX => {
                 let all = merged(spool.as_ref(), held).map_err(|error| unkept(&error))?;
-                Rejects { rows: Vec::new(), file: Some(file::write(store, self.run, all, codes)?) }
+                Rejects { rows: Vec::new(), file: Some(file::write(store, (self.run, self.attempt), all, codes)?) }
             }
             _ => Rejects { rows: held.into_iter().map(|entry| entry.reject).collect(), file: None },
         };

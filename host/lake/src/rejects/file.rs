@@ -20,7 +20,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use super::{FOLDER, RejectStore, Unfinished};
+use super::{FOLDER, RejectStore, Unfinished, file_name};
 use crate::write_error::WriteError;
 
 /// Rows, and bytes of text, that are made into arrays at a time.
@@ -44,14 +44,14 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes the file of a run. After an error nothing is left of it.
+/// Writes the file of an attempt. After an error nothing is left of it.
 pub(super) fn write(
     store: &Arc<RejectStore>,
-    run: RunId,
+    (run, attempt): (RunId, u32),
     rejects: impl Iterator<Item = io::Result<Reject>>,
     codes: BTreeMap<String, u64>,
 ) -> Result<RejectFile, Failure> {
-    let path = format!("{run}.parquet");
+    let path = file_name(run, attempt);
     let written = || -> Result<(u64, u64), WriteError> {
         let mut file = store.create(run)?;
         let sizes = encode(&mut file, rejects)?;

@@ -22,7 +22,7 @@ fn folder(data: &tempfile::TempDir) -> Dir {
 
 fn over(data: &tempfile::TempDir, disk: Box<dyn Disk>, limits: &Limits) -> Collector {
     let store = Arc::new(RejectStore::new(folder(data), disk));
-    Collector::new(run(), Some(store), limits)
+    Collector::new(run(), 1, Some(store), limits)
 }
 
 /// A collector over a data folder of its own.
@@ -66,7 +66,7 @@ fn more_are_one_file_with_a_summary_and_no_rows() {
     let kept = collector.finish().unwrap();
     let file = kept.rejects.file.unwrap();
     assert_eq!(kept.rejects.rows, []);
-    assert_eq!((file.path.as_str(), file.rows), (format!("{}.parquet", run()).as_str(), count));
+    assert_eq!((file.path.as_str(), file.rows), (format!("{}.1.parquet", run()).as_str(), count));
     assert_eq!(file.codes, BTreeMap::from([("bad_field".to_owned(), count - 1), ("odd".to_owned(), 1)]));
     assert_eq!(names(&data), std::slice::from_ref(&file.path));
     assert_eq!(std::fs::metadata(data.path().join(FOLDER).join(&file.path)).unwrap().len(), file.bytes);
@@ -138,7 +138,7 @@ fn past_a_limit_rejects_are_counted_and_not_kept() {
 
 #[test]
 fn a_dry_run_counts_alike_and_holds_the_first_thousand_in_order_of_line() {
-    let collector = Collector::new(run(), None, &Limits { rejects: 60_000, ..Limits::standard() });
+    let collector = Collector::new(run(), 1, None, &Limits { rejects: 60_000, ..Limits::standard() });
     (0..100_000).for_each(|line| collector.add(0, reject("bad_field", Some(99_999 - line))));
     let kept = collector.finish().unwrap();
     assert_eq!((kept.rejected, kept.cut), (100_000, 40_000));
@@ -146,7 +146,7 @@ fn a_dry_run_counts_alike_and_holds_the_first_thousand_in_order_of_line() {
     assert_eq!(lines, (40_000..41_000).collect::<Vec<u64>>(), "of those that were kept");
     assert_eq!(kept.rejects.file, None);
 
-    let none = Collector::new(run(), None, &Limits::standard()).finish().unwrap();
+    let none = Collector::new(run(), 1, None, &Limits::standard()).finish().unwrap();
     assert_eq!((none.rejects, none.rejected), (Rejects::default(), 0));
 }
 
@@ -154,7 +154,7 @@ fn a_dry_run_counts_alike_and_holds_the_first_thousand_in_order_of_line() {
 fn a_dry_run_holds_no_more_text_than_its_report_shows_but_always_one_line() {
     let long = |line, bytes: usize| Reject { raw: Some("x".repeat(bytes)), ..reject("bad_field", Some(line)) };
     for (bytes, shown) in [(100_000, 10), (3_000_000, 1)] {
-        let collector = Collector::new(run(), None, &Limits::standard());
+        let collector = Collector::new(run(), 1, None, &Limits::standard());
         (0..50).for_each(|line| collector.add(0, long(line, bytes)));
         let kept = collector.finish().unwrap();
         assert_eq!((kept.rejects.rows.len(), kept.rejected), (shown, 50));

@@ -46,6 +46,7 @@ fn bench() -> Bench {
     let snapshot = Snapshot { id: 0, at: Timestamp::from_micros(0) };
     let order = WorkOrder {
         run_id: ids().1,
+        attempt: 1,
         manifest: Arc::new(Manifest::parse(MANIFEST).unwrap()),
         inputs: BTreeMap::new(),
         formats: BTreeMap::from([("file".to_owned(), vec!["psv".to_owned()])]),

@@ -64,8 +64,9 @@ pub struct Granted {
 /// What an attempt is allowed to read and write.
 #[derive(Clone, Debug)]
 pub struct WorkOrder {
-    /// The run that asks; its rejects are kept under its id.
+    /// The run and the attempt that ask; their rejects are kept under both.
     pub run_id: RunId,
+    pub attempt: u32,
     pub manifest: Arc<Manifest>,
     /// By input name. Opened, and their formats found, before the guest starts.
     pub inputs: BTreeMap<String, KeptInput>,

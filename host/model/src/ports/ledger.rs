@@ -103,6 +103,13 @@ pub trait Ledger: Debug + Send + Sync {
     /// The digest that was last active under each plugin name.
     async fn active_plugins(&self) -> Result<Vec<(String, Digest)>, Failure>;
 
+    /// Whether an active plugin could be registered: its datasets fit the tables that are there. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `schema_changed` with the differences.
+    async fn check_schema(&self, plugin: &PluginRecord, manifest: &Manifest) -> Result<(), Failure>;
+
     /// Records what was found in the plugins folder, and the datasets of the active ones. What is not named here stays
     /// as it was; if the call fails nothing was recorded.
     ///

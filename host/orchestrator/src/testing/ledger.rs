@@ -305,6 +305,13 @@ impl Ledger for FakeLedger {
         Ok(self.state().active.clone().into_iter().collect())
     }
 
+    async fn check_schema(&self, plugin: &PluginRecord, _: &Manifest) -> Result<(), Failure> {
+        match self.state().misfits.contains(&plugin.name) {
+            true => Err(Failure::new(FailureKind::Validation, "schema_changed", "column `k` was int64")),
+            false => Ok(()),
+        }
+    }
+
     async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
         let mut state = self.state();
         let active = |record: &PluginRecord| record.state == PluginState::Active;

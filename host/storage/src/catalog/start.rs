@@ -1,7 +1,9 @@
 //! The catalog before anything is published: its metadata, snapshot 0 and the schema `main`.
 
+use std::path::Path;
+
 use model::Clock;
-use model::failure::Failure;
+use model::failure::{Failure, FailureKind};
 use model::ports::Entropy;
 use sqlx::AnyConnection;
 
@@ -10,6 +12,13 @@ use crate::failure::failed;
 use crate::lock;
 
 /// Makes the empty catalog if it is not there, and says where the captures lie now.
+///
+/// The file of a data folder moves with it. A server is believed by every host and reader: it is told of another folder
+/// only by somebody who has the captures there.
+///
+/// # Errors
+///
+/// `bad_config` if the captures of the catalog are not in `data_path`.
 pub(crate) async fn prepare(
     connection: &mut AnyConnection,
     data_path: &str,
@@ -25,19 +34,56 @@ pub(crate) async fn prepare(
     if snapshots == 0 {
         create(&mut transaction, data_path, clock, entropy).await?;
     }
+    let is_shared = Dialect::of(&transaction) == Dialect::Postgres;
+    if is_shared {
+        check_folder(&mut transaction, data_path).await?;
+    }
     let moved = sqlx::query(r#"UPDATE ducklake_metadata SET "value" = $1 WHERE "key" = 'data_path' AND "value" <> $1"#)
         .bind(data_path)
         .execute(&mut *transaction)
         .await
         .map_err(failed("say where the captures lie"))?;
-    // The file of a data folder moves with it. A server is told by whoever starts last.
-    if moved.rows_affected() > 0 && Dialect::of(&transaction) == Dialect::Postgres {
+    if moved.rows_affected() > 0 && is_shared {
         tracing::warn!(
             data_path,
             "the catalog says now that the captures lie here; every host and reader has to find them"
         );
     }
     transaction.commit().await.map_err(failed("prepare the catalog"))
+}
+
+/// Refuses a folder in which the newest capture is not.
+async fn check_folder(connection: &mut AnyConnection, data_path: &str) -> Result<(), Failure> {
+    let action = "find out where the captures lie";
+    let told: String = sqlx::query_scalar(r#"SELECT "value" FROM ducklake_metadata WHERE "key" = 'data_path'"#)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed(action))?;
+    if told == data_path {
+        return Ok(());
+    }
+    let newest: Option<String> = sqlx::query_scalar(
+        r#"
+        SELECT REPLACE(dataset, '.', '/') || '/' || file_path
+        FROM captures
+        WHERE file_path IS NOT NULL
+        ORDER BY capture_id DESC
+        LIMIT 1
+        "#,
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(failed(action))?;
+    match newest {
+        Some(newest) if !Path::new(data_path).join(&newest).is_file() => {
+            let message = format!(
+                "the captures of this ledger lie in `{told}`, not in `{data_path}`: hosts that share a ledger share the \
+                 folder of its captures; name it with `[lake] folder` in spine.toml"
+            );
+            Err(Failure::new(FailureKind::Config, "bad_config", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn create(

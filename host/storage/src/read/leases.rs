@@ -1,14 +1,42 @@
 //! The leases that have not expired.
 
-use model::Timestamp;
 use model::failure::Failure;
 use model::ports::Lease;
+use model::{RunId, Timestamp};
 
 use super::count;
 use crate::failure::{corrupt, failed};
 use crate::storage::Storage;
 
 impl Storage {
+    /// Whether any worker has said that it is alive and has not expired; none is this process's before it begins work.
+    pub async fn has_workers(&self) -> Result<bool, Failure> {
+        let alive: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM workers WHERE expires_at_us > $1")
+            .bind(self.clock.now().as_micros())
+            .fetch_one(&mut *self.reader("look for living workers").await?)
+            .await
+            .map_err(failed("look for living workers"))?;
+        Ok(alive > 0)
+    }
+
+    /// Whether the worker that carries a run out is alive, as far as it has said so; false if nobody does.
+    pub async fn is_carried(&self, run: RunId) -> Result<bool, Failure> {
+        let carried: i64 = sqlx::query_scalar(
+            r#"
+            SELECT COUNT(*)
+            FROM runs
+            JOIN workers ON workers.worker_id = runs.worker_id
+            WHERE runs.run_id = $1 AND workers.expires_at_us > $2
+            "#,
+        )
+        .bind(run.to_string())
+        .bind(self.clock.now().as_micros())
+        .fetch_one(&mut *self.reader("look for the worker of a run").await?)
+        .await
+        .map_err(failed("look for the worker of a run"))?;
+        Ok(carried > 0)
+    }
+
     /// Those of one key or of all, the newest first.
     pub(crate) async fn read_leases(&self, key: Option<&str>) -> Result<Vec<Lease>, Failure> {
         let rows: Vec<(String, String, String, i64, i64, i64)> = sqlx::query_as(

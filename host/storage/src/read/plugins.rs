@@ -10,12 +10,7 @@ use crate::failure::{corrupt, failed};
 use crate::storage::Storage;
 
 impl Storage {
-    /// Whether an active plugin could be registered here: its datasets fit the tables that are there.
-    ///
-    /// # Errors
-    ///
-    /// `schema_changed` with the differences.
-    pub async fn check_schema(&self, plugin: &PluginRecord, manifest: &Manifest) -> Result<(), Failure> {
+    pub(crate) async fn fits(&self, plugin: &PluginRecord, manifest: &Manifest) -> Result<(), Failure> {
         let mut connection = self.reader("read the datasets").await?;
         let known = register::known_datasets(&mut connection).await?;
         register::check(plugin, manifest, &known)

@@ -1,7 +1,7 @@
 //! The log of a run: it grows while the run goes on, and each line has its number.
 
 use model::Timestamp;
-use model::ports::Ledger;
+use model::ports::{Interrupted, Ledger};
 use model::run::{Conclusion, LogLine, RunStatus};
 
 use super::places::on_both;
@@ -59,6 +59,6 @@ async fn the_log_of_an_interrupted_run_is_there_up_to_its_last_batch(bench: Benc
     let run = bench.running().await;
     bench.storage.append_log(run, lines(0..2)).await.unwrap();
     let bench = bench.reopen().await;
-    bench.storage.recover().await.unwrap();
+    bench.storage.recover(Interrupted::Fail).await.unwrap();
     assert_eq!(bench.storage.logs(run).await.unwrap(), lines(0..2));
 }

@@ -5,7 +5,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use model::ports::{AsOf, Ledger};
+use model::ports::{AsOf, Interrupted, Ledger};
 use model::reject::{Reject, Rejects};
 use model::run::{Conclusion, RunStatus};
 use model::{FailureKind, RunId};
@@ -41,7 +41,7 @@ async fn runs_of_a_dead_owner_end_interrupted() {
     let mut lost = [bench.running().await, bench.running().await];
     lost.sort();
     assert_eq!(bench.storage.ended_runs(&lost).await.unwrap(), HashSet::new(), "nobody has ended them yet");
-    assert_eq!(bench.storage.recover().await.unwrap(), lost);
+    assert_eq!(bench.storage.recover(Interrupted::Fail).await.unwrap(), lost);
     for run in lost {
         let report = bench.storage.report(run).await.unwrap().unwrap();
         let error = report.error.unwrap();
@@ -56,7 +56,7 @@ async fn runs_of_a_dead_owner_end_interrupted() {
     let stranger = bench.new_run().run_id;
     let ended = bench.storage.ended_runs(&[done, lost[0], lost[1], stranger]).await.unwrap();
     assert_eq!(ended, HashSet::from([done, lost[0], lost[1]]));
-    assert!(bench.storage.recover().await.unwrap().is_empty());
+    assert!(bench.storage.recover(Interrupted::Fail).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_reader_sees_what_the_owner_commits_and_changes_nothing(bench: Bench) 
     let view = reader.catalog(AsOf::Latest).await.unwrap();
     assert_eq!(view.dataset(&sales()).unwrap().captures.len(), 1);
     assert_eq!(reader.submit(bench.new_run()).await.unwrap_err().code, "read_only");
-    assert_eq!(reader.recover().await.unwrap_err().code, "read_only");
+    assert_eq!(reader.recover(Interrupted::Fail).await.unwrap_err().code, "read_only");
     reader.close().await;
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::FailureKind;
 use model::failure::Failure;
-use model::ports::{AsOf, Ledger, NewRun, Submission};
+use model::ports::{AsOf, Interrupted, Ledger, NewRun, Submission};
 use model::reject::{Reject, Rejects};
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunStatus};
 use model::work::WorkSpec;
@@ -159,7 +159,7 @@ async fn runs_of_other_processes_are_left_alone() {
     let Some(bench) = Bench::on_postgres().await else { return };
     let run = bench.running().await;
     let other = bench.another().await;
-    assert!(other.storage.recover().await.unwrap().is_empty());
+    assert!(other.storage.recover(Interrupted::Fail).await.unwrap().is_empty());
     assert_eq!(bench.storage.report(run).await.unwrap().unwrap().status, RunStatus::Running);
 }
 
