@@ -50,6 +50,7 @@ pub struct Host {
     pub storage: Arc<Storage>,
     pub orchestrator: Orchestrator,
     pub metrics: api::Metrics,
+    pub(crate) place: LedgerPlace,
     /// Largest input that any plugin may be given.
     pub(crate) input_bytes_max: u64,
     /// How long opening took.
@@ -92,7 +93,7 @@ impl Host {
         };
         let (orchestrator, installed) = wiring.start(plugins, &config).await?;
         keep_active(&data, installed).await?;
-        Ok(Self { storage, orchestrator, metrics, input_bytes_max, load: began.elapsed(), lock })
+        Ok(Self { storage, orchestrator, metrics, place, input_bytes_max, load: began.elapsed(), lock })
     }
 
     /// How many components are active and how many refused.

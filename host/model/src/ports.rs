@@ -4,6 +4,7 @@
 mod dead_letters;
 mod engine;
 mod invoker;
+mod keepers;
 mod lake;
 mod leases;
 mod ledger;
@@ -13,8 +14,9 @@ mod tables;
 pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, DeadLetters};
 pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest, Standing};
 pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Usage, Work};
+pub use keepers::{Adoption, Heard, Keeper};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
-pub use leases::{Acquired, Exclusive, Held, Interrupted, Lease, LeaseRequest, Leases, Reaped, Worker, lost};
+pub use leases::{Acquired, Exclusive, Held, Interrupted, Lease, LeaseRequest, Leases, Reaped, Worker, kept, lost};
 pub use ledger::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
 pub use shared_states::{SharedKind, SharedState, SharedStates};
 pub use tables::{

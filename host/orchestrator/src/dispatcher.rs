@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use model::ports::Exclusive;
-use model::{Clock, Failure, RunId, Timer, Timestamp};
+use model::{Clock, Failure, RunId, Timer, Timestamp, WorkerId};
 use tokio::sync::{Notify, oneshot};
 use tracing::{Instrument, Span};
 
+use crate::heartbeat::Kept;
 use crate::job::{Course, Job, Turn};
 use crate::live::Seat;
 use crate::queue::{Places, Queue, Waiting};
@@ -42,12 +43,27 @@ struct Inner {
     held: BTreeMap<RunId, String>,
     /// Whether somebody looks after those who wait for a time.
     is_watched: bool,
-    is_closing: bool,
+    /// None while runs are taken in.
+    closing: Option<Closing>,
 }
+
+/// Which of the runs that wait are let go of as the host stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// Those that wait for a time. Those that wait for a place, or for another run to end, have their turns still.
+    Later,
+    /// All of them: another host takes them.
+    Waiting,
+}
+
+/// A queued run that this host lets go of, and the worker that kept it.
+pub(crate) type LetGo = (RunId, Option<WorkerId>);
 
 #[derive(Debug)]
 struct Parked {
     traveller: Traveller,
+    /// None of a dry run.
+    kept: Option<Kept>,
     /// Dropped when the run's turn comes: whoever listens for a stop may go.
     _watched: oneshot::Sender<()>,
 }
@@ -69,26 +85,34 @@ impl Drop for Reservation {
 impl Dispatcher {
     pub(crate) fn new(places: Places, clock: Arc<dyn Clock>, timer: Arc<dyn Timer>) -> Arc<Self> {
         let queue = Queue::new(places);
-        let inner =
-            Inner { queue, parked: HashMap::new(), held: BTreeMap::new(), is_watched: false, is_closing: false };
+        let inner = Inner { queue, parked: HashMap::new(), held: BTreeMap::new(), is_watched: false, closing: None };
         Arc::new(Self { inner: Mutex::new(inner), clock, timer, later: Arc::default() })
     }
 
-    /// Takes a run in: its turn comes when there is a place, and not before the time if there is one.
-    pub(crate) fn enqueue(self: &Arc<Self>, traveller: Traveller, not_before: Option<Timestamp>) {
+    /// Takes a run in: its turn comes when there is a place, and not before the time if there is one. Returns it if this
+    /// host stops and another one is to take it.
+    pub(crate) fn enqueue(self: &Arc<Self>, traveller: Traveller, not_before: Option<Timestamp>) -> Option<Traveller> {
         let run = traveller.job.run_id;
         let ticket = traveller.job.ticket(not_before);
         let (watched, begun) = oneshot::channel();
         let (cancel, deadline) = (traveller.job.cancel.clone(), traveller.job.spec.routing.deadline);
+        let heart = Arc::clone(&traveller.job.shared.heart);
+        let kept = traveller.course.keeper.map(|worker| heart.keep(run, worker));
+        let (number, lost) = (kept.as_ref().map(Kept::number), kept.as_ref().map(Kept::lost).unwrap_or_default());
         {
             let mut inner = self.inner();
-            if inner.is_closing && not_before.is_some() && !inner.held.contains_key(&run) {
-                // The ledger has it; the next owner takes it up.
+            let is_let_go = match inner.closing {
+                None => false,
+                Some(Closing::Later) => not_before.is_some() && !inner.held.contains_key(&run),
+                Some(Closing::Waiting) => !traveller.job.dry_run,
+            };
+            if is_let_go {
+                inner.held.remove(&run);
                 inner.queue.leave(run);
-                return;
+                return Some(traveller);
             }
             inner.queue.push(ticket);
-            inner.parked.insert(run, Parked { traveller, _watched: watched });
+            inner.parked.insert(run, Parked { traveller, kept, _watched: watched });
             if not_before.is_some() && !inner.is_watched {
                 inner.is_watched = true;
                 tokio::spawn(watch_times(Arc::downgrade(self), Arc::clone(&self.later), Arc::clone(&self.timer)));
@@ -97,7 +121,7 @@ impl Dispatcher {
         self.later.notify_one();
         self.pump();
         if !self.inner().parked.contains_key(&run) {
-            return;
+            return None;
         }
         let (this, timer) = (Arc::clone(self), Arc::clone(&self.timer));
         tokio::spawn(async move {
@@ -113,8 +137,10 @@ impl Dispatcher {
                 _ = begun => {}
                 () = cancel.cancelled() => this.give_up(run),
                 () = past_deadline => this.give_up(run),
+                () = lost.cancelled() => this.let_go(run, number),
             }
         });
+        None
     }
 
     /// Keeps room for a run that is about to come.
@@ -154,20 +180,44 @@ impl Dispatcher {
         self.inner().held.get(&run).cloned()
     }
 
-    /// Lets go of the runs that wait for a time: they stay queued in the ledger. Those that wait for a place, or for
-    /// another run to end, have their turns still.
-    pub(crate) fn close(&self) {
-        let let_go = {
-            let mut inner = self.inner();
-            inner.is_closing = true;
-            let held: Vec<RunId> = inner.held.keys().copied().collect();
-            inner.queue.withdraw_later(&held)
-        };
+    /// Lets go of runs that wait: they stay queued in the ledger.
+    pub(crate) fn close(&self, closing: Closing) -> Vec<LetGo> {
         let mut inner = self.inner();
-        let gone: Vec<Option<Parked>> = let_go.into_iter().map(|run| inner.parked.remove(&run)).collect();
+        inner.closing = Some(closing);
+        let held: Vec<RunId> = inner.held.keys().copied().collect();
+        let let_go = match closing {
+            Closing::Later => inner.queue.withdraw_later(&held),
+            Closing::Waiting => {
+                let dry = inner.parked.iter().filter(|(_, parked)| parked.traveller.job.dry_run).map(|(run, _)| *run);
+                let dry: Vec<RunId> = dry.collect();
+                inner.held.clear();
+                inner.queue.withdraw_all(&dry)
+            }
+        };
+        let gone: Vec<Parked> = let_go.into_iter().filter_map(|run| inner.parked.remove(&run)).collect();
         drop(inner);
-        // Their seats lock what this must not hold.
-        drop(gone);
+        let kept = |parked: &Parked| (parked.traveller.job.run_id, parked.kept.as_ref().map(Kept::worker));
+        // Their seats, which go here, lock what this must not hold.
+        gone.iter().map(kept).collect()
+    }
+
+    /// Runs that wait for a place.
+    pub(crate) fn in_line(&self) -> usize {
+        self.inner().queue.in_line()
+    }
+
+    /// Another worker has the run: whoever waits for it here waits for the ledger's word.
+    fn let_go(&self, run: RunId, number: Option<u64>) {
+        let mut inner = self.inner();
+        // It may have come back since.
+        if inner.parked.get(&run).is_none_or(|parked| parked.kept.as_ref().map(Kept::number) != number) {
+            return;
+        }
+        inner.held.remove(&run);
+        inner.queue.leave(run);
+        let parked = inner.parked.remove(&run);
+        drop(inner);
+        drop(parked);
     }
 
     /// Begins every turn that may begin.
@@ -217,24 +267,30 @@ impl Dispatcher {
             if !matches!(turn, Turn::Held { .. } | Turn::Waits { .. }) {
                 this.freed(&traveller.job.exclusive(&traveller.course));
             }
-            match turn {
+            let let_go = match turn {
                 Turn::Again { not_before, .. } | Turn::Waits { until: not_before } => {
-                    this.enqueue(traveller, Some(not_before));
+                    this.enqueue(traveller, Some(not_before))
                 }
                 Turn::Held { key, not_before } => {
                     this.inner().held.insert(run, key);
-                    this.enqueue(traveller, Some(not_before));
+                    this.enqueue(traveller, Some(not_before))
                 }
                 Turn::Lost => {
                     this.inner().queue.leave(run);
                     drop(traveller);
+                    None
                 }
                 Turn::Ended(report) => {
                     traveller.job.told(&report);
                     this.inner().queue.leave(run);
                     traveller.seat.leave(*report);
+                    None
                 }
+            };
+            if let Some(Traveller { job, course, .. }) = &let_go {
+                job.shared.give_up(vec![(run, course.keeper)]).await;
             }
+            drop(let_go);
             this.pump();
         };
         tokio::spawn(turn.instrument(span));

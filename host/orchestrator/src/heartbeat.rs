@@ -1,20 +1,26 @@
-//! This process as a worker: it says that it is alive while it carries runs out, and hears which of them it has lost.
+//! This process as a worker: it says that it is alive while it carries runs out or keeps queued ones, and hears which of
+//! them it has lost.
 //!
 //! A run that the ledger does not count as this worker's any more is stopped: whatever it did, the ledger would not take
 //! it. Heartbeats that fail are tried again at the next one's time; when the leases would have expired twice over, every
 //! run stops, as another process may have begun it again long ago.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use model::ports::{Cancel, Entropy, Ledger, Worker};
+use model::ports::{Cancel, Entropy, Heard, Ledger, Worker};
 use model::run::Claim;
 use model::{Clock, RunId, Timer, Timestamp, WorkerId};
 
 use crate::identity;
 use crate::lease::{LeasePolicy, after};
 use crate::parts::Parts;
+
+use kept::Keeping;
+pub(crate) use kept::Kept;
 
 /// The worker of this process, and the attempts that it has at work.
 #[derive(Debug)]
@@ -32,7 +38,13 @@ pub(crate) struct Heart {
 struct Inner {
     worker: Worker,
     watched: BTreeMap<RunId, Attempt>,
+    /// The queued runs that this process keeps, by the order in which they came.
+    kept: BTreeMap<u64, Keeping>,
+    /// Counts them.
+    drawn: u64,
     is_beating: bool,
+    /// Whether the ledger was told of the worker, and is told again in time.
+    is_known: bool,
     /// When the ledger last heard of this worker.
     heard: Timestamp,
 }
@@ -69,6 +81,20 @@ impl Drop for Watched {
     }
 }
 
+impl Inner {
+    fn new(worker: Worker, heard: Timestamp) -> Self {
+        let (watched, kept) = (BTreeMap::new(), BTreeMap::new());
+        Self { worker, watched, kept, drawn: 0, is_beating: false, is_known: false, heard }
+    }
+
+    /// The names of this process: the present one, and those under which it has something still.
+    fn names(&self) -> BTreeSet<WorkerId> {
+        let at_work = self.watched.values().map(|attempt| attempt.claim.worker);
+        let kept = self.kept.values().map(|keeping| keeping.worker);
+        at_work.chain(kept).chain([self.worker.id]).collect()
+    }
+}
+
 impl Heart {
     pub(crate) fn new(parts: &Parts) -> Arc<Self> {
         let worker = worker(&*parts.clock, &*parts.entropy, &parts.host);
@@ -80,7 +106,7 @@ impl Heart {
             entropy: Arc::clone(&parts.entropy),
             policy: parts.lease,
             host: parts.host.clone(),
-            inner: Mutex::new(Inner { worker, watched: BTreeMap::new(), is_beating: false, heard }),
+            inner: Mutex::new(Inner::new(worker, heard)),
         })
     }
 
@@ -97,38 +123,51 @@ impl Heart {
     /// Keeps an attempt alive that has just begun, and stops it if it is lost.
     pub(crate) fn watch(self: &Arc<Self>, run: RunId, claim: Claim, cancel: Cancel) -> Watched {
         let is_lost = Arc::new(AtomicBool::new(false));
-        let now = self.clock.now();
         let mut inner = self.inner();
         inner.watched.insert(run, Attempt { claim, cancel, is_lost: Arc::clone(&is_lost) });
-        if !inner.is_beating {
-            inner.is_beating = true;
-            inner.heard = now;
-            let first = after(now, self.policy.beat);
-            tokio::spawn(beat(Arc::downgrade(self), Arc::clone(&self.timer), first));
-        }
+        self.begin_to_beat(&mut inner, claim.worker);
         drop(inner);
         Watched { heart: Arc::clone(self), run, claim, is_lost }
     }
 
-    /// Says once that this worker is alive. Returns when to do so again; none if it has nothing at work.
+    /// The ledger was told of a worker just now: from now on it is told again and again.
+    fn begin_to_beat(self: &Arc<Self>, inner: &mut Inner, worker: WorkerId) {
+        if inner.worker.id == worker {
+            inner.is_known = true;
+        }
+        if !inner.is_beating {
+            let now = self.clock.now();
+            (inner.is_beating, inner.heard) = (true, now);
+            let first = after(now, self.policy.beat);
+            tokio::spawn(beat(Arc::downgrade(self), Arc::clone(&self.timer), first));
+        }
+    }
+
+    /// Says once that this worker is alive. Returns when to do so again; none if it has nothing.
     async fn once(&self) -> Option<Timestamp> {
         let now = self.clock.now();
-        let (worker, watched) = {
+        let (worker, watched, kept) = {
             let mut inner = self.inner();
-            if inner.watched.is_empty() {
-                inner.is_beating = false;
+            if inner.watched.is_empty() && inner.kept.is_empty() {
+                (inner.is_beating, inner.is_known) = (false, false);
                 return None;
             }
-            (inner.worker.clone(), inner.watched.clone())
+            (inner.worker.clone(), inner.watched.clone(), inner.kept.clone())
         };
-        // One, but for a moment after it was renewed.
-        let ids: BTreeSet<WorkerId> = watched.values().map(|attempt| attempt.claim.worker).collect();
+        let at_work = watched.values().map(|attempt| attempt.claim.worker);
+        // One, but for a time after it was renewed.
+        let ids: BTreeSet<WorkerId> = at_work.chain(kept.values().map(|keeping| keeping.worker)).collect();
         for id in ids {
             let its = watched.iter().filter(|(_, attempt)| attempt.claim.worker == id);
             match self.ledger.heartbeat(&Worker { id, ..worker.clone() }, after(now, self.policy.ttl)).await {
-                Ok(runs) => {
+                Ok(Heard { at_work, kept: still }) => {
                     self.inner().heard = now;
-                    if self.lose(its.filter(|(run, _)| !runs.contains(run))) && runs.is_empty() {
+                    let has_nothing = at_work.is_empty() && still.is_empty();
+                    let (at_work, still) = (BTreeSet::from_iter(at_work), BTreeSet::from_iter(still));
+                    let gone = kept.iter().filter(|(_, it)| it.worker == id && !still.contains(&it.run));
+                    let any_gone = self.inner().let_go(gone);
+                    let any_lost = self.lose(its.filter(|(run, _)| !at_work.contains(run)));
+                    if has_nothing && (any_gone || any_lost) {
                         self.renew(id);
                     }
                 }
@@ -164,7 +203,7 @@ impl Heart {
         let worker = worker(&*self.clock, &*self.entropy, &self.host);
         let mut inner = self.inner();
         if inner.worker.id == dead {
-            inner.worker = worker;
+            (inner.worker, inner.is_known) = (worker, false);
         }
     }
 
@@ -177,7 +216,7 @@ fn worker(clock: &dyn Clock, entropy: &dyn Entropy, host: &str) -> Worker {
     Worker { id: identity::worker_id(clock, entropy), host: host.to_owned(), started_at: clock.now() }
 }
 
-/// Ends when nothing is at work, or with the orchestrator.
+/// Ends when there is nothing at work and nothing kept, or with the orchestrator.
 async fn beat(heart: Weak<Heart>, timer: Arc<dyn Timer>, first: Timestamp) {
     let mut next = first;
     loop {

@@ -10,7 +10,7 @@ use model::policy::Policy;
 use model::ports::{Cancel, NewRun, Progress, Requeue};
 use model::run::{Claim, Conclusion, LogLine, RunReport, RunStatus};
 use model::work::WorkSpec;
-use model::{RunId, Timestamp};
+use model::{RunId, Timestamp, WorkerId};
 use tracing::{error, info, warn};
 
 use crate::attempt::Attempted;
@@ -58,6 +58,8 @@ pub(crate) struct Course {
     pub(crate) started_at: Option<Timestamp>,
     /// What the ledger knows as begun.
     pub(crate) claim: Option<Claim>,
+    /// Who keeps the run while it is queued, as the ledger was told.
+    pub(crate) keeper: Option<WorkerId>,
     /// Keeps that alive.
     watched: Option<Watched>,
     /// Since when it waits for a lease.
@@ -96,7 +98,7 @@ pub(crate) enum Turn {
 impl Course {
     /// The ledger has it that an attempt began.
     pub(crate) fn begun(&mut self, claim: Claim, watched: Watched) {
-        (self.claim, self.watched, self.held_since) = (Some(claim), Some(watched), None);
+        (self.claim, self.watched, self.held_since, self.keeper) = (Some(claim), Some(watched), None, None);
     }
 
     /// Lets nobody stop the attempt any more: what it came to is about to be recorded. Whether it was lost before.
@@ -108,7 +110,15 @@ impl Course {
 impl Job {
     pub(crate) fn new_run(&self, rebind: Option<RunId>) -> NewRun {
         let request_hash = self.spec.idempotency_key.is_some().then(|| identity::request_hash(&self.spec));
-        NewRun { run_id: self.run_id, spec: self.spec.clone(), request_hash, rebind, created_at: self.created_at }
+        let keeper = Some(self.shared.heart.keeper());
+        NewRun {
+            run_id: self.run_id,
+            spec: self.spec.clone(),
+            request_hash,
+            rebind,
+            keeper,
+            created_at: self.created_at,
+        }
     }
 
     /// What every log line about the run is joined to. Of the highest level, so that a filter which lets an error
@@ -134,13 +144,14 @@ impl Job {
     }
 
     /// A course that begins, or goes on after so many calls.
-    pub(crate) fn course(&self, attempt: u32, started_at: Option<Timestamp>) -> Course {
+    pub(crate) fn course(&self, attempt: u32, started_at: Option<Timestamp>, keeper: Option<WorkerId>) -> Course {
         let read = self.inputs.as_ref().map(|inputs| InputsRead::new(inputs, &[])).unwrap_or_default();
         Course {
             attempt,
             races: 0,
             started_at,
             claim: None,
+            keeper,
             watched: None,
             held_since: None,
             refused_since: None,
@@ -264,7 +275,7 @@ impl Job {
         let worker = course.claim?.worker;
         match self.shared.parts.ledger.requeue(Requeue { run_id, attempt, worker, error, not_before, logs, at }).await {
             Ok(_) => {
-                course.claim = None;
+                (course.claim, course.keeper) = (None, Some(worker));
                 // All that was said is in the ledger.
                 course.log = self.log();
                 Some(not_before)
@@ -328,6 +339,10 @@ impl Job {
         self.shared.parts.ledger.conclude(conclusion.clone()).await.map_err(|failure| {
             if failure.code == "lost" {
                 return lost(&failure);
+            }
+            if let Some(claim) = course.claim {
+                // Whoever reaps finds the run once this worker has expired: what begins from now on is another's.
+                self.shared.heart.renew(claim.worker);
             }
             error!(code = %failure.code, "the ledger could not record the end of the run: {failure}");
             let mut report = report::concluded(self, course, conclusion);

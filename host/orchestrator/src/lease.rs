@@ -86,6 +86,7 @@ impl Job {
             inputs: course.read.files.clone(),
             snapshot,
             worker: claim.worker,
+            keeper: course.keeper,
             lease_until: heart.until(),
             exclusive,
             started_at,
@@ -103,7 +104,7 @@ impl Job {
                     Attempted::Held(failure)
                 }
                 // Somebody else has it, or had it since.
-                "lost" | "illegal_transition" => Attempted::Lost(failure),
+                "lost" | "kept" | "illegal_transition" => Attempted::Lost(failure),
                 _ => {
                     // Nobody may have told that it was committed.
                     let has_begun = self.has_come_to(RunStatus::Running, course.attempt).await;

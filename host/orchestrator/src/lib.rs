@@ -10,7 +10,8 @@
 //! A failed attempt is followed by another where its failure may pass by itself and the policy allows it; until then
 //! the run is a queued row of the ledger, not a task. [`queue`] decides who goes next.
 //!
-//! Several processes may share a ledger: what a run holds alone is a lease there, and each process says that it is alive.
+//! Several processes may share a ledger: what a run holds alone is a lease there, each queued run has a keeper, and each
+//! process says that it is alive. What nobody has is adopted ([`Orchestrator::keep_tending`]).
 //!
 //! Limits: schedules are not here yet.
 
@@ -18,6 +19,7 @@ mod attempt;
 mod blocking;
 mod conceal;
 mod dispatcher;
+mod elsewhere;
 mod gate;
 mod grants;
 mod heartbeat;
@@ -36,6 +38,7 @@ mod publish;
 pub mod queue;
 mod report;
 pub mod resilience;
+mod tend;
 mod verdict;
 
 #[cfg(test)]
@@ -48,3 +51,4 @@ pub use lease::LeasePolicy;
 pub use orchestrator::Orchestrator;
 pub use parts::{Concurrency, Parts, PluginPolicy, Versions};
 pub use plugins::{FoundPlugin, look};
+pub use tend::{TEND_EVERY, Tended};

@@ -62,7 +62,7 @@ impl LiveRuns {
     ///
     /// # Errors
     ///
-    /// `not_ready` once [`LiveRuns::drain`] was called.
+    /// `not_ready` once [`LiveRuns::close`] was called.
     pub(crate) fn enter(
         self: &Arc<Self>,
         run: RunId,
@@ -95,9 +95,13 @@ impl LiveRuns {
         ended.or_else(at_work).cloned()
     }
 
-    /// Takes no new runs, and returns when the live ones have ended.
-    pub(crate) async fn drain(&self) {
+    /// Takes no new runs from now on.
+    pub(crate) fn close(&self) {
         self.inner().closed = true;
+    }
+
+    /// Returns when the live runs have ended.
+    pub(crate) async fn drain(&self) {
         let mut count = self.count.subscribe();
         // The sender lives as long as `self`, so this ends with a count of zero only.
         drop(count.wait_for(|&count| count == 0).await);
@@ -107,6 +111,10 @@ impl LiveRuns {
         for live in self.inner().runs.values() {
             live.cancel.cancel();
         }
+    }
+
+    pub(crate) fn ids(&self) -> Vec<RunId> {
+        self.inner().runs.keys().copied().collect()
     }
 
     pub(crate) fn count(&self) -> usize {

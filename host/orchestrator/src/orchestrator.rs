@@ -1,19 +1,22 @@
 //! The way in: install plugins, submit runs, wait for them, stop them.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Cancel, Engine, Interrupted, Reaped, RecordedRun, RunRequest, Standing, Submission};
+use model::ports::{Cancel, Engine, RecordedRun, RunRequest, Standing, Submission};
 use model::run::{Conclusion, RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
-use model::{Manifest, RunId, Timestamp};
-use tokio::sync::Mutex;
+use model::{Manifest, RunId, Timestamp, WorkerId};
+use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::blocking::blocking;
 use crate::dispatcher::{Dispatcher, Traveller};
+use crate::elsewhere::nobody_runs;
 use crate::gate::Gate;
 use crate::grants;
 use crate::heartbeat::Heart;
@@ -34,12 +37,66 @@ pub struct Orchestrator {
 pub(crate) struct Shared {
     pub(crate) parts: Parts,
     plugins: RwLock<Arc<PluginSet>>,
-    live: Arc<LiveRuns>,
+    pub(crate) live: Arc<LiveRuns>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) gate: Gate,
     pub(crate) heart: Arc<Heart>,
+    /// Queued runs that this host cannot carry out: their secrets are lost, say.
+    unfit: Mutex<BTreeSet<RunId>>,
+    /// Whether this host adopts what nobody has.
+    is_tending: AtomicBool,
+    /// Whether it stops.
+    is_leaving: watch::Sender<bool>,
     /// Held by the one run that tries again after a race.
-    pub(crate) turn: Mutex<()>,
+    pub(crate) turn: tokio::sync::Mutex<()>,
+}
+
+impl Shared {
+    pub(crate) fn begin_to_tend(&self) {
+        self.is_tending.store(true, Ordering::SeqCst);
+    }
+
+    /// Takes a run in that the ledger has.
+    pub(crate) fn enter(&self, job: &Job, span: tracing::Span) -> Result<Seat, Failure> {
+        self.live.enter(job.run_id, job.cancel.clone(), span, None)
+    }
+
+    /// Closes the door: nobody comes in, and whoever waits for other hosts is told.
+    pub(crate) fn leave(&self) {
+        self.live.close();
+        self.is_leaving.send_replace(true);
+    }
+
+    /// Returns when this host stops.
+    pub(crate) fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut is_leaving = self.is_leaving.subscribe();
+        async move {
+            // An error means that the host is gone.
+            drop(is_leaving.wait_for(|leaving| *leaving).await);
+        }
+    }
+
+    pub(crate) async fn drained(&self) {
+        self.live.drain().await;
+    }
+
+    /// Whether this host would adopt a run that nobody has.
+    pub(crate) fn may_adopt(&self, run: RunId) -> bool {
+        self.is_tending.load(Ordering::SeqCst) && !self.unfit().contains(&run)
+    }
+
+    /// Runs that are here already, and those that cannot be carried out here.
+    pub(crate) fn not_to_adopt(&self) -> Vec<RunId> {
+        self.live.ids().into_iter().chain(self.unfit().iter().copied()).collect()
+    }
+
+    pub(crate) fn leave_alone(&self, runs: impl Iterator<Item = RunId>) {
+        self.unfit().extend(runs);
+    }
+
+    fn unfit(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
+        self.unfit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What became of a request.
@@ -59,8 +116,10 @@ impl Orchestrator {
         let gate = Gate::new(Arc::clone(&parts.states), Arc::clone(&parts.clock));
         let dispatcher = Dispatcher::new(parts.places(), Arc::clone(&parts.clock), Arc::clone(&parts.timer));
         let (plugins, heart) = (RwLock::default(), Heart::new(&parts));
-        let (live, turn) = (LiveRuns::new(), Mutex::new(()));
-        Self { shared: Arc::new(Shared { parts, plugins, live, dispatcher, gate, heart, turn }) }
+        let (live, turn) = (LiveRuns::new(), tokio::sync::Mutex::new(()));
+        let (unfit, is_tending, is_leaving) = (Mutex::default(), AtomicBool::new(false), watch::Sender::new(false));
+        let shared = Shared { parts, plugins, live, dispatcher, gate, heart, unfit, is_tending, is_leaving, turn };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Decides which of the components that were found are active, records all of them and uses the active ones for
@@ -163,73 +222,9 @@ impl Orchestrator {
         self.shared.live.count()
     }
 
-    /// Takes no new runs from now on, and returns when the live ones have ended. Those that wait for a time stay queued
-    /// in the ledger.
-    pub async fn drain(&self) {
-        self.shared.dispatcher.close();
-        self.shared.live.drain().await;
-    }
-
     /// Why a run of this process waits; none if it does not.
     pub fn why(&self, run: RunId) -> Option<Waiting> {
         self.shared.dispatcher.why(run)
-    }
-
-    /// Takes up what an earlier owner of the ledger left queued. Returns the runs; one whose plugin is not there stays
-    /// queued.
-    ///
-    /// # Errors
-    ///
-    /// Those of the ledger.
-    pub async fn resume(&self) -> Result<Vec<RunId>, Failure> {
-        let mut resumed = Vec::new();
-        for queued in self.shared.parts.ledger.queued().await? {
-            let run = queued.run_id;
-            if self.take_up_or_leave(queued).await {
-                resumed.push(run);
-            }
-        }
-        Ok(resumed)
-    }
-
-    async fn take_up_or_leave(&self, queued: RecordedRun) -> bool {
-        let run = queued.run_id;
-        let taken = self.take_up(queued).await;
-        if let Err(failure) = &taken {
-            tracing::warn!(run.id = %run, code = %failure.code, "the run stays queued: {failure}");
-        }
-        taken.is_ok()
-    }
-
-    /// Ends or queues again the runs of workers that died, and takes up those that are queued then.
-    ///
-    /// # Errors
-    ///
-    /// Those of the ledger.
-    pub async fn reap(&self, policy: Interrupted) -> Result<Vec<Reaped>, Failure> {
-        let reaped = self.shared.parts.ledger.reap(policy).await?;
-        for Reaped { run, became } in &reaped {
-            tracing::warn!(run.id = %run, became = became.name(), "interrupted: who carried it out is gone");
-        }
-        for Reaped { run, .. } in reaped.iter().filter(|reaped| reaped.became == RunStatus::Queued) {
-            if let Some(queued) = self.shared.parts.ledger.recorded(*run).await? {
-                self.take_up_or_leave(queued).await;
-            }
-        }
-        Ok(reaped)
-    }
-
-    async fn take_up(&self, queued: RecordedRun) -> Result<(), Failure> {
-        let RecordedRun { run_id, spec, status: _, attempt, not_before, created_at, started_at } = queued;
-        if self.shared.live.find(run_id).is_some() {
-            return Ok(());
-        }
-        let job = self.recorded_job(run_id, spec, created_at).await?;
-        let span = job.span();
-        let seat = self.shared.live.enter(run_id, job.cancel.clone(), span.clone(), None)?;
-        let course = job.course(attempt, started_at);
-        self.shared.dispatcher.enqueue(Traveller { job, course, seat, span }, not_before);
-        Ok(())
     }
 
     /// Asks every live run to stop.
@@ -250,13 +245,15 @@ impl Orchestrator {
         let queued = job.dry_run.then(|| report::queued(&job));
         let seat = self.shared.live.enter(job.run_id, cancel.clone(), span.clone(), queued)?;
         if job.dry_run {
-            return Ok(self.begun(job, seat, span));
+            return Ok(self.begun(job, seat, span, None).await);
         }
         let mut rebind = None;
         loop {
-            let submitted = self.shared.parts.ledger.submit(job.new_run(rebind));
+            let new_run = job.new_run(rebind);
+            let keeper = new_run.keeper.map(|keeper| keeper.worker);
+            let submitted = self.shared.parts.ledger.submit(new_run);
             let old = match submitted.instrument(span.clone()).await? {
-                Submission::New => return Ok(self.begun(job, seat, span)),
+                Submission::New => return Ok(self.begun(job, seat, span, keeper).await),
                 Submission::Existing(old) => old,
             };
             // Whoever waits for another's run takes nobody's room.
@@ -296,7 +293,12 @@ impl Orchestrator {
     }
 
     /// A run of work that the ledger has.
-    async fn recorded_job(&self, run_id: RunId, spec: WorkSpec, created_at: Timestamp) -> Result<Job, Failure> {
+    pub(crate) async fn recorded_job(
+        &self,
+        run_id: RunId,
+        spec: WorkSpec,
+        created_at: Timestamp,
+    ) -> Result<Job, Failure> {
         let target = self.plugin_set().find(&spec.name)?;
         let policy = self.shared.parts.policy_of(&target.name, &target.manifest)?;
         let params = params::recorded(target.params(), &spec.params)?;
@@ -326,33 +328,32 @@ impl Orchestrator {
     }
 
     /// Puts a new run in the queue.
-    fn begun(&self, job: Job, seat: Seat, span: tracing::Span) -> Begun {
+    async fn begun(&self, job: Job, seat: Seat, span: tracing::Span, keeper: Option<WorkerId>) -> Begun {
         let begun = Begun::Started { run: job.run_id, queued: report::queued(&job), end: seat.end() };
-        let course = job.course(0, None);
-        self.shared.dispatcher.enqueue(Traveller { job, course, seat, span }, None);
+        let (run, course) = (job.run_id, job.course(0, None, keeper));
+        if let Some(let_go) = self.shared.dispatcher.enqueue(Traveller { job, course, seat, span }, None) {
+            self.shared.give_up(vec![(run, keeper)]).await;
+            drop(let_go);
+        }
         begun
     }
 
     async fn existing(&self, run: RunId, wait: bool, cancel: &Cancel) -> Result<Existing, Failure> {
-        if let Some(Live { end, .. }) = self.shared.live.find(run) {
-            if !wait {
-                return Ok(Existing::Joined(self.recorded(run).await?));
-            }
-            let report = tokio::select! {
-                biased;
-                report = ended(end) => report,
-                () = cancel.cancelled() => return Err(stopped_waiting(run)),
-            };
-            return match report {
-                Some(report) => Ok(Existing::Joined(report)),
-                None => Ok(Existing::Joined(self.recorded(run).await?)),
-            };
-        }
         let report = self.recorded(run).await?;
-        if report.status.is_terminal() { Ok(Existing::Ended(report)) } else { Err(nobody_runs(run)) }
+        let is_live = self.shared.live.find(run).is_some();
+        if !is_live && report.status.is_terminal() {
+            return Ok(Existing::Ended(report));
+        }
+        if wait {
+            return self.end_of(run, cancel).await.map(Existing::Joined);
+        }
+        match is_live || self.goes_on_elsewhere(run).await? {
+            true => Ok(Existing::Joined(report)),
+            false => Err(nobody_runs(run)),
+        }
     }
 
-    async fn recorded(&self, run: RunId) -> Result<RunReport, Failure> {
+    pub(crate) async fn recorded(&self, run: RunId) -> Result<RunReport, Failure> {
         self.shared.parts.ledger.report(run).await?.ok_or_else(|| {
             let message = format!("the key belongs to {run}, which the ledger does not have: its database is damaged");
             Failure::new(FailureKind::Database, "run_missing", message)
@@ -384,11 +385,12 @@ impl Engine for Orchestrator {
     }
 
     async fn submit(&self, request: RunRequest) -> Result<RunReport, Failure> {
+        let cancel = request.cancel.clone();
         match self.begin(request, true).await? {
             Begun::Started { run, end, .. } => match ended(end).await {
                 Some(report) => Ok(report),
-                // It was lost: somebody else may have ended it.
-                None => self.report(run).await?.filter(|it| it.status.is_terminal()).ok_or_else(|| nobody_runs(run)),
+                // It was lost, or let go of: somebody else has it now.
+                None => self.end_of(run, &cancel).await,
             },
             Begun::Existing(report) => Ok(report),
         }
@@ -400,7 +402,15 @@ impl Engine for Orchestrator {
         {
             return Ok(Some(report));
         }
-        self.report(run).await
+        let report = self.report(run).await?;
+        let waits = |report: &RunReport| !at_most.is_zero() && !report.status.is_terminal();
+        if report.as_ref().is_some_and(waits)
+            && self.shared.live.find(run).is_none()
+            && let Ok(Ok(report)) = tokio::time::timeout(at_most, self.end_of(run, &Cancel::default())).await
+        {
+            return Ok(Some(report));
+        }
+        Ok(report)
     }
 
     async fn cancel(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
@@ -436,8 +446,10 @@ impl Engine for Orchestrator {
         let _room = self.shared.dispatcher.reserve(&job)?;
         let span = job.span();
         let seat = self.shared.live.enter(job.run_id, job.cancel.clone(), span.clone(), None)?;
-        match self.shared.parts.ledger.submit(job.new_run(Some(run))).instrument(span.clone()).await? {
-            Submission::New => match self.begun(job, seat, span) {
+        let new_run = job.new_run(Some(run));
+        let keeper = new_run.keeper.map(|keeper| keeper.worker);
+        match self.shared.parts.ledger.submit(new_run).instrument(span.clone()).await? {
+            Submission::New => match self.begun(job, seat, span, keeper).await {
                 Begun::Started { queued, .. } | Begun::Existing(queued) => Ok(queued),
             },
             // Its key has moved on to a later run.
@@ -480,16 +492,4 @@ fn not_repeatable(run: RunId, status: RunStatus) -> Failure {
         status.name()
     );
     Failure::new(FailureKind::Orchestration, "not_repeatable", message)
-}
-
-fn nobody_runs(run: RunId) -> Failure {
-    let message = format!(
-        "{run} has not ended, and this host has let it go: the next host of the data folder takes it up where it is queued"
-    );
-    Failure::new(FailureKind::Orchestration, "interrupted", message).retryable(true)
-}
-
-fn stopped_waiting(run: RunId) -> Failure {
-    let message = format!("stopped waiting for {run}, which has the same key and goes on");
-    Failure::new(FailureKind::Orchestration, "cancelled", message)
 }

@@ -170,6 +170,13 @@ impl Queue {
         true
     }
 
+    /// Takes out every run that waits, but for some.
+    pub fn withdraw_all(&mut self, but: &[RunId]) -> Vec<RunId> {
+        let runs: Vec<RunId> = self.spots.keys().copied().filter(|run| !but.contains(run)).collect();
+        runs.iter().for_each(|run| drop(self.withdraw(*run)));
+        runs
+    }
+
     /// Takes out the runs that wait for a time, but for some.
     pub fn withdraw_later(&mut self, but: &[RunId]) -> Vec<RunId> {
         let waiting = self.later.keys().map(|(_, run)| *run).filter(|run| !but.contains(run));
@@ -200,6 +207,11 @@ impl Queue {
             return Some(Waiting::Plugin { plugin: plugin.clone(), places });
         }
         Some(Waiting::Ready)
+    }
+
+    /// Runs that wait for a place, of all lanes.
+    pub fn in_line(&self) -> usize {
+        self.lines.values().map(Line::len).sum()
     }
 
     /// Runs that wait, of each lane, whether for a time or for a place.

@@ -7,6 +7,7 @@ pub(crate) mod events;
 pub(crate) mod findings;
 pub(crate) mod held;
 pub(crate) mod judge;
+pub(crate) mod keepers;
 pub(crate) mod leases;
 pub(crate) mod reap;
 pub(crate) mod register;

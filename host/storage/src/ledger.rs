@@ -7,8 +7,9 @@ use model::catalog::{CatalogView, Extent};
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{
-    Acquired, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Held, Interrupted, Lease, LeaseRequest, Leases, Ledger,
-    NewRun, Reaped, RecordedRun, Requeue, SharedKind, SharedState, SharedStates, Start, Submission, Worker,
+    Acquired, Adoption, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Heard, Held, Interrupted, Lease, LeaseRequest,
+    Leases, Ledger, NewRun, Reaped, RecordedRun, Requeue, SharedKind, SharedState, SharedStates, Start, Submission,
+    Worker,
 };
 use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp, WorkerId};
@@ -16,13 +17,14 @@ use serde_json::Value;
 
 use crate::commands::append_log::AppendLog;
 use crate::commands::dead_letters::Resolve;
+use crate::commands::keepers::GiveUp;
 use crate::commands::leases::LeaseChange;
 use crate::commands::reap::{Reap, Whose};
 use crate::commands::register::Registration;
 use crate::commands::shared_states::Swap;
 use crate::commands::workers::Heartbeat;
 use crate::failure::failed;
-use crate::read::{heads, held, work};
+use crate::read::{heads, held, keepers, work};
 use crate::storage::Storage;
 
 #[async_trait::async_trait]
@@ -43,7 +45,7 @@ impl Ledger for Storage {
     }
 
     #[tracing::instrument(name = "storage.heartbeat", skip_all)]
-    async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Vec<RunId>, Failure> {
+    async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Heard, Failure> {
         self.ask(Heartbeat { worker: worker.clone(), until }, |lanes| &mut lanes.heartbeat).await
     }
 
@@ -52,8 +54,21 @@ impl Ledger for Storage {
         self.ask(Reap { policy, whose: Whose::Expired }, |lanes| &mut lanes.reap).await
     }
 
-    async fn queued(&self) -> Result<Vec<RecordedRun>, Failure> {
-        work::queued(&mut *self.reader("read the queue").await?).await
+    #[tracing::instrument(name = "storage.adopt", skip_all)]
+    async fn adopt(&self, adoption: Adoption) -> Result<Vec<RecordedRun>, Failure> {
+        self.ask(adoption, |lanes| &mut lanes.adopt).await
+    }
+
+    async fn give_up(&self, worker: WorkerId, runs: Vec<RunId>) -> Result<(), Failure> {
+        self.ask(GiveUp::These { worker, runs }, |lanes| &mut lanes.give_up).await
+    }
+
+    async fn leave(&self, worker: WorkerId) -> Result<(), Failure> {
+        self.ask(GiveUp::All { worker }, |lanes| &mut lanes.give_up).await
+    }
+
+    async fn kept_by(&self, run: RunId) -> Result<Option<WorkerId>, Failure> {
+        keepers::kept_by(&mut *self.reader("look for who has a run").await?, run, self.clock.now()).await
     }
 
     async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure> {

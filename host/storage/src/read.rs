@@ -5,6 +5,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod findings;
 pub(crate) mod heads;
 pub(crate) mod held;
+pub(crate) mod keepers;
 pub(crate) mod leases;
 pub(crate) mod plugins;
 pub(crate) mod runs;

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod dead_letters;
+mod keepers;
 mod keys;
 mod lease_table;
 mod leases;

@@ -41,6 +41,7 @@ impl Served {
         if !resumed.is_empty() {
             tracing::info!(runs = resumed.len(), "took up runs that an earlier host left queued");
         }
+        host.orchestrator.keep_tending(host.place.interrupted());
         ready.set(true);
         Ok(Self { host, address, stop, ready, api })
     }
@@ -71,7 +72,10 @@ impl Served {
 
     async fn end(self) {
         self.ready.set(false);
-        self.host.orchestrator.drain().await;
+        match self.host.place.is_shared() {
+            true => self.host.orchestrator.hand_over().await,
+            false => self.host.orchestrator.drain().await,
+        }
         self.stop.cancel();
         if let Err(error) = self.api.await {
             tracing::error!(%error, "the API ended badly");

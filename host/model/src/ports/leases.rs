@@ -73,6 +73,12 @@ pub fn lost(run: RunId) -> Failure {
     Failure::new(FailureKind::Orchestration, "lost", message)
 }
 
+/// The refusal to begin a run that another worker keeps.
+pub fn kept(run: RunId, by: WorkerId) -> Failure {
+    let message = format!("run `{run}` is kept by worker `{by}`, which is alive and begins it; nothing was written");
+    Failure::new(FailureKind::Orchestration, "kept", message)
+}
+
 /// A lease that has not expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {

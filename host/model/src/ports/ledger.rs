@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::keepers::{Adoption, Heard, Keeper};
 use super::leases::{Exclusive, Interrupted, Reaped, Worker};
 use crate::capture::Head;
 use crate::catalog::CatalogView;
@@ -29,16 +30,17 @@ pub trait Ledger: Debug + Send + Sync {
     async fn submit(&self, run: NewRun) -> Result<Submission, Failure>;
 
     /// Queued to running, or the next attempt of a running run. Takes every lease that the run needs, or none. A
-    /// worker that is not known yet is from now on, and alive as long as these leases.
+    /// worker that is not known yet is from now on, and alive as long as these leases. Who kept the run keeps it no more.
     ///
     /// # Errors
     ///
     /// `lease_held` (retryable) if another run holds what this one needs, with the details `lease` and `holder`; `lost`
-    /// if the worker has expired while it had runs, or another one carries the run out; `illegal_transition` if the run
-    /// is not where this attempt begins. Nothing was written then.
+    /// if the worker has expired while it had runs, or another one carries the run out; `kept` if another one that is
+    /// alive keeps it; `illegal_transition` if the run is not where this attempt begins. Nothing was written then.
     async fn start(&self, start: Start) -> Result<(), Failure>;
 
-    /// Running to queued: the attempt failed, and another follows at its time. Frees the leases of the run.
+    /// Running to queued: the attempt failed, and another follows at its time. Frees the leases of the run, which the
+    /// worker keeps.
     ///
     /// # Errors
     ///
@@ -47,18 +49,29 @@ pub trait Ledger: Debug + Send + Sync {
     async fn requeue(&self, requeue: Requeue) -> Result<RunReport, Failure>;
 
     /// Says that a worker is alive until then: it and the leases of its runs last until then at least. Returns the runs
-    /// that it still holds, with every lease that their attempts took.
+    /// that it still has.
     ///
-    /// A worker that expired while it had runs is not brought back, and an expired lease neither: it has none of them
-    /// any more.
-    async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Vec<RunId>, Failure>;
+    /// A worker that expired while it had runs at work is not brought back, and an expired lease neither: it has none of
+    /// them any more.
+    async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Heard, Failure>;
 
     /// Ends or queues again the runs in flight that nobody carries out: their worker expired or is not known, or they
     /// lost a lease. Several processes may do so at once; each run is one's.
     async fn reap(&self, policy: Interrupted) -> Result<Vec<Reaped>, Failure>;
 
-    /// Every queued run, the oldest first: what a host that begins takes up.
-    async fn queued(&self) -> Result<Vec<RecordedRun>, Failure>;
+    /// Gives a worker queued runs that nobody keeps, the oldest first: those whose keeper expired, is not known or gave
+    /// them up. Several may ask at once; each run is one's. A worker that counts as dead gets none.
+    async fn adopt(&self, adoption: Adoption) -> Result<Vec<RecordedRun>, Failure>;
+
+    /// These queued runs are this worker's no more: whoever comes next adopts them. Those that it does not keep are left
+    /// alone.
+    async fn give_up(&self, worker: WorkerId, runs: Vec<RunId>) -> Result<(), Failure>;
+
+    /// The worker goes: it gives up all that it keeps, and is forgotten unless it has runs at work.
+    async fn leave(&self, worker: WorkerId) -> Result<(), Failure>;
+
+    /// The living worker that carries a run out, or keeps it; none if there is none.
+    async fn kept_by(&self, run: RunId) -> Result<Option<WorkerId>, Failure>;
 
     /// A run with the work it carries out; none if there is no such run.
     async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure>;
@@ -129,6 +142,8 @@ pub struct NewRun {
     /// The ended run that the key leaves for this one. Only if the key is still bound to it: of two submitters that
     /// saw the same failure one gets a new run and the other is told of that.
     pub rebind: Option<RunId>,
+    /// None for a run that waits for whoever adopts it.
+    pub keeper: Option<Keeper>,
     pub created_at: Timestamp,
 }
 
@@ -155,6 +170,8 @@ pub struct Start {
     pub snapshot: u64,
     /// Who carries it out.
     pub worker: WorkerId,
+    /// Who has kept the run so far, as far as the caller knows.
+    pub keeper: Option<WorkerId>,
     /// When its leases expire, unless the worker says that it is alive. Not before the worker expires.
     pub lease_until: Timestamp,
     /// What no other run may hold meanwhile, or only so many at one time.
@@ -167,7 +184,7 @@ pub struct Start {
 pub struct Requeue {
     pub run_id: RunId,
     pub attempt: u32,
-    /// Who carried it out.
+    /// Who carried it out, and keeps it.
     pub worker: WorkerId,
     /// Why it failed.
     pub error: Failure,

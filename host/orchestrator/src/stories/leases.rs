@@ -164,7 +164,7 @@ async fn case_l11_a_run_that_was_lost_is_stopped_and_the_next_worker_goes_on() {
 
     let next = bench.again().await;
     gate.add_permits(2);
-    let reaped = next.reap(Interrupted::Requeue).await.unwrap();
+    let reaped = next.tend(Interrupted::Requeue).await.unwrap().reaped;
     assert_eq!(reaped, [Reaped { run, became: RunStatus::Queued }]);
     let report = end(&next, run).await;
     assert_eq!((report.status, report.attempt), (RunStatus::Completed, 2));

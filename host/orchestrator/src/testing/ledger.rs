@@ -8,7 +8,8 @@ use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use model::ports::{
-    AsOf, Exclusive, Held, Interrupted, Ledger, NewRun, Reaped, RecordedRun, Requeue, Start, Submission, Worker, lost,
+    Adoption, AsOf, Exclusive, Heard, Held, Interrupted, Ledger, NewRun, Reaped, RecordedRun, Requeue, Start,
+    Submission, Worker, kept, lost,
 };
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
 use model::work::WorkSpec;
@@ -54,6 +55,12 @@ pub(crate) struct State {
     pub(crate) lost: BTreeSet<RunId>,
     /// Workers that expired and still have runs.
     pub(crate) dead: BTreeSet<WorkerId>,
+    /// Who keeps which queued run.
+    pub(crate) keepers: BTreeMap<RunId, WorkerId>,
+    /// Heartbeats by worker.
+    told: BTreeMap<WorkerId, usize>,
+    /// How often somebody looked for runs that nobody keeps.
+    pub(crate) looks: usize,
     /// What the next calls of `start` fail with although they were committed.
     pub(crate) start_answers: VecDeque<Failure>,
     /// What every heartbeat fails with.
@@ -119,6 +126,9 @@ impl Ledger for FakeLedger {
             }
             state.keys.insert(key.clone(), run.clone());
         }
+        if let Some(keeper) = run.keeper {
+            state.keepers.insert(run.run_id, keeper.worker);
+        }
         state.specs.insert(run.run_id, run.spec.clone());
         state.runs.insert(run.run_id, report(&run));
         Ok(Submission::New)
@@ -128,6 +138,9 @@ impl Ledger for FakeLedger {
         let mut state = self.state();
         if state.dead.contains(&start.worker) {
             return Err(lost(start.run_id));
+        }
+        if let Some(by) = state.living_keeper(start.run_id).filter(|by| start.keeper != Some(*by)) {
+            return Err(kept(start.run_id, by));
         }
         if let Some(failure) = state.start_answers.pop_front() {
             state.has_begun(start);
@@ -156,6 +169,7 @@ impl Ledger for FakeLedger {
         run.status = RunStatus::Queued;
         run.not_before = Some(requeue.not_before);
         let report = run.clone();
+        state.keepers.insert(requeue.run_id, requeue.worker);
         state.logs.entry(requeue.run_id).or_default().extend(requeue.logs.iter().cloned());
         state.leases.retain(|_, (run, _, _)| *run != requeue.run_id);
         state.requeues.push(requeue);
@@ -163,9 +177,10 @@ impl Ledger for FakeLedger {
         Ok(report)
     }
 
-    async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Vec<RunId>, Failure> {
+    async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Heard, Failure> {
         self.beats.send_modify(|count| *count += 1);
         let mut state = self.state();
+        *state.told.entry(worker.id).or_default() += 1;
         if let Some(failure) = state.heartbeat_fails.clone() {
             return Err(failure);
         }
@@ -175,7 +190,9 @@ impl Ledger for FakeLedger {
         }
         let begun = state.starts.iter().filter(|start| start.worker == worker.id).map(|start| start.run_id);
         let held = |run: &RunId| state.runs[run].status == RunStatus::Running && !state.lost.contains(run);
-        Ok(begun.filter(held).collect())
+        let at_work: Vec<RunId> = begun.filter(held).collect();
+        let kept = state.keepers.keys().filter(|run| state.living_keeper(**run) == Some(worker.id)).copied();
+        Ok(Heard { at_work, kept: kept.collect() })
     }
 
     async fn reap(&self, _: Interrupted) -> Result<Vec<Reaped>, Failure> {
@@ -188,10 +205,38 @@ impl Ledger for FakeLedger {
         Ok(lost.into_iter().map(|run| Reaped { run, became: RunStatus::Queued }).collect())
     }
 
-    async fn queued(&self) -> Result<Vec<RecordedRun>, Failure> {
+    async fn adopt(&self, adoption: Adoption) -> Result<Vec<RecordedRun>, Failure> {
+        let mut state = self.state();
+        state.looks += 1;
+        let wanted = |run: &&RunReport| {
+            run.status == RunStatus::Queued
+                && state.living_keeper(run.run_id).is_none_or(|by| by == adoption.worker)
+                && adoption.names.contains(&run.name)
+                && !adoption.but.contains(&run.run_id)
+        };
+        let found = state.runs.values().filter(wanted).take(adoption.most as usize);
+        let found: Vec<RecordedRun> = found.map(|run| state.whole(run)).collect();
+        state.keepers.extend(found.iter().map(|run| (run.run_id, adoption.worker)));
+        Ok(found)
+    }
+
+    async fn give_up(&self, worker: WorkerId, runs: Vec<RunId>) -> Result<(), Failure> {
+        self.state().keepers.retain(|run, its| *its != worker || !runs.contains(run));
+        Ok(())
+    }
+
+    async fn leave(&self, worker: WorkerId) -> Result<(), Failure> {
+        self.state().keepers.retain(|_, its| *its != worker);
+        Ok(())
+    }
+
+    async fn kept_by(&self, run: RunId) -> Result<Option<WorkerId>, Failure> {
         let state = self.state();
-        let queued = state.runs.values().filter(|run| run.status == RunStatus::Queued);
-        Ok(queued.map(|run| state.whole(run)).collect())
+        if state.runs[&run].status == RunStatus::Queued {
+            return Ok(state.living_keeper(run));
+        }
+        let worker = state.starts.iter().rfind(|start| start.run_id == run).map(|start| start.worker);
+        Ok(worker.filter(|worker| !state.lost.contains(&run) && !state.dead.contains(worker)))
     }
 
     async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure> {
@@ -226,7 +271,13 @@ impl Ledger for FakeLedger {
             return Err(failure);
         }
         let status = state.runs[&conclusion.run_id].status;
-        if state.lost.contains(&conclusion.run_id) || (status == RunStatus::Running) != conclusion.claim.is_some() {
+        let last = state.starts.iter().rfind(|start| start.run_id == conclusion.run_id);
+        let at_work = last.map(|start| (start.worker, start.attempt));
+        let is_late = conclusion.claim.is_some_and(|claim| at_work != Some((claim.worker, claim.attempt)));
+        if is_late
+            || state.lost.contains(&conclusion.run_id)
+            || (status == RunStatus::Running) != conclusion.claim.is_some()
+        {
             return Err(lost(conclusion.run_id));
         }
         state.leases.retain(|_, (run, _, _)| *run != conclusion.run_id);
@@ -242,6 +293,7 @@ impl Ledger for FakeLedger {
         }
         let captures: Vec<RunCapture> = conclusion.captures.iter().map(|it| state.carry_out(it)).collect();
         state.snapshot += 1;
+        state.keepers.remove(&conclusion.run_id);
         if let Some(cursor) = &conclusion.cursor {
             state.cursors.insert(cursor.source.clone(), cursor.cursor.clone());
         }
@@ -329,6 +381,14 @@ impl Ledger for FakeLedger {
 }
 
 impl State {
+    pub(crate) fn beats_of(&self, worker: WorkerId) -> usize {
+        self.told.get(&worker).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn living_keeper(&self, run: RunId) -> Option<WorkerId> {
+        self.keepers.get(&run).copied().filter(|worker| !self.dead.contains(worker))
+    }
+
     fn has_begun(&mut self, start: Start) {
         let run = self.runs.get_mut(&start.run_id).unwrap();
         assert!(run.status == RunStatus::Running || run.status.may_become(RunStatus::Running), "{:?}", run.status);
@@ -337,6 +397,7 @@ impl State {
         run.attempt = start.attempt;
         run.input_hash = start.input_hash;
         run.conditions = Some(start.conditions.clone());
+        self.keepers.remove(&start.run_id);
         self.starts.push(start);
     }
 

@@ -164,6 +164,7 @@ async fn move_on(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<()
         UPDATE runs
         SET status = new.value ->> 'became',
             worker_id = NULL,
+            keeper_id = NULL,
             leases = 0,
             not_before_us = NULL,
             error = new.value ->> 'error',

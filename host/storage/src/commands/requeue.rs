@@ -20,6 +20,7 @@ use crate::writer::{Command, Scribe};
 struct Row {
     run_id: String,
     attempt: u32,
+    worker_id: String,
     not_before_us: i64,
     at_us: i64,
 }
@@ -75,6 +76,7 @@ fn row(requeue: &Requeue) -> Row {
     Row {
         run_id: requeue.run_id.to_string(),
         attempt: requeue.attempt,
+        worker_id: requeue.worker.to_string(),
         not_before_us: requeue.not_before.as_micros(),
         at_us: requeue.at.as_micros(),
     }
@@ -88,6 +90,7 @@ async fn requeue(scribe: &mut Scribe<'_>, rows: &str) -> Result<HashSet<String>,
         SET status = 'queued',
             not_before_us = CAST(new.value ->> 'not_before_us' AS BIGINT),
             worker_id = NULL,
+            keeper_id = new.value ->> 'worker_id',
             leases = 0
         FROM {rows $1} AS new
         WHERE runs.run_id = new.value ->> 'run_id'

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use model::failure::Failure;
-use model::ports::{Start, lost};
+use model::ports::{Start, kept, lost};
 use model::run::{Conditions, RunStatus};
 use model::{RunId, WorkerId};
 use serde::Serialize;
@@ -11,7 +11,8 @@ use sqlx::FromRow;
 
 use super::events::{self, Event};
 use super::leases::{self, Wish};
-use super::{distinct, illegal, int, json, unknown_run, workers};
+use super::workers::{self, Living};
+use super::{distinct, illegal, int, json, keepers, unknown_run};
 use crate::failure::{corrupt, failed, internal};
 use crate::writer::{Command, Scribe};
 
@@ -39,10 +40,12 @@ impl Command for Start {
         distinct(commands.iter().map(|start| start.run_id))?;
         let before = before(scribe, commands).await?;
         let now = scribe.lead.clock.now();
-        let alive = workers::alive(scribe, commands, now).await?;
+        let living = |start: &&Self| Living { worker: start.worker, since: start.started_at, until: start.lease_until };
+        let alive = workers::alive(scribe, &commands.iter().map(living).collect::<Vec<_>>(), now).await?;
+        let keepers = keepers::living(scribe, &others(commands, &before)).await?;
         let mut refused: HashMap<RunId, Failure> = HashMap::new();
         for start in commands {
-            if let Err(failure) = may_start(start, before.get(&start.run_id.to_string()), &alive) {
+            if let Err(failure) = may_start(start, before.get(&start.run_id.to_string()), &alive, &keepers) {
                 refused.insert(start.run_id, failure);
             }
         }
@@ -66,6 +69,13 @@ struct Before {
     status: String,
     attempt: i64,
     worker_id: Option<String>,
+    keeper_id: Option<String>,
+}
+
+impl Before {
+    fn keeper(&self) -> Option<WorkerId> {
+        self.keeper_id.as_deref()?.parse().ok()
+    }
 }
 
 /// The runs that are to start, as they stay until the transaction ends.
@@ -73,7 +83,7 @@ async fn before(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<HashMap<St
     let ids: Vec<RunId> = starts.iter().map(|start| start.run_id).collect();
     let rows: Vec<Before> = sqlx::query_as(scribe.sql(
         r#"
-        SELECT run_id, status, attempt, worker_id
+        SELECT run_id, status, attempt, worker_id, keeper_id
         FROM runs
         WHERE run_id IN (SELECT value FROM {texts $1} AS asked)
         ORDER BY run_id
@@ -87,13 +97,33 @@ async fn before(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<HashMap<St
     Ok(rows.into_iter().map(|row| (row.run_id.clone(), row)).collect())
 }
 
-fn may_start(start: &Start, before: Option<&Before>, alive: &HashSet<WorkerId>) -> Result<(), Failure> {
+/// Whether a keeper is neither the worker that begins, nor the one for which that speaks.
+fn is_other(start: &Start, keeper: WorkerId) -> bool {
+    keeper != start.worker && Some(keeper) != start.keeper
+}
+
+/// Who keeps these runs, but for those whose callers know.
+fn others(starts: &[&Start], before: &HashMap<String, Before>) -> HashSet<WorkerId> {
+    let keeper =
+        |start: &&Start| before.get(&start.run_id.to_string())?.keeper().filter(|keeper| is_other(start, *keeper));
+    starts.iter().filter_map(keeper).collect()
+}
+
+fn may_start(
+    start: &Start,
+    before: Option<&Before>,
+    alive: &HashSet<WorkerId>,
+    keepers: &HashSet<WorkerId>,
+) -> Result<(), Failure> {
     let run = before.ok_or_else(|| unknown_run(start.run_id))?;
     let from = RunStatus::from_name(&run.status).ok_or_else(|| corrupt("a status", &run.status))?;
     let follows = run.attempt + 1 == i64::from(start.attempt);
     if !follows || !matches!(from, RunStatus::Queued | RunStatus::Running) {
         let to = format!("running in attempt {} after attempt {}", start.attempt, run.attempt);
         return Err(illegal(start.run_id, from, &to));
+    }
+    if let Some(by) = run.keeper().filter(|it| is_other(start, *it) && keepers.contains(it)) {
+        return Err(kept(start.run_id, by));
     }
     let is_others = from == RunStatus::Running && run.worker_id != Some(start.worker.to_string());
     if is_others || !alive.contains(&start.worker) { Err(lost(start.run_id)) } else { Ok(()) }
@@ -127,6 +157,7 @@ async fn begin(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(), 
         SET status = 'running',
             not_before_us = NULL,
             worker_id = new.value ->> 'worker_id',
+            keeper_id = NULL,
             leases = CAST(new.value ->> 'leases' AS BIGINT),
             attempt = CAST(new.value ->> 'attempt' AS BIGINT),
             plugin_name = new.value ->> 'plugin_name',

@@ -12,6 +12,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::events::{self, Event};
+use super::workers::{self, Living};
 use super::{dead_letters, json};
 use crate::failure::{corrupt, failed, internal};
 use crate::lock;
@@ -146,6 +147,7 @@ struct Row<'a> {
     parent_run_id: Option<String>,
     retry_of: Option<String>,
     work: String,
+    keeper_id: Option<String>,
 }
 
 fn row(run: &NewRun) -> Result<Row<'_>, Failure> {
@@ -166,6 +168,7 @@ fn row(run: &NewRun) -> Result<Row<'_>, Failure> {
         parent_run_id: lineage.parent_run_id.map(|run| run.to_string()),
         retry_of: lineage.retry_of.map(|run| run.to_string()),
         work: json(&KeptWork::of(&run.spec))?,
+        keeper_id: run.keeper.map(|keeper| keeper.worker.to_string()),
     })
 }
 
@@ -173,19 +176,29 @@ async fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure
     if runs.is_empty() {
         return Ok(());
     }
+    let living = |run: &&NewRun| {
+        let keeper = run.keeper?;
+        Some(Living { worker: keeper.worker, since: run.created_at, until: keeper.until? })
+    };
+    let living: Vec<Living> = runs.iter().filter_map(living).collect();
+    if !living.is_empty() {
+        // One that counts as dead keeps its runs for the next who adopts them.
+        workers::alive(scribe, &living, scribe.lead.clock.now()).await?;
+    }
     let rows: Result<Vec<Row<'_>>, Failure> = runs.iter().map(|run| row(run)).collect();
     let rows = scribe.json(&rows?)?;
     sqlx::query(scribe.sql(
         r#"
         INSERT INTO runs (
             run_id, name, kind, status, params, created_at_us, priority, lane, deadline_us, asked_by, correlation_id,
-            parent_run_id, retry_of, work
+            parent_run_id, retry_of, work, keeper_id
         )
         SELECT
             value ->> 'run_id', value ->> 'name', value ->> 'kind', 'queued', value ->> 'params',
             CAST(value ->> 'created_at_us' AS BIGINT), value ->> 'priority', value ->> 'lane',
             CAST(value ->> 'deadline_us' AS BIGINT), value ->> 'asked_by', value ->> 'correlation_id',
-            value ->> 'parent_run_id', value ->> 'retry_of', value ->> 'work'
+            value ->> 'parent_run_id', value ->> 'retry_of', value ->> 'work',
+            value ->> 'keeper_id'
         FROM {rows $1} AS new
         "#,
     ))

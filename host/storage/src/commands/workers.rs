@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use model::failure::Failure;
-use model::ports::{Start, Worker};
+use model::ports::{Heard, Worker};
 use model::{RunId, Timestamp, WorkerId};
 use serde::Serialize;
 
@@ -18,9 +18,9 @@ pub(crate) struct Heartbeat {
 }
 
 impl Command for Heartbeat {
-    type Answer = Vec<RunId>;
+    type Answer = Heard;
 
-    async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Vec<RunId>, Failure>>, Failure> {
+    async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Heard, Failure>>, Failure> {
         let mut answers = Vec::with_capacity(commands.len());
         for beat in commands {
             answers.push(Ok(heartbeat(scribe, beat).await?));
@@ -29,7 +29,7 @@ impl Command for Heartbeat {
     }
 }
 
-async fn heartbeat(scribe: &mut Scribe<'_>, beat: &Heartbeat) -> Result<Vec<RunId>, Failure> {
+async fn heartbeat(scribe: &mut Scribe<'_>, beat: &Heartbeat) -> Result<Heard, Failure> {
     let now = scribe.lead.clock.now().as_micros();
     let (id, until) = (beat.worker.id.to_string(), beat.until.as_micros());
     let host = scribe.dialect().text(&beat.worker.host).into_owned();
@@ -56,7 +56,7 @@ async fn heartbeat(scribe: &mut Scribe<'_>, beat: &Heartbeat) -> Result<Vec<RunI
     .await
     .map_err(failed("say that a worker is alive"))?;
     if alive.rows_affected() == 0 {
-        return Ok(Vec::new());
+        return Ok(Heard::default());
     }
     sqlx::query(
         "UPDATE leases SET expires_at_us = $2 WHERE worker_id = $1 AND expires_at_us > $3 AND expires_at_us < $2",
@@ -67,7 +67,7 @@ async fn heartbeat(scribe: &mut Scribe<'_>, beat: &Heartbeat) -> Result<Vec<RunI
     .execute(&mut *scribe.connection)
     .await
     .map_err(failed("extend the leases of a worker"))?;
-    let runs: Vec<String> = sqlx::query_scalar(
+    let at_work: Vec<String> = sqlx::query_scalar(
         r#"
         SELECT runs.run_id
         FROM runs
@@ -80,12 +80,29 @@ async fn heartbeat(scribe: &mut Scribe<'_>, beat: &Heartbeat) -> Result<Vec<RunI
         ORDER BY runs.run_id
         "#,
     )
-    .bind(id)
+    .bind(id.clone())
     .bind(now)
     .fetch_all(&mut *scribe.connection)
     .await
     .map_err(failed("read the runs of a worker"))?;
+    let kept: Vec<String> = sqlx::query_scalar("SELECT run_id FROM runs WHERE keeper_id = $1 ORDER BY run_id")
+        .bind(id)
+        .fetch_all(&mut *scribe.connection)
+        .await
+        .map_err(failed("read what a worker keeps"))?;
+    Ok(Heard { at_work: ids(&at_work)?, kept: ids(&kept)? })
+}
+
+fn ids(runs: &[String]) -> Result<Vec<RunId>, Failure> {
     runs.iter().map(|run| run.parse().map_err(|_| corrupt("a run id", run))).collect()
+}
+
+/// A worker that says by what it does that it is alive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Living {
+    pub(crate) worker: WorkerId,
+    pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -95,19 +112,19 @@ struct Row {
     expires_at_us: i64,
 }
 
-/// Returns the workers of these starts that are alive, and keeps them so until the transaction ends. One that is new,
-/// or expired without runs, begins to live.
+/// Returns those of these workers that are alive, and keeps them so until the transaction ends. One that is new, or
+/// expired without runs at work, begins to live.
 pub(crate) async fn alive(
     scribe: &mut Scribe<'_>,
-    starts: &[&Start],
+    living: &[Living],
     now: Timestamp,
 ) -> Result<HashSet<WorkerId>, Failure> {
-    let rows: Vec<Row> = starts
+    let rows: Vec<Row> = living
         .iter()
-        .map(|start| Row {
-            worker_id: start.worker.to_string(),
-            started_at_us: start.started_at.as_micros(),
-            expires_at_us: start.lease_until.as_micros(),
+        .map(|it| Row {
+            worker_id: it.worker.to_string(),
+            started_at_us: it.since.as_micros(),
+            expires_at_us: it.until.as_micros(),
         })
         .collect();
     let alive: Vec<String> = sqlx::query_scalar(scribe.sql(

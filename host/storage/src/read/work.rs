@@ -11,6 +11,7 @@ use model::{RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, FromRow};
 
+use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
 
 /// What the row of a run has no column of its own for.
@@ -158,12 +159,11 @@ macro_rules! whole {
     };
 }
 
-/// Every queued run, the oldest first.
-pub(crate) async fn queued(connection: &mut AnyConnection) -> Result<Vec<RecordedRun>, Failure> {
-    let rows: Vec<Whole> = sqlx::query_as(whole!("status = 'queued' ORDER BY run_id"))
-        .fetch_all(connection)
-        .await
-        .map_err(failed("read the queue"))?;
+/// The runs of a JSON array of ids, the oldest first, but for those whose work was not kept.
+pub(crate) async fn these(connection: &mut AnyConnection, ids: &str) -> Result<Vec<RecordedRun>, Failure> {
+    let these = sql(connection, whole!("run_id IN (SELECT value FROM {texts $1} AS asked) ORDER BY run_id"));
+    let rows: Vec<Whole> =
+        sqlx::query_as(these).bind(ids).fetch_all(connection).await.map_err(failed("read queued runs"))?;
     rows.into_iter().filter_map(|row| row.recorded().transpose()).collect()
 }
 

@@ -38,10 +38,10 @@ async fn a_heartbeat_extends_the_worker_and_its_leases_and_returns_its_runs(benc
     at_work(&bench, 2, &["b"]).await;
     runs.sort();
     bench.clock.set(at(29).as_micros());
-    assert_eq!(bench.storage.heartbeat(&named(1), at(59)).await.unwrap(), runs);
+    assert_eq!(bench.storage.heartbeat(&named(1), at(59)).await.unwrap().at_work, runs);
     assert_eq!(bench.storage.holder("a").await.unwrap().unwrap().expires_at, at(59));
     bench.clock.set(at(58).as_micros());
-    assert_eq!(bench.storage.heartbeat(&named(1), at(40)).await.unwrap(), runs, "it never becomes shorter");
+    assert_eq!(bench.storage.heartbeat(&named(1), at(40)).await.unwrap().at_work, runs, "it never becomes shorter");
     assert_eq!(bench.storage.leases().await.unwrap().len(), 1, "the other worker's has expired");
     assert_eq!(bench.value("SELECT host FROM workers WHERE host IS NOT NULL").await.as_deref(), Some("here"));
 }
@@ -49,16 +49,16 @@ async fn a_heartbeat_extends_the_worker_and_its_leases_and_returns_its_runs(benc
 async fn a_worker_that_expired_gets_none_of_its_runs_back(bench: Bench) {
     let run = at_work(&bench, 1, &["a"]).await;
     bench.clock.set(at(30).as_micros());
-    assert_eq!(bench.storage.heartbeat(&named(1), at(60)).await.unwrap(), []);
+    assert_eq!(bench.storage.heartbeat(&named(1), at(60)).await.unwrap().at_work, []);
     assert_eq!(bench.storage.holder("a").await.unwrap(), None, "nothing is brought back");
     let other = bench.queued().await;
     let begins = || Start { lease_until: at(60), ..bench.start(other, 1) };
     assert_eq!(bench.storage.start(begins()).await.unwrap_err().code, "lost");
     let reaped = bench.storage.reap(Interrupted::Requeue).await.unwrap();
     assert_eq!(reaped, [Reaped { run, became: RunStatus::Queued }]);
-    assert_eq!(bench.storage.heartbeat(&named(1), at(60)).await.unwrap(), [], "it has none any more");
+    assert_eq!(bench.storage.heartbeat(&named(1), at(60)).await.unwrap().at_work, [], "it has none any more");
     bench.storage.start(begins()).await.unwrap();
-    assert_eq!(bench.storage.heartbeat(&named(1), at(60)).await.unwrap(), [other]);
+    assert_eq!(bench.storage.heartbeat(&named(1), at(60)).await.unwrap().at_work, [other]);
 }
 
 async fn case_x9_runs_of_a_dead_worker_are_found_and_those_of_a_living_one_are_not(bench: Bench) {
@@ -112,7 +112,7 @@ async fn an_interrupted_run_goes_back_to_the_queue_while_calls_are_left(bench: B
 async fn who_loses_a_lease_is_reaped_although_alive(bench: Bench) {
     let run = at_work(&bench, 1, &["a"]).await;
     assert!(bench.storage.free("a", run, worker(1)).await.unwrap());
-    assert_eq!(bench.storage.heartbeat(&named(1), at(60)).await.unwrap(), []);
+    assert_eq!(bench.storage.heartbeat(&named(1), at(60)).await.unwrap().at_work, []);
     let reaped = bench.storage.reap(Interrupted::Requeue).await.unwrap();
     assert_eq!(reaped, [Reaped { run, became: RunStatus::Queued }]);
 }

@@ -5,10 +5,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use model::FailureKind;
 use model::ports::{AsOf, Interrupted, Ledger};
 use model::reject::{Reject, Rejects};
 use model::run::{Conclusion, RunStatus};
-use model::{FailureKind, RunId};
 use sqlx::Connection;
 
 use super::places::{on_both, open};
@@ -49,8 +49,11 @@ async fn runs_of_a_dead_owner_end_interrupted() {
         assert_eq!((error.kind, error.retryable), (FailureKind::Orchestration, true));
         assert_eq!(bench.event_names(run).await.last().unwrap(), "failed");
     }
-    let waiting: Vec<RunId> = bench.storage.queued().await.unwrap().into_iter().map(|run| run.run_id).collect();
-    assert_eq!(waiting, [waits], "what waits is taken up, not ended");
+    assert_eq!(
+        bench.storage.report(waits).await.unwrap().unwrap().status,
+        RunStatus::Queued,
+        "what waits is taken up, not ended"
+    );
     assert_eq!(bench.number("SELECT COUNT(*) FROM dead_letters").await, 2);
     assert_eq!(bench.number("SELECT COUNT(*) FROM attempts WHERE finished_at_us IS NULL").await, 0);
     let stranger = bench.new_run().run_id;

@@ -1,6 +1,6 @@
 //! Attempts that fail and are followed by others.
 
-use model::ports::{Ledger, Requeue};
+use model::ports::{Adoption, Ledger, Requeue};
 use model::run::{LogLine, RunStatus};
 use model::work::{Lane, Lineage, Priority, Routing, Trigger, WorkInput, WorkSpec};
 use model::{Failure, FailureKind, RunId, Timestamp};
@@ -84,7 +84,14 @@ async fn what_waits_is_read_back_whole(bench: Bench) {
     bench.storage.submit(run.clone()).await.unwrap();
     let recorded = bench.storage.recorded(run.run_id).await.unwrap().unwrap();
     assert_eq!((&recorded.spec, recorded.status, recorded.attempt), (&run.spec, RunStatus::Queued, 0));
-    assert_eq!(bench.storage.queued().await.unwrap(), [recorded]);
+    let adoption = Adoption {
+        worker: worker(1),
+        until: Timestamp::from_micros(1_800_000_000_000_000),
+        names: vec![run.spec.name.clone()],
+        but: Vec::new(),
+        most: 10,
+    };
+    assert_eq!(bench.storage.adopt(adoption).await.unwrap(), [recorded], "whole");
     let report = bench.storage.report(run.run_id).await.unwrap().unwrap();
     assert_eq!((report.routing, report.lineage, report.attempts_max), (run.spec.routing, run.spec.lineage, 3));
 }

@@ -79,6 +79,7 @@ impl Bench {
             spec: WorkSpec { params, ..WorkSpec::new("shop.sales", RunKind::Pipeline) },
             request_hash: None,
             rebind: None,
+            keeper: None,
             created_at: self.clock.now(),
         }
     }
@@ -105,6 +106,7 @@ impl Bench {
             inputs: vec![("a.csv".to_owned(), digest(201))],
             snapshot: 0,
             worker: worker(1),
+            keeper: None,
             lease_until: self.clock.now().plus_micros(60_000_000),
             exclusive: Vec::new(),
             started_at: self.clock.now(),

@@ -1,7 +1,7 @@
 //! The commands of one group, sorted by kind, and the answers they get after the commit.
 
 use model::failure::Failure;
-use model::ports::{LeaseRequest, NewRun, Requeue, Start};
+use model::ports::{Adoption, LeaseRequest, NewRun, Requeue, Start};
 use model::run::Conclusion;
 use tokio::sync::oneshot;
 
@@ -9,6 +9,7 @@ use super::{Command, Scribe};
 use crate::commands::append_log::AppendLog;
 use crate::commands::dead_letters::Resolve;
 use crate::commands::judge::Judgement;
+use crate::commands::keepers::GiveUp;
 use crate::commands::leases::LeaseChange;
 use crate::commands::reap::Reap;
 use crate::commands::register::Registration;
@@ -24,6 +25,8 @@ type Answers<C> = Vec<Result<<C as Command>::Answer, Failure>>;
 pub(crate) struct Lanes {
     pub(crate) heartbeat: Lane<Heartbeat>,
     pub(crate) reap: Lane<Reap>,
+    pub(crate) give_up: Lane<GiveUp>,
+    pub(crate) adopt: Lane<Adoption>,
     pub(crate) register: Lane<Registration>,
     pub(crate) submit: Lane<NewRun>,
     pub(crate) change_lease: Lane<LeaseChange>,
@@ -41,6 +44,8 @@ impl Lanes {
     pub(super) fn count(&self) -> usize {
         self.heartbeat.commands.len()
             + self.reap.commands.len()
+            + self.give_up.commands.len()
+            + self.adopt.commands.len()
             + self.register.commands.len()
             + self.submit.commands.len()
             + self.change_lease.commands.len()
@@ -66,6 +71,8 @@ impl Lanes {
         let alone = self.count() == 1;
         self.heartbeat.work(scribe, alone).await?;
         self.reap.work(scribe, alone).await?;
+        self.give_up.work(scribe, alone).await?;
+        self.adopt.work(scribe, alone).await?;
         self.register.work(scribe, alone).await?;
         self.submit.work(scribe, alone).await?;
         self.change_lease.work(scribe, alone).await?;
@@ -83,6 +90,8 @@ impl Lanes {
     pub(super) fn answer(self, committed: Result<(), Failure>) {
         self.heartbeat.answer(&committed);
         self.reap.answer(&committed);
+        self.give_up.answer(&committed);
+        self.adopt.answer(&committed);
         self.register.answer(&committed);
         self.submit.answer(&committed);
         self.change_lease.answer(&committed);

@@ -89,6 +89,7 @@ async fn end_runs(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(
         SET status = new.value ->> 'status',
             not_before_us = NULL,
             worker_id = NULL,
+            keeper_id = NULL,
             leases = 0,
             unchanged = CAST(new.value ->> 'unchanged' AS BIGINT),
             rows_in = CAST(new.value ->> 'rows_in' AS BIGINT),
