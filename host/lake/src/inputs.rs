@@ -3,7 +3,7 @@
 //! Each file is zstd over those bytes and is written once, under another name first: a file that has its final name is
 //! whole and durable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -39,6 +39,16 @@ struct Shared {
     /// Inputs that are being written, or could not be.
     pending: Mutex<HashMap<Digest, Written>>,
     settled: Condvar,
+    /// What was asked to be kept of late: the ledger may not name it yet. None before the first sweep: nobody removes
+    /// anything, so nobody need remember.
+    recent: Mutex<Option<Recent>>,
+}
+
+/// What was asked to be kept since the last sweep began, and between that and the one before.
+#[derive(Debug, Default)]
+struct Recent {
+    now: HashSet<Digest>,
+    before: HashSet<Digest>,
 }
 
 /// None while the writing goes on.
@@ -51,8 +61,9 @@ pub(crate) fn digest(bytes: &[u8]) -> Digest {
 
 impl InputStore {
     pub(crate) fn new(dir: Dir, disk: Box<dyn Disk>) -> Self {
-        let (next, pending, settled) = (AtomicU64::new(0), Mutex::default(), Condvar::new());
-        Self(Arc::new(Shared { dir, disk, next, pending, settled }))
+        let (next, pending, settled, recent) =
+            (AtomicU64::new(0), Mutex::default(), Condvar::new(), Mutex::default());
+        Self(Arc::new(Shared { dir, disk, next, pending, settled, recent }))
     }
 
     pub(crate) fn dir(&self) -> &Dir {
@@ -66,6 +77,10 @@ impl InputStore {
     pub(crate) fn keep(&self, input: InputBytes) -> KeptInput {
         let digest = digest(&input.bytes);
         let kept = KeptInput { file_name: input.file_name, digest, bytes: input.bytes };
+        // Before the look at the file: whoever removes it sees this first, or it is gone and written again.
+        if let Some(recent) = &mut *self.0.recent() {
+            recent.now.insert(digest);
+        }
         if self.0.dir.is_file(file_name(digest)) {
             return kept;
         }
@@ -101,6 +116,32 @@ impl InputStore {
                 Some(Some(failure)) => return Err(failure.clone()),
                 Some(None) => pending = self.0.settled.wait(pending).unwrap_or_else(PoisonError::into_inner),
             }
+        }
+    }
+
+    /// From now on [`InputStore::remove`] spares what is asked to be kept, and what was since the call before.
+    pub(crate) fn begin_sweep(&self) {
+        let mut recent = self.0.recent();
+        let before = recent.take().map(|recent| recent.now).unwrap_or_default();
+        *recent = Some(Recent { now: HashSet::new(), before });
+    }
+
+    /// Removes a kept input, unless somebody has asked to keep it of late. Whether there was one to remove.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage`, if it cannot be removed.
+    pub(crate) fn remove(&self, digest: Digest) -> Result<bool, Failure> {
+        // Held until the file is gone: who keeps it next does not find it.
+        let recent = self.0.recent();
+        if recent.as_ref().is_none_or(|recent| recent.now.contains(&digest) || recent.before.contains(&digest)) {
+            return Ok(false);
+        }
+        let name = file_name(digest);
+        match self.0.disk.remove(Path::new(&name)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Failure::io(Reading::Own, "remove the input", &format!("inputs/{name}"), &error)),
         }
     }
 
@@ -177,6 +218,10 @@ impl Shared {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn recent(&self) -> MutexGuard<'_, Option<Recent>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write_and_tell(&self, kept: &KeptInput) {
         let name = file_name(kept.digest);
         // Whatever happens, those who wait must be told.
@@ -217,7 +262,7 @@ impl Shared {
     }
 }
 
-fn file_name(digest: Digest) -> String {
+pub(crate) fn file_name(digest: Digest) -> String {
     format!("{}.zst", digest.hex())
 }
 

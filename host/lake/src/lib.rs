@@ -23,5 +23,5 @@ mod write_error;
 
 pub use folder::check_folder;
 pub use input_file::open_input_file_within;
-pub use local::{Afterwards, Cleaned, KnownFiles, LocalLake, Strays};
+pub use local::{Afterwards, Cleaned, KnownFiles, LocalLake, Strays, input_path};
 pub use rejects::RejectReader;

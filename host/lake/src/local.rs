@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use model::capture::{StagedCapture, StagedFile};
-use model::ports::{InputBytes, KeptInput, Lake, WorkOrder, Workbench};
+use model::ports::{InputBytes, KeptInput, Lake, Shelves, WorkOrder, Workbench};
 use model::{Digest, Failure, RunId};
 
 use crate::capture::CaptureStore;
@@ -156,6 +156,33 @@ impl Lake for LocalLake {
     fn check_folder(&self, path: &Path) -> Result<(), Failure> {
         crate::folder::check_folder(path)
     }
+}
+
+impl Shelves for LocalLake {
+    fn begin_sweep(&self) {
+        self.inputs.begin_sweep();
+    }
+
+    fn remove_inputs(&self, inputs: &[Digest]) -> Result<u64, Failure> {
+        let mut removed = 0;
+        for digest in inputs {
+            removed += u64::from(self.inputs.remove(*digest)?);
+        }
+        Ok(removed)
+    }
+
+    fn remove_rejects(&self, paths: &[String]) -> Result<u64, Failure> {
+        let mut removed = 0;
+        for path in paths {
+            removed += u64::from(self.rejects.remove(path)?);
+        }
+        Ok(removed)
+    }
+}
+
+/// Where the input with this digest is kept, relative to the data folder, if it is.
+pub fn input_path(digest: Digest) -> String {
+    format!("inputs/{}", crate::inputs::file_name(digest))
 }
 
 #[cfg(test)]

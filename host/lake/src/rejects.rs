@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::Dir;
+use model::failure::{Failure, Reading};
 use model::RunId;
 use model::reject::Reject;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,23 @@ pub(crate) struct RejectStore {
 impl RejectStore {
     pub(crate) fn new(dir: Dir, disk: Box<dyn Disk>) -> Self {
         Self { dir, disk, next: AtomicU64::new(0) }
+    }
+
+    /// Removes the file of a run that is forgotten. Whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage`, if it cannot be removed.
+    pub(crate) fn remove(&self, path: &str) -> Result<bool, Failure> {
+        // Only files of ours, whatever a row says.
+        if run_of(path).is_none() {
+            return Ok(false);
+        }
+        match self.disk.remove(Path::new(path)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Failure::io(Reading::Own, "remove the rejects", &format!("{FOLDER}/{path}"), &error)),
+        }
     }
 
     fn create(self: &Arc<Self>, run: RunId) -> io::Result<Unfinished> {

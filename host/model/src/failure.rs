@@ -1,5 +1,6 @@
 //! One taxonomy of failures for guests, host, ledger, CLI and HTTP.
 
+pub mod codes;
 mod context;
 mod failure_type;
 mod foreign;
@@ -87,15 +88,9 @@ impl Failure {
     /// 4 host or database not reachable.
     pub fn exit_code(&self) -> u8 {
         match self.code.as_str() {
-            "unknown_name" | "bad_params" | "bad_sql" | "bad_as_of" | "bad_config" | "missing_config"
-            | "invalid_config" | "bad_folder" | "bad_id" | "no_breaker" | "usage" => 2,
-            "quality_blocked" | "unique_key" | "not_granted" | "plugin_refused" | "key_reused" | "not_releasable"
-            | "locked" | "schema_changed" | "not_ready" | "not_repeatable" | "already_ended" | "retries_used_up"
-            | "secret_lost" | "unauthorized" | "forbidden" | "bulkhead_full" | "circuit_open" => 3,
             // Ours, not that of a publisher who refuses a plugin.
             "rate_limited" if self.kind == FailureKind::Orchestration => 3,
-            "unreachable" | "gone" => 4,
-            _ => 1,
+            code => codes::exit_code(code),
         }
     }
 }

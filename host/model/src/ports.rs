@@ -8,8 +8,11 @@ mod keepers;
 mod lake;
 mod leases;
 mod ledger;
+mod operations;
+mod retention;
 mod shared_states;
 mod tables;
+mod vitals;
 
 pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, DeadLetters};
 pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest, Standing};
@@ -18,11 +21,14 @@ pub use keepers::{Adoption, Heard, Keeper};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
 pub use leases::{Acquired, Exclusive, Held, Interrupted, Lease, LeaseRequest, Leases, Reaped, Worker, kept, lost};
 pub use ledger::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
+pub use operations::Operations;
+pub use retention::{Forgotten, Page, RetentionLedger, Shelves};
 pub use shared_states::{SharedKind, SharedState, SharedStates};
 pub use tables::{
     Blob, Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers, TableBatch, TableReader, TableWriter,
     Workbench,
 };
+pub use vitals::{LaneCounts, Vitals, WorkCounts, examine};
 
 /// Random bytes as a parameter. Production asks the operating system in `cli`; tests count.
 pub trait Entropy: Send + Sync + std::fmt::Debug {

@@ -19,7 +19,7 @@ use crate::work::{Lineage, Routing};
 ///     │           ├──▶ cancelled | timed_out
 ///     └──▶ cancelled
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     Pending,

@@ -7,10 +7,11 @@ use model::catalog::{CatalogView, Extent};
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{
-    Acquired, Adoption, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Heard, Held, Interrupted, Lease, LeaseRequest,
-    Leases, Ledger, NewRun, Reaped, RecordedRun, Requeue, SharedKind, SharedState, SharedStates, Start, Submission,
-    Worker,
+    Acquired, Adoption, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Forgotten, Heard, Held, Interrupted, Lease,
+    LeaseRequest, Leases, Ledger, NewRun, Page, Reaped, RecordedRun, Requeue, RetentionLedger, SharedKind, SharedState,
+    SharedStates, Start, Submission, Worker,
 };
+use model::retention::Cutoffs;
 use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp, WorkerId};
 use serde_json::Value;
@@ -21,6 +22,8 @@ use crate::commands::keepers::GiveUp;
 use crate::commands::leases::LeaseChange;
 use crate::commands::reap::{Reap, Whose};
 use crate::commands::register::Registration;
+use crate::commands::release::ReleaseLease;
+use crate::commands::retention::{ForgetDeadLetters, ForgetRuns};
 use crate::commands::shared_states::Swap;
 use crate::commands::workers::Heartbeat;
 use crate::failure::failed;
@@ -195,5 +198,39 @@ impl model::ports::Quarantine for Storage {
 
     async fn discard(&self, capture: model::CaptureId) -> Result<model::CaptureRecord, Failure> {
         Self::discard(self, capture).await
+    }
+}
+
+impl Storage {
+    /// Frees the leases of a key, or that of one run; with `force` also what has not expired.
+    ///
+    /// # Errors
+    ///
+    /// See [`model::ports::Operations::release_lease`].
+    pub async fn release_lease(&self, key: &str, run: Option<RunId>, force: bool) -> Result<Vec<Lease>, Failure> {
+        self.ask(ReleaseLease { key: key.to_owned(), run, force }, |lanes| &mut lanes.release).await
+    }
+}
+
+#[async_trait::async_trait]
+impl RetentionLedger for Storage {
+    async fn forgettable_dead_letters(&self, cutoffs: Cutoffs) -> Result<u64, Failure> {
+        self.count_forgettable_dead_letters(cutoffs).await
+    }
+
+    async fn forget_dead_letters(&self, cutoffs: Cutoffs) -> Result<u64, Failure> {
+        self.ask(ForgetDeadLetters(cutoffs), |lanes| &mut lanes.forget_dead_letters).await
+    }
+
+    async fn forgettable_runs(&self, cutoffs: Cutoffs, after: Option<(Timestamp, RunId)>) -> Result<Page, Failure> {
+        self.read_forgettable_runs(cutoffs, after).await
+    }
+
+    async fn forget_runs(&self, cutoffs: Cutoffs, runs: Vec<RunId>) -> Result<Forgotten, Failure> {
+        self.ask(ForgetRuns { cutoffs, runs }, |lanes| &mut lanes.forget_runs).await
+    }
+
+    async fn unnamed_inputs(&self, inputs: Vec<Digest>) -> Result<Vec<Digest>, Failure> {
+        self.read_unnamed_inputs(inputs).await
     }
 }

@@ -19,9 +19,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Readers at one time; each is a thread and a page cache, or a process of the server.
 const READERS_MAX: u32 = 4;
 
-/// A commit that was answered survives a power cut.
+/// A commit that was answered survives a power cut. The log is cut back to 16 MiB once it is in the database: one long
+/// transaction does not leave a long log for ever.
 const SQLITE_OWN: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                          PRAGMA foreign_keys = ON;";
+                          PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 16777216;";
 const SQLITE_OTHERS: &str = "PRAGMA busy_timeout = 10000;";
 
 /// As on SQLite; and a server lets go of the locks of a host whose machine is gone after half a minute, not hours. Plans

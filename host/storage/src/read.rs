@@ -2,15 +2,18 @@
 
 pub(crate) mod captures;
 pub(crate) mod dead_letters;
+pub(crate) mod diagnosis;
 pub(crate) mod findings;
 pub(crate) mod heads;
 pub(crate) mod held;
 pub(crate) mod keepers;
 pub(crate) mod leases;
 pub(crate) mod plugins;
+pub(crate) mod retention;
 pub(crate) mod runs;
 pub(crate) mod shared_states;
 pub(crate) mod view;
+pub(crate) mod vitals;
 pub(crate) mod work;
 
 /// Databases count in signed 64 bits; nothing that is counted here is negative.

@@ -1,9 +1,10 @@
 //! What the ledger promises, held against both databases: a test under `on_sqlite` has its twin under `on_postgres`.
 //!
-//! Those that stand alone are about a file (`recovery`) or a server (`server`).
+//! Those that stand alone are about a file (`recovery`, `growth`) or a server (`server`).
 
 mod catalog;
 mod dead_letters;
+mod growth;
 mod keepers;
 mod keys;
 mod lease_table;
@@ -15,8 +16,10 @@ mod publish;
 mod quarantine;
 mod reaping;
 mod recovery;
+mod retention;
 mod retries;
 mod server;
 mod shared_states;
 mod support;
 mod transitions;
+mod vitals;

@@ -86,3 +86,22 @@ fn many_inputs_at_once_are_all_kept_and_a_failure_is_tried_again() {
     recover();
     assert_eq!(*store.read(kept(&store, b"again").digest).unwrap(), b"again");
 }
+
+#[test]
+fn what_was_asked_to_be_kept_of_late_is_not_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = InputStore::new(open(folder.path()), Box::new(OsDisk::new(open(folder.path()))));
+    let (old, late) = (kept(&store, b"old").digest, kept(&store, b"late").digest);
+    assert!(!store.remove(old).unwrap(), "nobody has begun a sweep");
+    store.begin_sweep();
+    kept(&store, b"late");
+    assert!(store.remove(old).unwrap());
+    assert!(!store.remove(old).unwrap(), "it is gone");
+    assert!(!store.remove(late).unwrap(), "the ledger may not name it yet");
+    store.begin_sweep();
+    assert!(!store.remove(late).unwrap(), "nor may it at the next sweep");
+    store.begin_sweep();
+    assert!(store.remove(late).unwrap());
+    kept(&store, b"late");
+    assert_eq!(*store.read(late).unwrap(), b"late", "what was removed is kept again");
+}

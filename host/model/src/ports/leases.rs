@@ -6,6 +6,8 @@
 
 use std::fmt::Debug;
 
+use serde::{Deserialize, Serialize};
+
 use crate::failure::{Failure, FailureKind};
 use crate::ids::{RunId, WorkerId};
 use crate::run::RunStatus;
@@ -79,8 +81,8 @@ pub fn kept(run: RunId, by: WorkerId) -> Failure {
     Failure::new(FailureKind::Orchestration, "kept", message)
 }
 
-/// A lease that has not expired.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A lease, held or expired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     pub key: String,
     pub run: RunId,

@@ -18,6 +18,8 @@ use crate::writer::{Command, Scribe};
 struct Repeated {
     status: String,
     first: String,
+    /// Whether it is a repetition that counts against a dead letter.
+    counts: i64,
     retries: Option<i64>,
     retries_max: Option<i64>,
     resolved_by: Option<String>,
@@ -32,8 +34,9 @@ pub(crate) async fn may_repeat(scribe: &mut Scribe<'_>, run: RunId) -> Result<()
     lock::runs(scribe, &[run]).await?;
     let row: Option<Repeated> = sqlx::query_as(
         r#"
-        SELECT runs.status, COALESCE(runs.dead_letter_of, runs.run_id) AS first, letter.retries, letter.retries_max,
-            letter.resolved_by
+        SELECT runs.status, COALESCE(runs.dead_letter_of, runs.run_id) AS first,
+            CAST(CASE WHEN runs.dead_letter_of IS NULL THEN 0 ELSE 1 END AS BIGINT) AS counts,
+            letter.retries, letter.retries_max, letter.resolved_by
         FROM runs
         LEFT JOIN dead_letters AS letter ON letter.run_id = COALESCE(runs.dead_letter_of, runs.run_id)
         WHERE runs.run_id = $1
@@ -55,6 +58,14 @@ pub(crate) async fn may_repeat(scribe: &mut Scribe<'_>, run: RunId) -> Result<()
     }
     if let Some(by) = row.resolved_by {
         let why = format!("the dead letter of run `{}` was resolved by {by}: ask for the work anew", row.first);
+        return Err(refused("not_repeatable", why));
+    }
+    // It was resolved so long ago that it was forgotten. Another repetition would count against nothing.
+    if row.retries.is_none() && (row.counts == 1 || status == RunStatus::Failed) {
+        let why = format!(
+            "the dead letter of run `{}` was dealt with and is not kept any more: ask for the work anew",
+            row.first
+        );
         return Err(refused("not_repeatable", why));
     }
     match status.may_be_repeated() {

@@ -1,12 +1,36 @@
-//! The leases that have not expired.
+//! Leases as whoever looks sees them.
 
 use model::failure::Failure;
 use model::ports::Lease;
 use model::{RunId, Timestamp};
+use sqlx::FromRow;
 
 use super::count;
 use crate::failure::{corrupt, failed};
 use crate::storage::Storage;
+
+/// A row of the table.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct LeaseRow {
+    lease_key: String,
+    run_id: String,
+    worker_id: String,
+    token: i64,
+    acquired_at_us: i64,
+    expires_at_us: i64,
+}
+
+pub(crate) fn lease(row: LeaseRow) -> Result<Lease, Failure> {
+    let LeaseRow { lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us } = row;
+    Ok(Lease {
+        key: lease_key,
+        run: run_id.parse().map_err(|_| corrupt("a run id", &run_id))?,
+        worker: worker_id.parse().map_err(|_| corrupt("a worker id", &worker_id))?,
+        token: count(token),
+        acquired_at: Timestamp::from_micros(acquired_at_us),
+        expires_at: Timestamp::from_micros(expires_at_us),
+    })
+}
 
 impl Storage {
     /// Whether any worker has said that it is alive and has not expired; none is this process's before it begins work.
@@ -37,9 +61,9 @@ impl Storage {
         Ok(carried > 0)
     }
 
-    /// Those of one key or of all, the newest first.
+    /// Those of one key or of all that have not expired, the newest first.
     pub(crate) async fn read_leases(&self, key: Option<&str>) -> Result<Vec<Lease>, Failure> {
-        let rows: Vec<(String, String, String, i64, i64, i64)> = sqlx::query_as(
+        let rows: Vec<LeaseRow> = sqlx::query_as(
             r#"
             SELECT lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us
             FROM leases
@@ -52,16 +76,21 @@ impl Storage {
         .fetch_all(&mut *self.reader("list the leases").await?)
         .await
         .map_err(failed("list the leases"))?;
-        let leases = rows.into_iter().map(|(key, run, worker, token, acquired_at, expires_at)| {
-            Ok(Lease {
-                key,
-                run: run.parse().map_err(|_| corrupt("a run id", &run))?,
-                worker: worker.parse().map_err(|_| corrupt("a worker id", &worker))?,
-                token: count(token),
-                acquired_at: Timestamp::from_micros(acquired_at),
-                expires_at: Timestamp::from_micros(expires_at),
-            })
-        });
-        leases.collect()
+        rows.into_iter().map(lease).collect()
+    }
+
+    /// Every lease that is there, also those that expired and that nobody has taken over or freed; the newest first.
+    pub async fn all_leases(&self) -> Result<Vec<Lease>, Failure> {
+        let rows: Vec<LeaseRow> = sqlx::query_as(
+            r#"
+            SELECT lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us
+            FROM leases
+            ORDER BY acquired_at_us DESC, lease_key DESC, token DESC
+            "#,
+        )
+        .fetch_all(&mut *self.reader("list the leases").await?)
+        .await
+        .map_err(failed("list the leases"))?;
+        rows.into_iter().map(lease).collect()
     }
 }

@@ -7,7 +7,7 @@ use model::policy::RetryPolicy;
 use model::ports::RecordedRun;
 use model::run::{RunKind, RunStatus};
 use model::work::{Lineage, Routing, WorkInput, WorkSpec};
-use model::{RunId, Timestamp};
+use model::{Digest, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, FromRow};
 
@@ -32,6 +32,16 @@ impl KeptWork {
 
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         serde_json::from_str(text).map_err(|_| corrupt("the work of a run", text))
+    }
+
+    /// The kept inputs that it names.
+    fn digests(&self) -> Vec<Digest> {
+        self.inputs.values().filter_map(WorkInput::digest).collect()
+    }
+
+    /// Those of work as it stands in the ledger, if it does.
+    pub(crate) fn digests_of(work: Option<&str>) -> Result<Vec<Digest>, Failure> {
+        work.map_or(Ok(Vec::new()), |work| Self::parse(work).map(|work| work.digests()))
     }
 
     /// Calls in all that the policy allows.

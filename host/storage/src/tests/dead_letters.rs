@@ -15,6 +15,8 @@ on_both! {
     case_d3_it_is_resolved_once_and_who_did_is_kept,
     case_d4_d5_lists_by_name_and_with_the_resolved,
     case_d7_what_is_not_there_is_said,
+    case_d6_no_repetitions_means_none,
+    case_x5_each_repetition_counts_one,
     only_what_ended_badly_is_repeated,
 }
 
@@ -133,5 +135,22 @@ async fn only_what_ended_badly_is_repeated(bench: Bench) {
     let cancelled = ended(&bench, RunStatus::Cancelled).await;
     for _ in 0..5 {
         repeated(&bench, cancelled, RunStatus::Cancelled).await.unwrap();
+    }
+}
+
+async fn case_d6_no_repetitions_means_none(bench: Bench) {
+    let failed = ended(&bench, RunStatus::Failed).await;
+    let (mut connection, _) = bench.other_writer().await;
+    sqlx::query("UPDATE dead_letters SET retries_max = 0").execute(&mut connection).await.unwrap();
+    let letter = open(&bench).await.remove(0);
+    assert_eq!((letter.run_id, letter.retries_max, letter.can_retry()), (failed, 0, false));
+    assert_eq!(repeated(&bench, failed, RunStatus::Completed).await.unwrap_err().code, "retries_used_up");
+}
+
+async fn case_x5_each_repetition_counts_one(bench: Bench) {
+    let failed = ended(&bench, RunStatus::Failed).await;
+    for count in 1..=2 {
+        repeated(&bench, failed, RunStatus::Failed).await.unwrap();
+        assert_eq!(open(&bench).await[0].retries, count);
     }
 }

@@ -13,6 +13,8 @@ use crate::commands::keepers::GiveUp;
 use crate::commands::leases::LeaseChange;
 use crate::commands::reap::Reap;
 use crate::commands::register::Registration;
+use crate::commands::release::ReleaseLease;
+use crate::commands::retention::{ForgetDeadLetters, ForgetRuns};
 use crate::commands::shared_states::Swap;
 use crate::commands::workers::Heartbeat;
 use crate::failure::is_fatal;
@@ -38,6 +40,9 @@ pub(crate) struct Lanes {
     pub(crate) judge: Lane<Judgement>,
     pub(crate) resolve: Lane<Resolve>,
     pub(crate) swap: Lane<Swap>,
+    pub(crate) release: Lane<ReleaseLease>,
+    pub(crate) forget_dead_letters: Lane<ForgetDeadLetters>,
+    pub(crate) forget_runs: Lane<ForgetRuns>,
 }
 
 impl Lanes {
@@ -57,6 +62,9 @@ impl Lanes {
             + self.judge.commands.len()
             + self.resolve.commands.len()
             + self.swap.commands.len()
+            + self.release.commands.len()
+            + self.forget_dead_letters.commands.len()
+            + self.forget_runs.commands.len()
     }
 
     /// Whether anything here makes a snapshot, counts on the latest ones, or fixes the schema of a dataset.
@@ -83,7 +91,10 @@ impl Lanes {
         self.conclude.work(scribe, alone).await?;
         self.judge.work(scribe, alone).await?;
         self.resolve.work(scribe, alone).await?;
-        self.swap.work(scribe, alone).await
+        self.swap.work(scribe, alone).await?;
+        self.release.work(scribe, alone).await?;
+        self.forget_dead_letters.work(scribe, alone).await?;
+        self.forget_runs.work(scribe, alone).await
     }
 
     /// Tells everybody, after the commit or after it failed.
@@ -103,6 +114,9 @@ impl Lanes {
         self.judge.answer(&committed);
         self.resolve.answer(&committed);
         self.swap.answer(&committed);
+        self.release.answer(&committed);
+        self.forget_dead_letters.answer(&committed);
+        self.forget_runs.answer(&committed);
     }
 }
 

@@ -1,0 +1,155 @@
+//! Every code of the host, by what it means for the process that ends with it. A test of the workspace holds the sources
+//! against these lists, and `api` has a status for each.
+//!
+//! Codes of guests are theirs: what is not listed means that the work failed.
+
+/// Usage or configuration; no run is made: exit code 2.
+pub const USAGE: &[&str] = &[
+    "bad_as_of",
+    "bad_config",
+    "bad_folder",
+    "bad_id",
+    "bad_params",
+    "bad_sql",
+    "invalid_config",
+    "missing_config",
+    "no_breaker",
+    "unknown_name",
+    "usage",
+];
+
+/// Refused as things stand: exit code 3.
+pub const REFUSED: &[&str] = &[
+    "already_ended",
+    "bulkhead_full",
+    "circuit_open",
+    "forbidden",
+    "key_reused",
+    "lease_held",
+    "locked",
+    "not_granted",
+    "not_ready",
+    "not_releasable",
+    "not_repeatable",
+    "plugin_refused",
+    "quality_blocked",
+    "retries_used_up",
+    "schema_changed",
+    "secret_lost",
+    "unauthorized",
+    "unique_key",
+];
+
+/// Host or database not reachable: exit code 4.
+pub const UNREACHABLE: &[&str] = &["gone", "unreachable"];
+
+/// The work failed, was cancelled or timed out, or a request over HTTP was none: exit code 1.
+pub const FAILED: &[&str] = &[
+    "all_rejected",
+    "bad_answer",
+    "bad_document",
+    "bad_row",
+    "bad_select",
+    "busy",
+    "call_limit",
+    "cancelled",
+    "capture_unreadable",
+    "closed",
+    "conflict",
+    "constraint",
+    "contention",
+    "corrupt",
+    "deadline",
+    "denied",
+    "empty_file",
+    "encode",
+    "engine",
+    "folder",
+    "guest_error",
+    "handle_limit",
+    "header_mismatch",
+    "host_panic",
+    "illegal_transition",
+    "interrupted",
+    "io",
+    "linker",
+    "lost",
+    "memory_limit",
+    "metrics",
+    "missing_export",
+    "network",
+    "no_progress",
+    "no_run",
+    "no_signals",
+    "no_space",
+    "not_a_file",
+    "not_found",
+    "not_json",
+    "outcome_unknown",
+    "panic",
+    "panicked",
+    "parse",
+    "permission_denied",
+    "plugin_not_loaded",
+    "query_failed",
+    "query_memory",
+    "query_timeout",
+    "rate_limited",
+    "read_only",
+    "rows_lost",
+    "run_missing",
+    "same_key",
+    "same_run",
+    "schema",
+    "several",
+    "sort",
+    "stage_limit",
+    "staging_memory",
+    "storage",
+    "threads",
+    "timeout",
+    "too_large",
+    "too_many_rows",
+    "trap",
+    "trapped",
+    "unavailable",
+    "unknown",
+    "unknown_format",
+    "unknown_input",
+    "unknown_output",
+    "unsupported_media_type",
+    "wall_clock_limit",
+    "wrong_method",
+];
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    [USAGE, REFUSED, UNREACHABLE, FAILED].into_iter().flatten().copied()
+}
+
+/// The exit code of a code; see [`super::Failure::exit_code`].
+pub(super) fn exit_code(code: &str) -> u8 {
+    match code {
+        _ if USAGE.contains(&code) => 2,
+        _ if REFUSED.contains(&code) => 3,
+        _ if UNREACHABLE.contains(&code) => 4,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_in_one_list_once_and_the_lists_are_sorted() {
+        let codes: Vec<&str> = all().collect();
+        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
+        for list in [USAGE, REFUSED, UNREACHABLE, FAILED] {
+            assert!(list.is_sorted(), "{list:?}");
+        }
+        assert_eq!(["usage", "locked", "gone", "trap", "whatever a guest says"].map(exit_code), [2, 3, 4, 1, 1]);
+    }
+}
