@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 use crate::resilience::breaker::{Admission, Breaker, CallId, Outcome, Phase, circuit_open};
 use crate::resilience::rate_limit::{Grant, Limit};
 
-pub use operators::{BreakerReport, LimitReport};
+pub use operators::{BreakerReport, LimitReport, stored_breaker, stored_limit};
 pub(crate) use turn::AtGate;
 
 /// Races for one state that are lost before it is given up. Each of them was won by another process.

@@ -144,7 +144,7 @@ impl Heart {
     }
 
     /// Says once that this worker is alive. Returns when to do so again; none if it has nothing.
-    async fn once(&self) -> Option<Timestamp> {
+    pub(crate) async fn once(&self) -> Option<Timestamp> {
         let now = self.clock.now();
         let (worker, watched, kept) = {
             let mut inner = self.inner();

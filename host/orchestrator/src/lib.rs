@@ -39,6 +39,7 @@ pub mod queue;
 mod report;
 pub mod resilience;
 mod tend;
+pub mod retention;
 mod verdict;
 
 #[cfg(test)]
@@ -46,9 +47,10 @@ mod stories;
 #[cfg(test)]
 mod testing;
 
-pub use gate::{BreakerReport, LimitReport};
+pub use gate::{BreakerReport, LimitReport, stored_breaker, stored_limit};
 pub use lease::LeasePolicy;
 pub use orchestrator::Orchestrator;
 pub use parts::{Concurrency, Parts, PluginPolicy, Versions};
 pub use plugins::{FoundPlugin, look};
+pub use retention::Retention;
 pub use tend::{TEND_EVERY, Tended};

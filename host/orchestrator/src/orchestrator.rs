@@ -227,6 +227,17 @@ impl Orchestrator {
         self.shared.dispatcher.why(run)
     }
 
+    /// Has runs hear at once of leases that somebody took from them: those of this process are stopped, and every run
+    /// that lost one ends as `interrupted`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger.
+    pub async fn leases_were_taken(&self) -> Result<(), Failure> {
+        self.shared.heart.once().await;
+        self.shared.parts.ledger.reap(Interrupted::Fail).await.map(drop)
+    }
+
     /// Asks every live run to stop.
     pub fn cancel_all(&self) {
         self.shared.live.cancel_all();

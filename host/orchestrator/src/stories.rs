@@ -1,5 +1,6 @@
 //! What happens to runs, told over stand-ins of the ports.
 
+mod forgetting;
 mod hosts;
 mod keys;
 mod leases;

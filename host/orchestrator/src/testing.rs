@@ -31,7 +31,7 @@ pub(crate) use ledger::FakeLedger;
 pub(crate) struct HandClock(Arc<watch::Sender<i64>>);
 
 impl HandClock {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(1_700_000_000_000_000)))
     }
 

@@ -5,6 +5,7 @@ use model::failure::{Failure, FailureKind};
 use model::policy::{RateLimitPolicy, Thousandths};
 use model::ports::SharedKind;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::orchestrator::Orchestrator;
 use crate::resilience::breaker::{Breaker, BreakerState, BreakerStats, Phase};
@@ -65,11 +66,7 @@ impl Orchestrator {
             let new = || Limit::new(&policy, now);
             let (mut limit, _) = self.shared.gate.load(SharedKind::RateLimit, &name, new).await?;
             limit.change(&policy, now);
-            let next_at = match limit.check(1, now) {
-                Grant::Wait(after) => Some(now.plus_micros(i64::try_from(after.as_micros()).unwrap_or(i64::MAX))),
-                Grant::Granted | Grant::Never | Grant::Impossible { .. } => None,
-            };
-            reports.push(LimitReport { left: limit.left(now), name, policy, next_at });
+            reports.push(limit_report(name, limit, now));
         }
         Ok(reports)
     }
@@ -109,6 +106,26 @@ impl Orchestrator {
         self.shared.dispatcher.hasten(name);
         Ok(report)
     }
+}
+
+/// The breaker of this name as the ledger keeps it, for whoever only reads that; none if another version wrote it.
+pub fn stored_breaker(name: &str, state: Value, now: Timestamp) -> Option<BreakerReport> {
+    let breaker: Breaker = serde_json::from_value(state).ok()?;
+    Some(report(name.to_owned(), &breaker, now))
+}
+
+/// The rate limit of this name as the ledger keeps it, with the policy that was in force last; likewise.
+pub fn stored_limit(name: &str, state: Value, now: Timestamp) -> Option<LimitReport> {
+    let limit: Limit = serde_json::from_value(state).ok()?;
+    Some(limit_report(name.to_owned(), limit, now))
+}
+
+fn limit_report(name: String, mut limit: Limit, now: Timestamp) -> LimitReport {
+    let next_at = match limit.check(1, now) {
+        Grant::Wait(after) => Some(now.plus_micros(i64::try_from(after.as_micros()).unwrap_or(i64::MAX))),
+        Grant::Granted | Grant::Never | Grant::Impossible { .. } => None,
+    };
+    LimitReport { name, policy: limit.policy(), left: limit.left(now), next_at }
 }
 
 fn report(name: String, breaker: &Breaker, now: Timestamp) -> BreakerReport {

@@ -108,6 +108,14 @@ impl Limit {
         }
     }
 
+    /// The policy in force.
+    pub fn policy(&self) -> RateLimitPolicy {
+        match self {
+            Self::TokenBucket(bucket) => bucket.policy(),
+            Self::SlidingWindow(window) => window.policy(),
+        }
+    }
+
     /// Whether [`Limit::take`] would grant `n` calls; takes none.
     pub fn check(&mut self, n: u32, now: Timestamp) -> Grant {
         match self {

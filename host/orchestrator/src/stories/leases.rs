@@ -233,3 +233,18 @@ async fn a_start_that_nobody_told_to_be_committed_ends_its_run_all_the_same() {
     let report = bench.run(SCRIPT).await;
     assert_eq!((report.status, error_code(&report)), (RunStatus::Failed, "outcome_unknown"));
 }
+
+#[tokio::test]
+async fn a_run_whose_lease_was_taken_by_hand_is_stopped_at_once_and_publishes_nothing() {
+    let bench = Bench::new().await;
+    let _gate = bench.invoker.close_gate();
+    let run = bench.orchestrator.spawn(of_day("1", SCRIPT)).await.unwrap().run_id;
+    bench.invoker.entered(1).await;
+    bench.ledger.state().lost.insert(run);
+    bench.orchestrator.leases_were_taken().await.unwrap();
+    while bench.orchestrator.live_runs() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let state = bench.ledger.state();
+    assert!(state.published.is_empty() && state.lost.is_empty(), "without a heartbeat's time having come");
+}

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use model::Timestamp;
+use model::policy::RateLimitPolicy;
 use serde::{Deserialize, Serialize};
 
 use super::super::micros;
@@ -23,6 +24,10 @@ pub struct SlidingWindow {
 impl SlidingWindow {
     pub(super) fn empty(calls: u32, window_ms: u64) -> Self {
         Self { calls, window_ms, taken: VecDeque::new() }
+    }
+
+    pub(super) fn policy(&self) -> RateLimitPolicy {
+        RateLimitPolicy::SlidingWindow { calls: self.calls, window_ms: self.window_ms }
     }
 
     /// A longer window does not remember what the shorter one forgot.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use model::Timestamp;
-use model::policy::Thousandths;
+use model::policy::{RateLimitPolicy, Thousandths};
 use serde::{Deserialize, Serialize};
 
 use super::super::micros;
@@ -29,6 +29,10 @@ pub struct TokenBucket {
 impl TokenBucket {
     pub(super) fn full(per_second: Thousandths, capacity: u32, now: Timestamp) -> Self {
         Self { per_second, capacity, level: u64::from(capacity) * CALL, at: now }
+    }
+
+    pub(super) fn policy(&self) -> RateLimitPolicy {
+        RateLimitPolicy::TokenBucket { per_second: self.per_second, capacity: self.capacity }
     }
 
     /// Refills with the old rate until `now`; what is then above the new capacity is gone.
