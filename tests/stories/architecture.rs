@@ -231,3 +231,24 @@ fn lints_are_on_but_where_a_file_is_named_here() {
         assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "`{}` takes the workspace's lints", member.name);
     }
 }
+
+#[test]
+fn every_code_of_the_host_is_listed_with_what_it_means() {
+    let known: BTreeSet<&str> = model::failure::codes::all().collect();
+    let host = sources::all().into_iter().filter(|source| {
+        let stands_in = ["/testing", "/stories"].iter().any(|part| source.path.contains(part));
+        source.path.starts_with("host/") && !source.is_test() && !stands_in
+    });
+    let mut found = 0;
+    for source in host {
+        for code in source.codes() {
+            found += 1;
+            assert!(
+                known.contains(code.as_str()),
+                "`{code}` in {} is in no list of `model::failure::codes`",
+                source.path
+            );
+        }
+    }
+    assert!(found > 100, "{found}");
+}

@@ -22,6 +22,7 @@ mod languages;
 mod log_lines;
 mod logs;
 mod losing_nothing;
+mod operating;
 mod otc_weekly;
 mod people;
 mod plugins;

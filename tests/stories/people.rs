@@ -133,3 +133,16 @@ fn plugins() {
     shows("plugins_list", &host, &["plugins", "list"]);
     shows("plugin_check", &host, &["plugin", "check", "plugins/future.wasm"]);
 }
+
+#[test]
+fn what_operators_look_at() {
+    let host = delivered();
+    shows("health", &host, &["health"]);
+    shows("runs_stats", &host, &["runs", "stats"]);
+    shows("locks_list", &host, &["locks", "list"]);
+    shows("retention_run", &host, &["retention", "run", "--dry-run"]);
+    let bare = TestHost::without_plugins();
+    shows("locks_release_help", &bare, &["locks", "release", "--help"]);
+    shows("retention_run_help", &bare, &["retention", "run", "--help"]);
+    shows("doctor_help", &bare, &["doctor", "--help"]);
+}

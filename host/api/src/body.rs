@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use model::RunId;
 use model::brief;
 use model::failure::{Failure, FailureKind};
 use model::ports::{GivenFile, ParamValue, RunRequest};
@@ -80,6 +81,36 @@ pub struct ResolveBody {
 pub struct ResolvedBody {
     /// Whether it was open until now.
     pub resolved: bool,
+}
+
+/// `POST /api/v1/leases/release`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseBody {
+    pub key: String,
+    /// Only the lease of this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Also what has not expired.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// `POST /api/v1/retention`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionBody {
+    /// Changes nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What a breaker is once somebody has changed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerBody {
+    pub name: String,
+    /// `closed` or `open`.
+    pub phase: String,
 }
 
 impl RunBody<'static> {

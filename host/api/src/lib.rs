@@ -17,7 +17,7 @@ mod server;
 #[cfg(test)]
 mod stories;
 
-pub use body::{ExportBody, InputBody, ResolveBody, ResolvedBody, RunBody};
+pub use body::{BreakerBody, ExportBody, InputBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody, RunBody};
 pub use metrics::Metrics;
 pub use parts::{Parts, Ready, body_bytes_max};
 pub use problem::Problem;

@@ -1,12 +1,13 @@
 //! Counters of this process, as Prometheus text. The number of series is bounded whatever plugins are called.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::RunListener;
+use model::ports::{LaneCounts, RunListener};
 use model::run::{RunReport, RunStatus};
+use model::work::Lane;
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TEXT_FORMAT, TextEncoder,
@@ -31,6 +32,7 @@ struct Inner {
     rows: IntCounterVec,
     captures: IntCounterVec,
     plugins: IntGaugeVec,
+    lanes: IntGaugeVec,
     pulled: Mutex<Vec<(Gauge, Pull)>>,
     names: Mutex<BTreeSet<String>>,
     datasets: Mutex<BTreeSet<String>>,
@@ -66,6 +68,8 @@ impl Metrics {
         let durations = registered(&registry, durations)?;
         let plugins = IntGaugeVec::new(Opts::new("spine_plugins", "Components in the plugins folder."), &["state"])?;
         let plugins = registered(&registry, plugins)?;
+        let lanes = Opts::new("spine_lane_runs", "Runs of the ledger that wait in a lane, or are at work.");
+        let lanes = registered(&registry, IntGaugeVec::new(lanes, &["lane", "state"])?)?;
         let build =
             IntGaugeVec::new(Opts::new("spine_build_info", "The version of this host; always 1."), &["version"])?;
         registered(&registry, build)?.with_label_values(&[version]).set(1);
@@ -76,6 +80,7 @@ impl Metrics {
             rows,
             captures,
             plugins,
+            lanes,
             pulled: Mutex::default(),
             names: Mutex::default(),
             datasets: Mutex::default(),
@@ -97,6 +102,16 @@ impl Metrics {
         let gauge = registered(&self.inner.registry, Gauge::new(name, help)?)?;
         self.inner.pulled.lock().unwrap_or_else(PoisonError::into_inner).push((gauge, Box::new(pull)));
         Ok(())
+    }
+
+    /// What is in each lane now.
+    pub(crate) fn set_lanes(&self, lanes: &BTreeMap<Lane, LaneCounts>) {
+        for (lane, counts) in lanes {
+            for (state, runs) in [("queued", counts.queued), ("running", counts.running)] {
+                let gauge = self.inner.lanes.with_label_values(&[lane.name(), state]);
+                gauge.set(i64::try_from(runs).unwrap_or(i64::MAX));
+            }
+        }
     }
 
     /// What counts the runs that end; hand it to the orchestrator.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::ports::{DeadLetters, Engine, Quarantine};
+use model::ports::{DeadLetters, Engine, Operations, Quarantine, Vitals};
 
 use crate::metrics::Metrics;
 
@@ -24,6 +24,8 @@ pub struct Parts {
     pub engine: Arc<dyn Engine>,
     pub quarantine: Arc<dyn Quarantine>,
     pub dead_letters: Arc<dyn DeadLetters>,
+    pub vitals: Arc<dyn Vitals>,
+    pub operations: Arc<dyn Operations>,
     /// What a caller of `/api` must show.
     pub token: String,
     /// Names (`host:port`) that `Host` may have beside the loopback ones of the listener.
@@ -37,12 +39,12 @@ pub struct Parts {
 impl fmt::Debug for Parts {
     /// Leaves the token out: this may be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { engine, quarantine, dead_letters, token: _, allowed_hosts, metrics: _, ready, body_bytes_max } =
-            self;
+        let Self { engine, quarantine, dead_letters, operations, allowed_hosts, ready, body_bytes_max, .. } = self;
         f.debug_struct("Parts")
             .field("engine", engine)
             .field("quarantine", quarantine)
             .field("dead_letters", dead_letters)
+            .field("operations", operations)
             .field("allowed_hosts", allowed_hosts)
             .field("ready", ready)
             .field("body_bytes_max", body_bytes_max)

@@ -37,25 +37,42 @@ impl Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        let status = match failure.code.as_str() {
-            "unknown_name" | "bad_id" => StatusCode::NOT_FOUND,
-            "not_granted" => StatusCode::FORBIDDEN,
-            "not_ready" | "unreachable" | "interrupted" => StatusCode::SERVICE_UNAVAILABLE,
-            // What the operator of this host has to mend, not the caller.
-            "conflict" | "cancelled" | "bad_folder" => StatusCode::CONFLICT,
-            _ => match failure.exit_code() {
-                2 => StatusCode::BAD_REQUEST,
-                3 => StatusCode::CONFLICT,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            },
-        };
-        Self { status, failure: Box::new(failure) }
+        Self { status: status(&failure), failure: Box::new(failure) }
+    }
+}
+
+/// What a caller is told with. A status says who has to do something: 4xx the caller, 409 and 429 wait or look first, 5xx
+/// the operator of this host. A code that is only ever the end of a run, which its report tells, is 500 here.
+fn status(failure: &Failure) -> StatusCode {
+    match failure.code.as_str() {
+        "unknown_name" | "bad_id" | "not_found" | "no_breaker" => StatusCode::NOT_FOUND,
+        "unauthorized" => StatusCode::UNAUTHORIZED,
+        "not_granted" | "forbidden" => StatusCode::FORBIDDEN,
+        "wrong_method" => StatusCode::METHOD_NOT_ALLOWED,
+        "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        // Too much of this for now.
+        "rate_limited" | "bulkhead_full" => StatusCode::TOO_MANY_REQUESTS,
+        // What a call depends on does not work, or this host does not yet or not any more.
+        "circuit_open" | "not_ready" | "unreachable" | "gone" | "interrupted" | "busy" | "closed" => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        "deadline" | "query_timeout" | "timeout" => StatusCode::GATEWAY_TIMEOUT,
+        // Not as things stand: a run has ended or is another's, somebody was faster; or the operator of this host has to
+        // mend a folder, not the caller.
+        "lost" | "conflict" | "contention" | "cancelled" | "illegal_transition" | "bad_folder" => StatusCode::CONFLICT,
+        _ => match failure.exit_code() {
+            2 => StatusCode::BAD_REQUEST,
+            3 => StatusCode::CONFLICT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        },
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self { status, mut failure } = self;
+        let retry_after = failure.retry_after_ms.map(|wait| wait.div_ceil(1_000));
         shorten(&mut failure);
         let problem = Problem {
             problem_type: "about:blank".to_owned(),
@@ -67,6 +84,10 @@ impl IntoResponse for Refusal {
         let mut response = (status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let may_come_again = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        if let Some(seconds) = retry_after.filter(|_| may_come_again) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -87,21 +108,74 @@ fn shorten(failure: &mut Failure) {
 
 #[cfg(test)]
 mod tests {
+    use model::failure::codes;
+
     use super::*;
 
+    /// Every code that the host has, by the status it is told with. What is left is 500.
+    const STATUSES: &[(u16, &[&str])] = &[
+        (400, &["bad_as_of", "bad_config", "bad_params", "bad_sql", "invalid_config", "missing_config", "usage"]),
+        (401, &["unauthorized"]),
+        (403, &["forbidden", "not_granted"]),
+        (404, &["bad_id", "no_breaker", "not_found", "unknown_name"]),
+        (405, &["wrong_method"]),
+        (
+            409,
+            &[
+                "already_ended",
+                "bad_folder",
+                "cancelled",
+                "conflict",
+                "contention",
+                "illegal_transition",
+                "key_reused",
+                "lease_held",
+                "locked",
+                "lost",
+                "not_releasable",
+                "not_repeatable",
+                "plugin_refused",
+                "quality_blocked",
+                "retries_used_up",
+                "schema_changed",
+                "secret_lost",
+                "unique_key",
+            ],
+        ),
+        (413, &["too_large"]),
+        (415, &["unsupported_media_type"]),
+        (429, &["bulkhead_full", "rate_limited"]),
+        (503, &["busy", "circuit_open", "closed", "gone", "interrupted", "not_ready", "unreachable"]),
+        (504, &["deadline", "query_timeout", "timeout"]),
+    ];
+
     #[test]
-    fn codes_become_the_statuses_a_client_expects() {
-        for (code, status) in [
-            ("unknown_name", 404),
-            ("bad_params", 400),
-            ("key_reused", 409),
-            ("plugin_refused", 409),
-            ("bad_folder", 409),
-            ("not_ready", 503),
-            ("no_space", 500),
-        ] {
+    fn every_code_has_the_status_a_client_expects() {
+        let expected = |code: &str| STATUSES.iter().find(|(_, codes)| codes.contains(&code)).map_or(500, |it| it.0);
+        for code in codes::all() {
             let refusal = Refusal::from(Failure::new(FailureKind::Unknown, code, ""));
-            assert_eq!(refusal.status.as_u16(), status, "{code}");
+            assert_eq!(refusal.status.as_u16(), expected(code), "{code}");
         }
+        let known: Vec<&str> = codes::all().collect();
+        for code in STATUSES.iter().flat_map(|(_, codes)| *codes) {
+            assert!(known.contains(code), "no failure has the code {code}");
+        }
+        // What ends a process as a mistake or a refusal is never told as a defect of the host.
+        for code in codes::USAGE.iter().chain(codes::REFUSED) {
+            assert_ne!(expected(code), 500, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_caller_hears_when_to_come_again() {
+        let after = |code: &str, wait: Option<u64>| {
+            let failure = Failure { retry_after_ms: wait, ..Failure::new(FailureKind::Orchestration, code, "") };
+            let response = Refusal::from(failure).into_response();
+            response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(after("circuit_open", Some(29_001)).as_deref(), Some("30"));
+        assert_eq!(after("rate_limited", Some(100)).as_deref(), Some("1"));
+        assert_eq!(after("bulkhead_full", None), None, "nobody knows when");
+        assert_eq!(after("key_reused", Some(100)), None, "waiting does not help");
     }
 }

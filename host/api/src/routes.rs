@@ -3,6 +3,7 @@
 mod captures;
 mod dead_letters;
 mod health;
+mod operations;
 mod plugins;
 mod runs;
 
@@ -37,6 +38,11 @@ pub(crate) fn router(parts: Parts, guard: Guard, shutdown: CancellationToken) ->
         .route("/api/v1/dead-letters/{id}/resolve", post(dead_letters::resolve))
         .route("/api/v1/captures/{id}/release", post(captures::release))
         .route("/api/v1/captures/{id}/discard", post(captures::discard))
+        .route("/api/v1/breakers/{name}/reset", post(operations::reset_breaker))
+        .route("/api/v1/breakers/{name}/open", post(operations::open_breaker))
+        .route("/api/v1/leases/release", post(operations::release))
+        .route("/api/v1/retention", post(operations::retain))
+        .route("/api/v1/health", get(health::health))
         .route("/api/v1/plugins", get(plugins::list))
         .route("/api/v1/exports/{name}", get(plugins::export))
         .fallback(no_route)

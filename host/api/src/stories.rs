@@ -1,5 +1,6 @@
 //! Requests against the router, and over a real socket.
 
+mod operating;
 mod security;
 mod serving;
 mod working;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use self::operating::{FakeOperations, FakeVitals};
 use crate::guard::Guard;
 use crate::routes::router;
 use crate::{Metrics, Parts, Ready};
@@ -234,6 +236,8 @@ impl Bench {
             engine: engine.clone(),
             quarantine: Arc::new(FakeQuarantine),
             dead_letters: Arc::new(FakeDeadLetters),
+            vitals: Arc::new(FakeVitals::default()),
+            operations: Arc::new(FakeOperations),
             token: TOKEN.to_owned(),
             allowed_hosts: vec!["Spine.example:443".to_owned()],
             metrics: Metrics::new("0.1.0").unwrap(),

@@ -1,17 +1,24 @@
 //! The commands, one file each.
 
+mod breakers;
 mod captures;
 mod datasets;
 mod dlq;
+mod doctor;
+mod health;
+mod limits;
+mod locks;
 mod plugin;
 mod plugins;
 mod quality;
 mod quarantine;
 mod query;
 mod rejects;
+mod retention;
 mod run;
 mod runs;
 pub(crate) mod serve;
+mod statistics;
 mod story;
 
 use clap::Subcommand;
@@ -38,6 +45,12 @@ pub(crate) enum Command {
     Quarantine(quarantine::QuarantineCommand),
     Dlq(dlq::DlqCommand),
     Datasets(datasets::DatasetsCommand),
+    Locks(locks::LocksCommand),
+    Breakers(breakers::BreakersCommand),
+    Limits(limits::LimitsCommand),
+    Retention(retention::RetentionCommand),
+    Health(health::HealthCommand),
+    Doctor(doctor::DoctorCommand),
 }
 
 /// Carries a command out and returns the exit code.
@@ -45,8 +58,9 @@ pub(crate) async fn run(cli: Cli) -> u8 {
     let global = &cli.global;
     let output = Output { format: global.output };
     let done = match check_configuration(global) {
-        Err(failure) => Err(failure),
-        Ok(()) => match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        // The doctor tells it among other things.
+        Err(failure) if !matches!(cli.command, Some(Command::Doctor(_))) => Err(failure),
+        Ok(()) | Err(_) => match cli.command.unwrap_or(Command::Serve(cli.serve)) {
             Command::Serve(command) => command.execute(global).await,
             Command::Run(command) => command.execute(global, output).await,
             Command::Runs(command) => command.execute(global, output).await,
@@ -59,6 +73,12 @@ pub(crate) async fn run(cli: Cli) -> u8 {
             Command::Quarantine(command) => command.execute(global, output).await,
             Command::Dlq(command) => command.execute(global, output).await,
             Command::Datasets(command) => command.execute(global, output).await,
+            Command::Locks(command) => command.execute(global, output).await,
+            Command::Breakers(command) => command.execute(global, output).await,
+            Command::Limits(command) => command.execute(global, output).await,
+            Command::Retention(command) => command.execute(global, output).await,
+            Command::Health(command) => command.execute(global, output).await,
+            Command::Doctor(command) => command.execute(global, output).await,
         },
     };
     done.unwrap_or_else(|failure| {
@@ -79,6 +99,12 @@ fn check_configuration(global: &Global) -> Result<(), Failure> {
 /// The ledger for a command that only reads; works while a host has it.
 async fn ledger(global: &Global) -> Result<Storage, Failure> {
     global.ledger_place()?.read().await
+}
+
+/// Whether some process may be carrying runs out. Of `spine.db` only the owner of its folder does, which a lock tells;
+/// workers of a server say so in the ledger.
+fn is_attended(global: &Global) -> Result<bool, Failure> {
+    Ok(global.ledger_place()?.is_shared() || !crate::owner::has_no_owner(&global.data))
 }
 
 /// `column=value`.

@@ -3,6 +3,7 @@
 mod names;
 mod policies;
 mod quantity;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use model::limits::Limits;
 use model::policy::{BulkheadPolicy, PolicySpec, RetryPolicy};
 use model::ports::{Granted, Interrupted};
 use model::quality::Severity;
+use model::retention::RetentionPolicy;
 use model::work::Lane;
 use model::{DatasetName, suggestion};
 use toml::{Table, Value};
@@ -45,6 +47,8 @@ pub struct Config {
     pub lanes: BTreeMap<Lane, usize>,
     /// `[plugins.NAME]`.
     pub plugins: BTreeMap<String, PluginConfig>,
+    /// `[retention]`; without it everything is kept.
+    pub retention: RetentionPolicy,
     /// `[quality."domain.dataset".CHECK]`.
     pub severities: BTreeMap<(DatasetName, String), Severity>,
 }
@@ -76,6 +80,7 @@ impl Config {
             policy: BTreeMap::new(),
             lanes: BTreeMap::new(),
             plugins: BTreeMap::new(),
+            retention: RetentionPolicy::default(),
             severities: BTreeMap::new(),
         }
     }
@@ -150,15 +155,31 @@ const LEASE_MIN: Duration = Duration::from_secs(1);
 
 impl Reader {
     fn config(&mut self, table: &Table) -> Config {
-        self.known_keys("", table, &["lake", "lanes", "ledger", "limits", "plugins", "policy", "quality", "retry"]);
+        self.known_keys(
+            "",
+            table,
+            &["lake", "lanes", "ledger", "limits", "plugins", "policy", "quality", "retention", "retry"],
+        );
         let (ledger, lease, interrupted) = self.ledger(table.get("ledger"));
         let lake = self.lake(table.get("lake"));
         let limits = self.limits("limits", table.get("limits"), &Limits::standard(), &QUERY_KEYS);
         let query = self.query_limits(table.get("limits"));
         let (retry, policy) = (self.retry(table.get("retry")), self.policies(table.get("policy")));
         let lanes = self.lanes(table.get("lanes"));
-        let mut config =
-            Config { ledger, lease, interrupted, lake, limits, query, retry, policy, lanes, ..Config::standard() };
+        let retention = self.retention(table.get("retention"));
+        let mut config = Config {
+            ledger,
+            lease,
+            interrupted,
+            lake,
+            limits,
+            query,
+            retry,
+            policy,
+            lanes,
+            retention,
+            ..Config::standard()
+        };
         for (name, value) in self.table("plugins", table.get("plugins")) {
             let place = format!("plugins.{name}");
             let plugin = self.table(&place, Some(&value));

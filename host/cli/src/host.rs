@@ -6,6 +6,7 @@ mod cleaning;
 mod components;
 mod finding;
 mod looking;
+mod operations;
 mod orders;
 mod rehearsal;
 mod scratch;
@@ -19,19 +20,21 @@ use std::time::Duration;
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use orchestrator::Orchestrator;
+use orchestrator::{Orchestrator, Retention};
 use sha2::{Digest as _, Sha256};
 use storage::Storage;
 
 use crate::config::Config;
 use crate::ledger::LedgerPlace;
 use crate::owner::{self, OwnerLock};
+use crate::system::SystemClock;
 
 use wiring::Wiring;
 
 pub(crate) use authors::check_component;
 pub(crate) use changes::{cancel, is_left, resolve, retry, why};
 pub(crate) use looking::plugins;
+pub(crate) use operations::{Intervened, Intervention, intervene};
 pub(crate) use orders::{Order, Verdict, judge, run};
 pub(crate) use serving::serve;
 
@@ -51,6 +54,8 @@ pub struct Host {
     pub orchestrator: Orchestrator,
     pub metrics: api::Metrics,
     pub(crate) place: LedgerPlace,
+    /// Forgets what is kept no longer.
+    pub(crate) retention: Retention,
     /// Largest input that any plugin may be given.
     pub(crate) input_bytes_max: u64,
     /// How long opening took.
@@ -83,6 +88,8 @@ impl Host {
         let metrics = api::Metrics::new(env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))?;
         let input_bytes_max = config.input_bytes_max();
+        let retention =
+            Retention::new(config.retention, storage.clone(), Arc::new(lake.clone()), Arc::new(SystemClock));
         let wiring = Wiring {
             storage: Arc::clone(&storage),
             lake,
@@ -93,7 +100,8 @@ impl Host {
         };
         let (orchestrator, installed) = wiring.start(plugins, &config).await?;
         keep_active(&data, installed).await?;
-        Ok(Self { storage, orchestrator, metrics, place, input_bytes_max, load: began.elapsed(), lock })
+        let load = began.elapsed();
+        Ok(Self { storage, orchestrator, metrics, place, retention, input_bytes_max, load, lock })
     }
 
     /// How many components are active and how many refused.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{ExportBody, Problem, ResolveBody, ResolvedBody, RunBody};
+use api::{BreakerBody, ExportBody, Problem, ResolveBody, ResolvedBody, RunBody};
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{RunRequest, Standing};
@@ -10,7 +10,7 @@ use model::run::RunReport;
 use model::{CaptureId, CaptureRecord, RunId};
 use serde::de::DeserializeOwned;
 
-use crate::host::Verdict;
+use crate::host::{Intervened, Intervention, Verdict};
 use crate::owner::OwnerAddress;
 
 /// How long one question about a run waits for its end.
@@ -128,6 +128,20 @@ impl Remote {
         self.post(format!("/api/v1/captures/{capture}/{action}"), b"{}".to_vec()).await
     }
 
+    /// Changes something by hand.
+    pub(crate) async fn intervene(&self, intervention: &Intervention) -> Result<Intervened, Failure> {
+        let body = intervention.body().map_err(|error| unreadable(&error.to_string()))?;
+        let path = intervention.path();
+        Ok(match intervention {
+            Intervention::ResetBreaker(_) | Intervention::OpenBreaker(_) => {
+                let _changed: BreakerBody = self.post(path, body).await?;
+                Intervened::Breaker
+            }
+            Intervention::ReleaseLease { .. } => Intervened::Released(self.post(path, body).await?),
+            Intervention::Retain { .. } => Intervened::Retained(self.post(path, body).await?),
+        })
+    }
+
     /// What the owner has loaded.
     pub(crate) async fn plugins(&self) -> Result<Vec<PluginRecord>, Failure> {
         self.get("/api/v1/plugins".to_owned()).await
@@ -198,7 +212,7 @@ fn unreadable(what: &str) -> Failure {
 }
 
 /// Names are words and dots; anything else must not become another path.
-fn path_segment(name: &str) -> String {
+pub(crate) fn path_segment(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

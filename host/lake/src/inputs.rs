@@ -61,8 +61,7 @@ pub(crate) fn digest(bytes: &[u8]) -> Digest {
 
 impl InputStore {
     pub(crate) fn new(dir: Dir, disk: Box<dyn Disk>) -> Self {
-        let (next, pending, settled, recent) =
-            (AtomicU64::new(0), Mutex::default(), Condvar::new(), Mutex::default());
+        let (next, pending, settled, recent) = (AtomicU64::new(0), Mutex::default(), Condvar::new(), Mutex::default());
         Self(Arc::new(Shared { dir, disk, next, pending, settled, recent }))
     }
 

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::Dir;
-use model::failure::{Failure, Reading};
 use model::RunId;
+use model::failure::{Failure, Reading};
 use model::reject::Reject;
 use serde::{Deserialize, Serialize};
 

@@ -38,8 +38,8 @@ mod publish;
 pub mod queue;
 mod report;
 pub mod resilience;
-mod tend;
 pub mod retention;
+mod tend;
 mod verdict;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Cancel, Engine, RecordedRun, RunRequest, Standing, Submission};
+use model::ports::{Cancel, Engine, Interrupted, RecordedRun, RunRequest, Standing, Submission};
 use model::run::{Conclusion, RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
 use model::{Manifest, RunId, Timestamp, WorkerId};

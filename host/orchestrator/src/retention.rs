@@ -3,6 +3,9 @@
 //! One sweep at a time. It goes in small pieces, so that runs do not wait for it: files of rejects, then the runs that
 //! named them, then inputs that no run names any more. A sweep that breaks off has forgotten what it has, and the next
 //! one goes on; at worst it leaves inputs that nobody names.
+//!
+//! Limits: of what other processes are being asked to keep, where several share a ledger, nothing is known here. An input
+//! that is old, unnamed and wanted again by another process in the moment of the sweep is gone for its repetitions.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -51,6 +51,18 @@ impl Source {
         self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
     }
 
+    /// The codes of failures that the code makes, tests left out: what follows a kind.
+    pub(super) fn codes(&self) -> Vec<String> {
+        let end = self.lines.windows(2).position(|two| two[0] == "#[cfg(test)]" && two[1].starts_with("mod tests {"));
+        let code = self.lines[..end.unwrap_or(self.lines.len())].join(" ");
+        let after_kind = code.split("FailureKind::").skip(1);
+        let codes = after_kind.filter_map(|rest| {
+            let rest = rest.trim_start_matches(char::is_alphanumeric).strip_prefix(',')?.trim_start();
+            Some(rest.strip_prefix('"')?.split_once('"')?.0.to_owned())
+        });
+        codes.collect()
+    }
+
     /// Whether a path in the code begins with this crate.
     pub(super) fn names_crate(&self, name: &str) -> bool {
         let path = format!("{name}::");

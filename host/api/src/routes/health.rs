@@ -5,7 +5,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::failure::FailureKind;
+use model::health::Health;
 use model::plugin::PluginState;
+use model::ports::examine;
 use serde_json::{Value, json};
 
 use super::Served;
@@ -28,8 +30,21 @@ pub(super) async fn ready(State(served): State<Served>) -> (StatusCode, Json<Val
     }
 }
 
+/// `GET /api/v1/health`: every check of the work; 503 if one is unhealthy. Not for machines that restart a process: it
+/// tells of work, and `/healthz` of the process.
+pub(super) async fn health(State(served): State<Served>) -> (StatusCode, Json<Health>) {
+    let health = examine(&*served.parts.vitals, false).await;
+    let status = StatusCode::from_u16(health.status.http_status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    (status, Json(health))
+}
+
 /// `GET /metrics`: Prometheus text.
 pub(super) async fn metrics(State(served): State<Served>) -> Result<Response, Refusal> {
+    match served.parts.vitals.work_counts().await {
+        Ok(counts) => served.parts.metrics.set_lanes(&counts.lanes),
+        // What the ledger does not tell now is as it was; the other metrics are known without it.
+        Err(failure) => tracing::warn!(code = %failure.code, "the lanes could not be counted: {failure}"),
+    }
     let rendered = served.parts.metrics.render(&served.parts.engine.plugins());
     let (content_type, text) = rendered.map_err(|error| {
         let message = format!("the metrics could not be written: {error}");

@@ -59,6 +59,13 @@ pub(crate) struct RunCommand {
     #[arg(long)]
     detach: bool,
 
+    /// Make the run in a scratch place that is removed in the end
+    ///
+    /// For tests and tries: needs no data folder and no host, and leaves nothing. The run begins with an empty ledger, so
+    /// each capture is the first revision of its partition.
+    #[arg(long, conflicts_with_all = ["detach", "key"])]
+    ephemeral: bool,
+
     /// Which of the queued runs goes first: realtime, high, normal, low or slow
     #[arg(long, default_value_t, value_name = "PRIORITY")]
     priority: Priority,
@@ -101,6 +108,7 @@ impl RunCommand {
             dry_run: self.dry_run,
             key: self.key,
             detach: self.detach,
+            ephemeral: self.ephemeral,
             routing: Routing { priority: self.priority, lane: self.lane, deadline: self.deadline },
         };
         let report = host::run(global, order).await?;

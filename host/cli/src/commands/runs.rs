@@ -9,7 +9,7 @@ use model::run::{LogLine, RunEvent, RunStatus, RunSummary};
 use model::{Failure, RunId};
 use storage::{RunFilter, Storage};
 
-use super::{known_run, ledger, run, story, unknown_name};
+use super::{known_run, ledger, run, statistics, story, unknown_name};
 use crate::args::Global;
 use crate::host;
 use crate::output::{Cell, Format, Output, Rows, complain_about, detail, json, number, text};
@@ -62,6 +62,8 @@ enum Action {
         #[arg(long)]
         detach: bool,
     },
+    /// Count the runs: by status, by how they ended, and what waits in each lane
+    Stats,
     /// Say why a run stands where it stands
     Why { id: RunId },
     /// Show the log lines of a run, those of the guest included
@@ -110,6 +112,7 @@ impl RunsCommand {
         let ledger = ledger(global).await?;
         let mut code = 0;
         match self.action {
+            Action::Stats => statistics::show(&ledger, output).await?,
             Action::Cancel { id } => {
                 let report = host::cancel(global, id).await?;
                 story::show(&report, output)?;

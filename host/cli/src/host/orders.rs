@@ -34,6 +34,8 @@ pub(crate) struct Order {
     pub(crate) dry_run: bool,
     pub(crate) key: Option<String>,
     pub(crate) detach: bool,
+    /// In a scratch place, whoever owns the data folder.
+    pub(crate) ephemeral: bool,
     pub(crate) routing: Routing,
 }
 
@@ -71,7 +73,7 @@ pub(super) async fn open(global: &Global, lock: OwnerLock, data: PathBuf) -> Res
 enum Place {
     /// In the data folder, as its owner.
     Owned(OwnerLock, PathBuf),
-    /// Apart from it, because it is a dry run.
+    /// Apart from it, because it leaves nothing there.
     Apart(Scratch),
 }
 
@@ -97,6 +99,9 @@ pub(crate) async fn run(global: &Global, order: Order) -> Result<RunReport, Fail
 }
 
 async fn place(global: &Global, order: &Order) -> Result<Owner<Place>, Failure> {
+    if order.ephemeral {
+        return Ok(Owner::Us(Place::Apart(Scratch::empty(&global.data)?)));
+    }
     if order.dry_run {
         let ledger = global.ledger_place()?;
         return owner_or(&global.data, || Ok(Scratch::of(&global.data, &ledger)?.map(Place::Apart))).await;

@@ -1,8 +1,9 @@
-//! A host for one dry run that leaves the disk as it is.
+//! A host for one run that leaves the data folder as it is.
 //!
-//! It works in a scratch folder that is removed in the end, or by the next dry run if this one is killed: on a copy of the
-//! ledger where the data folder has one, on an empty ledger else. A ledger on a server is only read, where it is. Captures
-//! and compiled components are read where they are too. Nobody is kept from the folder but for the moment of the copy.
+//! It works in a scratch folder that is removed in the end, or by the next one if this one is killed. A dry run has a copy
+//! of the ledger there where the data folder has one, an empty ledger else; a ledger on a server is only read, where it is.
+//! It reads captures where they are; nobody is kept from the folder but for the moment of the copy. An ephemeral run knows
+//! nothing of the data folder but the compiled components in it, and nothing of any ledger.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,8 @@ pub(super) struct Scratch {
     folder: ScratchFolder,
     /// Only read; absent if nothing ever ran in it.
     data: PathBuf,
-    place: LedgerPlace,
+    /// What is seen of what there is; none for an ephemeral run.
+    place: Option<LedgerPlace>,
 }
 
 /// A host that nobody else can reach.
@@ -52,9 +54,7 @@ impl Scratch {
             Err(error) => return Err(unusable(error)),
         };
         let Some(_still) = owner::hold_still(&data)? else { return Ok(None) };
-        let temporary = std::env::temp_dir();
-        let folder = ScratchFolder::make(&temporary, "spine-dry-run-")
-            .map_err(|error| Failure::io(Reading::Own, "make a folder in", &temporary.display().to_string(), &error))?;
+        let folder = scratch_folder("spine-dry-run-")?;
         for name in LEDGER.into_iter().filter(|_| !place.is_shared()) {
             match std::fs::copy(data.join(name), folder.path().join(name)) {
                 Ok(_) => {}
@@ -62,8 +62,23 @@ impl Scratch {
                 Err(error) => return Err(unusable(error)),
             }
         }
-        Ok(Some(Self { folder, data, place: place.clone() }))
+        Ok(Some(Self { folder, data, place: Some(place.clone()) }))
     }
+
+    /// An empty place, also while another process owns the data folder.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage` if no folder for temporary files can be made.
+    pub(super) fn empty(data: &Path) -> Result<Self, Failure> {
+        Ok(Self { folder: scratch_folder("spine-ephemeral-")?, data: data.to_owned(), place: None })
+    }
+}
+
+fn scratch_folder(prefix: &str) -> Result<ScratchFolder, Failure> {
+    let temporary = std::env::temp_dir();
+    ScratchFolder::make(&temporary, prefix)
+        .map_err(|error| Failure::io(Reading::Own, "make a folder in", &temporary.display().to_string(), &error))
 }
 
 impl Rehearsal {
@@ -74,11 +89,15 @@ impl Rehearsal {
     /// Those of [`super::Host::open`].
     pub(super) async fn open(scratch: Scratch, plugins: PathBuf, config: &Config) -> Result<Self, Failure> {
         let Scratch { folder, data, place } = &scratch;
-        let lake = LocalLake::open_apart(if place.is_shared() { place.lake() } else { data }, folder.path())?;
-        let storage = Arc::new(match place.is_shared() {
-            true => place.read().await?,
-            false => LedgerPlace::beside(folder.path()).open().await?,
-        });
+        let own = LedgerPlace::beside(folder.path());
+        let (lake, storage) = match place {
+            None => (LocalLake::open(folder.path())?, own.open().await?),
+            Some(place) if place.is_shared() => {
+                (LocalLake::open_apart(place.lake(), folder.path())?, place.read().await?)
+            }
+            Some(_) => (LocalLake::open_apart(data, folder.path())?, own.open().await?),
+        };
+        let storage = Arc::new(storage);
         let wiring = Wiring {
             storage: Arc::clone(&storage),
             lake,
@@ -87,7 +106,11 @@ impl Rehearsal {
             cache_read_only: true,
             metrics: None,
         };
-        let orchestrator = wiring.rehearse(plugins, config).await?;
+        let orchestrator = match place {
+            // What it records goes with the scratch folder.
+            None => wiring.start(plugins, config).await?.0,
+            Some(_) => wiring.rehearse(plugins, config).await?,
+        };
         Ok(Self { orchestrator, storage, _scratch: scratch })
     }
 

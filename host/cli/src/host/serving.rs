@@ -7,12 +7,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::operations::Interventions;
 use super::{Host, HostOptions, data_folder};
 use crate::args::Global;
 use crate::output;
 use crate::owner::OwnerLock;
 use crate::shutdown::Stop;
-use crate::system::OsEntropy;
+use crate::system::{OsEntropy, SystemClock};
 
 /// A host with its API listening.
 #[derive(Debug)]
@@ -113,7 +114,12 @@ pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> 
     let served = Served::start(host, listen).await?;
     output::note(&format!("ready http://{} plugins={active} refused={refused} load_ms={load_ms}", served.address));
 
-    stop.asked().await;
+    let retention = served.host.retention.clone();
+    tokio::select! {
+        () = stop.asked() => {}
+        // Ends only where there is nothing to do.
+        () = async { retention.daily(Arc::new(SystemClock)).await; std::future::pending().await } => {}
+    }
     tracing::info!("stopping: running work may end; a second signal cancels it");
     served.stop(&mut stop, |_| {}).await;
     Ok(())
@@ -144,6 +150,8 @@ fn api_parts(host: &Host, token: String, ready: api::Ready) -> Result<api::Parts
         engine: Arc::new(host.orchestrator.clone()),
         quarantine: host.storage.clone(),
         dead_letters: host.storage.clone(),
+        vitals: host.storage.clone(),
+        operations: Arc::new(Interventions::of(host)),
         token,
         allowed_hosts: Vec::new(),
         metrics: host.metrics.clone(),

@@ -198,3 +198,18 @@ fn a_file_that_is_gone_or_damaged_is_told_by_name() {
     assert!(failure.message.contains("rejects/run_x.parquet"), "{}", failure.message);
     assert!(RejectReader::open(data.path(), "../spine.db").is_err());
 }
+
+#[test]
+fn only_files_of_runs_are_removed_and_those_that_are_gone_are_as_good() {
+    let data = tempfile::tempdir().unwrap();
+    let store = RejectStore::new(folder(&data), Box::new(OsDisk::new(folder(&data))));
+    let file = format!("{}.parquet", run());
+    for name in [file.as_str(), "notes.txt"] {
+        std::fs::write(data.path().join(FOLDER).join(name), "x").unwrap();
+    }
+    assert!(store.remove(&file).unwrap());
+    for other in [file.as_str(), "notes.txt", "../spine.db"] {
+        assert!(!store.remove(other).unwrap(), "{other}");
+    }
+    assert_eq!(names(&data), ["notes.txt"]);
+}

@@ -72,6 +72,7 @@ pub const FAILED: &[&str] = &[
     "illegal_transition",
     "interrupted",
     "io",
+    "kept",
     "linker",
     "lost",
     "memory_limit",

@@ -17,6 +17,7 @@ on_both! {
     the_report_of_a_conclusion_is_the_one_that_is_read_back,
     a_file_of_rejects_is_summed_up_in_the_transaction_that_ends_its_run,
     illegal_transitions_change_nothing,
+    case_x11_a_completed_run_never_runs_again,
     a_running_run_may_begin_another_attempt,
     a_queued_run_may_be_cancelled_and_one_that_cannot_start_may_fail,
     one_bad_command_does_not_hurt_those_that_are_committed_with_it,
@@ -188,4 +189,15 @@ async fn runs_are_listed_newest_first_in_pages(bench: Bench) {
     assert_eq!((second.len(), next), (1, None));
     let (cancelled, _) = bench.storage.runs(&page(None, Some(RunStatus::Cancelled))).await.unwrap();
     assert_eq!(cancelled[0].run_id, runs[0]);
+}
+
+async fn case_x11_a_completed_run_never_runs_again(bench: Bench) {
+    let run = bench.running().await;
+    bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap();
+    let completed = bench.storage.report(run).await.unwrap();
+    for attempt in [1, 2] {
+        let refused = bench.storage.start(bench.start(run, attempt)).await.unwrap_err();
+        assert_eq!(refused.code, "illegal_transition");
+    }
+    assert_eq!(bench.storage.report(run).await.unwrap(), completed);
 }

@@ -1,0 +1,48 @@
+//! What an operator changes by hand: breakers, leases, and how long things are kept.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use model::ports::Lease;
+use model::retention::RetentionReport;
+
+use super::Served;
+use crate::body::{BreakerBody, ReleaseBody, RetentionBody};
+use crate::problem::Refusal;
+
+/// `POST /api/v1/breakers/{name}/reset`: closes it.
+pub(super) async fn reset_breaker(
+    State(served): State<Served>,
+    Path(name): Path<String>,
+) -> Result<Json<BreakerBody>, Refusal> {
+    served.ready()?;
+    served.parts.operations.reset_breaker(&name).await?;
+    Ok(Json(BreakerBody { name, phase: "closed".to_owned() }))
+}
+
+/// `POST /api/v1/breakers/{name}/open`: opens it until it is reset.
+pub(super) async fn open_breaker(
+    State(served): State<Served>,
+    Path(name): Path<String>,
+) -> Result<Json<BreakerBody>, Refusal> {
+    served.ready()?;
+    served.parts.operations.open_breaker(&name).await?;
+    Ok(Json(BreakerBody { name, phase: "open".to_owned() }))
+}
+
+/// `POST /api/v1/leases/release`: the leases that were freed.
+pub(super) async fn release(
+    State(served): State<Served>,
+    Json(body): Json<ReleaseBody>,
+) -> Result<Json<Vec<Lease>>, Refusal> {
+    served.ready()?;
+    Ok(Json(served.parts.operations.release_lease(&body.key, body.run, body.force).await?))
+}
+
+/// `POST /api/v1/retention`: what was forgotten, or would be.
+pub(super) async fn retain(
+    State(served): State<Served>,
+    Json(body): Json<RetentionBody>,
+) -> Result<Json<RetentionReport>, Refusal> {
+    served.ready()?;
+    Ok(Json(served.parts.operations.retain(body.dry_run).await?))
+}
