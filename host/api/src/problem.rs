@@ -60,7 +60,9 @@ fn status(failure: &Failure) -> StatusCode {
         "deadline" | "query_timeout" | "timeout" => StatusCode::GATEWAY_TIMEOUT,
         // Not as things stand: a run has ended or is another's, somebody was faster; or the operator of this host has to
         // mend a folder, not the caller.
-        "lost" | "conflict" | "contention" | "cancelled" | "illegal_transition" | "bad_folder" => StatusCode::CONFLICT,
+        "lost" | "kept" | "conflict" | "contention" | "cancelled" | "illegal_transition" | "bad_folder" => {
+            StatusCode::CONFLICT
+        }
         _ => match failure.exit_code() {
             2 => StatusCode::BAD_REQUEST,
             3 => StatusCode::CONFLICT,
@@ -128,6 +130,7 @@ mod tests {
                 "conflict",
                 "contention",
                 "illegal_transition",
+                "kept",
                 "key_reused",
                 "lease_held",
                 "locked",

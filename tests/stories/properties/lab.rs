@@ -146,6 +146,7 @@ impl Lab {
             spec: WorkSpec::new(DATASET, RunKind::Pipeline),
             request_hash: None,
             rebind: None,
+            keeper: None,
             created_at: now,
         };
         assert_eq!(self.storage.submit(run).await.unwrap(), Submission::New);
@@ -162,6 +163,7 @@ impl Lab {
             inputs: Vec::new(),
             snapshot: catalog.snapshot.id,
             worker: claim().worker,
+            keeper: None,
             lease_until: now.plus_micros(60_000_000),
             exclusive: Vec::new(),
             started_at: now,
