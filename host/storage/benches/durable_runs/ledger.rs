@@ -65,7 +65,14 @@ impl LedgerRuns {
         model::ports::Entropy::fill(&self.entropy, &mut random);
         let now = self.clock.now();
         let spec = WorkSpec { params: serde_json::json!({}), ..WorkSpec::new("bench.nothing", RunKind::Task) };
-        NewRun { run_id: RunId::new(now, random), spec, request_hash: None, rebind: None, created_at: now }
+        NewRun {
+            run_id: RunId::new(now, random),
+            spec,
+            request_hash: None,
+            rebind: None,
+            keeper: None,
+            created_at: now,
+        }
     }
 
     fn start(&self, run_id: RunId) -> Start {
@@ -84,6 +91,7 @@ impl LedgerRuns {
             inputs: Vec::new(),
             snapshot: 0,
             worker: self.worker,
+            keeper: None,
             lease_until: now.plus_micros(3_600_000_000),
             exclusive: Vec::new(),
             started_at: now,

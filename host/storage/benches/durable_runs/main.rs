@@ -2,8 +2,8 @@
 //! commits on the same disk.
 //!
 //! Every round measures all of it in turns, so that what else happens on the machine happens to everything. Medians of
-//! the rounds are printed, and the best round. A bar that is missed is said, and fails nothing: times on a shared machine
-//! prove little. `docs/benchmarks.md` has the figures.
+//! the rounds are printed, and the best round. `sqlite` or `postgres` as an argument leaves the other out. A bar that is
+//! missed is said, and fails nothing: times on a shared machine prove little. `docs/benchmarks.md` has the figures.
 
 #![expect(clippy::unwrap_used, reason = "a bench stops where something is wrong")]
 
@@ -35,11 +35,18 @@ const RUNS_TOGETHER: usize = 6_000;
 
 fn main() {
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    // Cargo has an argument of its own for benches.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|asked| !asked.starts_with('-')).collect();
+    let is_asked = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
     threads.block_on(async {
-        measure(Place::sqlite()).await;
-        match Place::postgres() {
-            Ok(place) => measure(place).await,
-            Err(absent) => say(&format!("skipped: PostgreSQL: {}", absent.0)),
+        if is_asked("sqlite") {
+            measure(Place::sqlite()).await;
+        }
+        if is_asked("postgres") {
+            match Place::postgres() {
+                Ok(place) => measure(place).await,
+                Err(absent) => say(&format!("skipped: PostgreSQL: {}", absent.0)),
+            }
         }
     });
 }
