@@ -60,10 +60,14 @@ impl Dialect {
 
     fn token(self, word: &str, argument: &str) -> String {
         match (self, word) {
-            (Self::Sqlite, "rows" | "texts") => match argument.split_once('.') {
-                Some((outer, field)) => format!("json_each({outer}.value, '$.{field}')"),
-                None => format!("json_each({argument})"),
-            },
+            // Rows stay as SQLite has them in its memory: as texts, each would be parsed again.
+            (Self::Sqlite, "rows" | "texts") => {
+                let function = if word == "rows" { "jsonb_each" } else { "json_each" };
+                match argument.split_once('.') {
+                    Some((outer, field)) => format!("{function}({outer}.value, '$.{field}')"),
+                    None => format!("{function}({argument})"),
+                }
+            }
             (Self::Postgres, "rows") => items("json_array_elements", argument),
             (Self::Postgres, "texts") => items("json_array_elements_text", argument),
             (Self::Sqlite, "bytes") => format!("unhex({argument})"),
@@ -150,7 +154,7 @@ mod tests {
         let template = "SELECT {bytes new.value ->> 'x'} FROM {rows $1} AS new, {texts new.days} AS day";
         assert_eq!(
             Dialect::Sqlite.render(template),
-            "SELECT unhex(new.value ->> 'x') FROM json_each($1) AS new, json_each(new.value, '$.days') AS day"
+            "SELECT unhex(new.value ->> 'x') FROM jsonb_each($1) AS new, json_each(new.value, '$.days') AS day"
         );
         assert_eq!(
             Dialect::Postgres.render(template),

@@ -3,7 +3,7 @@
 //! On SQLite there is one: the write lock, which every transaction of the writer takes as it begins. On PostgreSQL
 //! other processes write too, and what has to come one after the other takes advisory locks, which end with the
 //! transaction. They are taken before anything is read, always in this order: the catalog, then keys, then runs, then
-//! the tokens of leases, then leases.
+//! the counters of leases, then leases.
 
 use model::RunId;
 use model::failure::Failure;
@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::failure::failed;
 use crate::open;
 use crate::place::Place;
-use crate::writer::Scribe;
+use crate::writer::{Scribe, Statement};
 
 /// Who makes a snapshot or fixes schemas holds it alone; who waits for them shares it. "spine" and a number.
 const CATALOG: i64 = 0x0073_7069_6e65_0001;
@@ -52,31 +52,28 @@ pub(crate) async fn keys(scribe: &mut Scribe<'_>, keys: &[&str]) -> Result<(), F
     )
     .bind(KEYS)
     .bind(scribe.json(keys)?)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map(drop)
     .map_err(failed("wait for others with the same key"))
 }
 
 /// Keeps these runs as they are until the transaction has changed them.
-pub(crate) async fn runs(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<(), Failure> {
-    if scribe.dialect() == Dialect::Sqlite {
-        return Ok(());
+pub(crate) fn runs(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<(), Failure> {
+    if scribe.dialect() == Dialect::Postgres {
+        let statement = Statement::new(
+            "wait for others with the same run",
+            r#"
+            SELECT run_id
+            FROM runs
+            WHERE run_id IN (SELECT value FROM {texts $1} AS asked)
+            ORDER BY run_id
+            {lock}
+            "#,
+        );
+        scribe.later(statement.bind(json(runs)?));
     }
-    sqlx::query(
-        r#"
-        SELECT run_id
-        FROM runs
-        WHERE run_id IN (SELECT value FROM json_array_elements_text(CAST($1 AS JSON)))
-        ORDER BY run_id
-        FOR NO KEY UPDATE
-        "#,
-    )
-    .bind(json(runs)?)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("wait for others with the same run"))
+    Ok(())
 }
 
 /// Returns when every transaction that may be publishing now has ended. Changes nothing.

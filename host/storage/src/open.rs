@@ -77,6 +77,8 @@ pub(crate) async fn read_pool(place: &Place) -> Result<AnyPool, Failure> {
     let pool = AnyPoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(BUSY)
+        // A file does not go away by itself, and a look at it takes as long as what is to be read.
+        .test_before_acquire(matches!(place, Place::Server(_)))
         .after_connect(|connection, _| Box::pin(set_up(connection, Access::Read)));
     pool.connect_with(place.options(Access::Read).clone()).await.map_err(unusable(place))
 }

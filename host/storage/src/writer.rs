@@ -2,7 +2,8 @@
 //!
 //! Commands wait in a channel. The writer takes all that wait, carries them out in one transaction and answers after
 //! the commit, so a sync of the disk is shared by everybody who waited for it. Commands of a kind form a lane and
-//! become the same few statements, however many they are: a statement costs about 0.1 ms whatever it does.
+//! become the same few statements, however many they are, and those go to the database together where it takes them so
+//! ([`Scribe`]): the way there costs more than most of them.
 //!
 //! One bad command does not hurt the others: a lane that fails is rolled back to its savepoint and its commands are
 //! repeated one by one. A full disk or a broken file fails the whole group.
@@ -12,6 +13,7 @@
 
 mod group;
 mod lanes;
+mod scribe;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,16 +21,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::Clock;
 use model::failure::Failure;
 use model::ports::Entropy;
-use serde::Serialize;
-use sqlx::AnyConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::commands::json;
-use crate::dialect::{Dialect, Sql, sql};
-
 pub(crate) use group::Desk;
 pub(crate) use lanes::{Lane, Lanes};
+pub(crate) use scribe::{Scribe, Statement, Value};
 
 /// Commands that may wait before those who send them have to.
 const WAITING_MAX: usize = 1_024;
@@ -55,29 +53,6 @@ pub(crate) struct Lead {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// The folder of the captures.
     pub(crate) captures: PathBuf,
-}
-
-/// The writing connection inside a transaction.
-#[derive(Debug)]
-pub(crate) struct Scribe<'a> {
-    pub(crate) connection: &'a mut AnyConnection,
-    pub(crate) lead: &'a Lead,
-}
-
-impl Scribe<'_> {
-    pub(crate) fn dialect(&self) -> Dialect {
-        Dialect::of(self.connection)
-    }
-
-    /// A statement as this database reads it.
-    pub(crate) fn sql(&self, template: &'static str) -> Sql {
-        sql(self.connection, template)
-    }
-
-    /// Rows as the one JSON text that a set-based statement takes apart again.
-    pub(crate) fn json<T: Serialize + ?Sized>(&self, rows: &T) -> Result<String, Failure> {
-        Ok(self.dialect().json(json(rows)?))
-    }
 }
 
 /// A command on its way, with whoever waits for the answer.

@@ -20,11 +20,9 @@ const USER: &str = "spine";
 /// How long a start may take on a machine that does much else.
 const START_MAX: Duration = Duration::from_secs(120);
 
-/// Small, and fast rather than safe.
+/// Small, with a socket only.
 const SETTINGS: &[&str] = &[
     "listen_addresses=",
-    "fsync=off",
-    "full_page_writes=off",
     "shared_buffers=16MB",
     "max_connections=100",
     "max_wal_size=64MB",
@@ -37,6 +35,15 @@ const SETTINGS: &[&str] = &[
     "log_min_messages=log",
     "lc_messages=C",
 ];
+
+/// Fast rather than safe.
+const UNSAFE: &[&str] = &["fsync=off", "full_page_writes=off"];
+
+/// What a server is that nobody configured: a commit that was answered is on the disk.
+const DURABLE: &[&str] = &["fsync=on", "full_page_writes=on", "synchronous_commit=on"];
+
+/// A folder that systems keep on a disk, unlike that for temporary files.
+const ON_DISK: &str = "/var/tmp";
 
 /// What has to be free in memory for a server to live there: many times what it needs.
 const IN_MEMORY_KIB: u64 = 1024 * 1024;
@@ -83,9 +90,26 @@ impl Cluster {
     ///
     /// If it is installed and does not start.
     pub fn start() -> Result<Self, Absent> {
+        Self::start_in(fast_parent(), UNSAFE)
+    }
+
+    /// Starts a server on a disk that syncs what it commits, for who measures what that costs.
+    ///
+    /// # Errors
+    ///
+    /// If no PostgreSQL is installed here.
+    ///
+    /// # Panics
+    ///
+    /// If it is installed and does not start.
+    pub fn start_durable() -> Result<Self, Absent> {
+        Self::start_in(Path::new(ON_DISK), DURABLE)
+    }
+
+    fn start_in(parent: &Path, safety: &[&str]) -> Result<Self, Absent> {
         let binaries = Binaries::find()?;
-        let folder = temporary_folder();
-        let started = begin(&binaries, &folder);
+        let folder = temporary_folder(parent);
+        let started = begin(&binaries, &folder, safety);
         Ok(started.unwrap_or_else(|error| panic!("PostgreSQL does not start in {}: {error}", folder.display())))
     }
 
@@ -141,7 +165,7 @@ impl Drop for Cluster {
     }
 }
 
-fn begin(binaries: &Binaries, folder: &Path) -> std::io::Result<Cluster> {
+fn begin(binaries: &Binaries, folder: &Path, safety: &[&str]) -> std::io::Result<Cluster> {
     let user = User::of_server();
     fs::create_dir(folder)?;
     user.own(folder)?;
@@ -151,7 +175,7 @@ fn begin(binaries: &Binaries, folder: &Path) -> std::io::Result<Cluster> {
     let mut command = user.command(Path::new("sh"));
     command.args(["-c", WATCH, "sh"]).arg(folder).arg(binaries.binary("postgres")).arg("-D").arg(&data);
     command.arg("-k").arg(folder);
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter().chain(safety) {
         command.args(["-c", setting]);
     }
     let mut watch = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -185,13 +209,16 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join(".s.PGSQL.5432")
 }
 
-/// A short path: that of a socket has at most 107 bytes. In memory if there is enough of it, which takes a tenth of the
-/// time of a disk.
-fn temporary_folder() -> PathBuf {
+/// In memory if there is enough of it, which takes a tenth of the time of a disk.
+fn fast_parent() -> &'static Path {
+    let memory = Path::new("/dev/shm");
+    if free_kib(memory).is_some_and(|free| free >= IN_MEMORY_KIB) { memory } else { Path::new("/tmp") }
+}
+
+/// A short path: that of a socket has at most 107 bytes.
+fn temporary_folder(parent: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let memory = Path::new("/dev/shm");
-    let parent = if free_kib(memory).is_some_and(|free| free >= IN_MEMORY_KIB) { memory } else { Path::new("/tmp") };
     let folder = parent.join(format!("spine-pg-{}-{count}", std::process::id()));
     // Of a process that had the same number before, and whose watch was killed too.
     drop(Command::new("rm").arg("-rf").arg(&folder).status());

@@ -2,7 +2,8 @@
 //!
 //! [`shared`] starts one from the binaries that are installed, on a socket in a temporary folder, and every user gets
 //! an empty [`Database`] of it. The server ends and its folder goes when the last user in the process lets go, and also
-//! if the process is killed. It keeps nothing safe: a crash of the machine may lose what it holds.
+//! if the process is killed. It keeps nothing safe: a crash of the machine may lose what it holds. Who measures commits
+//! starts one that does, by [`Cluster::start_durable`].
 //!
 //! Limits: Unix only, PostgreSQL 14 or later. Run by root, the server belongs to the user `postgres` or `nobody`,
 //! because it refuses root.

@@ -10,7 +10,7 @@ use super::stats::{FileColumn, file_columns};
 use super::tables::TableId;
 use crate::commands::{int, json};
 use crate::failure::{failed, internal};
-use crate::writer::Scribe;
+use crate::writer::{Scribe, Statement, Value};
 
 /// A file that begins with this snapshot.
 #[derive(Debug)]
@@ -89,12 +89,11 @@ struct ColumnRow<'a> {
 }
 
 /// Writes new files with their partition values and statistics. `files` come with the row id of their first row.
-pub(crate) async fn begin(scribe: &mut Scribe<'_>, draft: &Draft, files: &[(&NewFile, i64)]) -> Result<(), Failure> {
+pub(crate) fn begin(scribe: &mut Scribe<'_>, draft: &Draft, files: &[(&NewFile, i64)]) -> Result<(), Failure> {
     let action = "add files to the catalog";
     let rows: Vec<Row<'_>> = files.iter().map(|(file, row_id_start)| row(file, *row_id_start)).collect();
-    let rows = scribe.json(&rows)?;
-    sqlx::query(scribe.sql(
-r#"
+    let rows: Value = scribe.json(&rows)?.into();
+    scribe.later(Statement::new(action, r#"
         INSERT INTO ducklake_data_file (
             data_file_id, table_id, begin_snapshot, path, path_is_relative, file_format, record_count,
             file_size_bytes, footer_size, row_id_start, partition_id
@@ -103,26 +102,21 @@ r#"
             CAST(value ->> 'id' AS BIGINT), CAST(value ->> 'table' AS BIGINT), $2, value ->> 'path', TRUE, 'parquet', CAST(value ->> 'rows' AS BIGINT),
             CAST(value ->> 'bytes' AS BIGINT), CAST(value ->> 'footer_bytes' AS BIGINT), CAST(value ->> 'row_id_start' AS BIGINT), CAST(value ->> 'partitioning' AS BIGINT)
         FROM {rows $1} AS new
-        "#,
-))
+        "#)
     .bind(&rows)
-    .bind(draft.id)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed(action))?;
-    sqlx::query(scribe.sql(
-        r#"
-        INSERT INTO ducklake_file_partition_value (data_file_id, table_id, partition_key_index, partition_value)
-        SELECT CAST(file.value ->> 'id' AS BIGINT), CAST(file.value ->> 'table' AS BIGINT), part.key, part.value
-        FROM {rows $1} AS file, {texts file.partition} AS part
-        "#,
-    ))
-    .bind(&rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed(action))?;
-    sqlx::query(scribe.sql(
-r#"
+    .bind(draft.id));
+    scribe.later(
+        Statement::new(
+            action,
+            r#"
+            INSERT INTO ducklake_file_partition_value (data_file_id, table_id, partition_key_index, partition_value)
+            SELECT CAST(file.value ->> 'id' AS BIGINT), CAST(file.value ->> 'table' AS BIGINT), part.key, part.value
+            FROM {rows $1} AS file, {texts file.partition} AS part
+            "#,
+        )
+        .bind(&rows),
+    );
+    scribe.later(Statement::new(action, r#"
         INSERT INTO ducklake_file_column_stats (
             data_file_id, table_id, column_id, column_size_bytes, value_count, null_count,
             min_value, max_value, contains_nan
@@ -132,13 +126,9 @@ r#"
             CAST(stats.value ->> 'values' AS BIGINT), CAST(stats.value ->> 'nulls' AS BIGINT), stats.value ->> 'min', stats.value ->> 'max',
             CAST(stats.value ->> 'contains_nan' AS BOOLEAN)
         FROM {rows $1} AS file, {rows file.columns} AS stats
-        "#,
-))
-    .bind(&rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed(action))
+        "#)
+    .bind(&rows));
+    Ok(())
 }
 
 fn row(file: &NewFile, row_id_start: i64) -> Row<'_> {
@@ -179,7 +169,7 @@ pub(crate) async fn end(scribe: &mut Scribe<'_>, draft: &Draft, files: &[i64]) -
     ))
     .bind(json(files)?)
     .bind(draft.id)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map_err(failed("end files in the catalog"))?;
     match done.rows_affected() {

@@ -84,11 +84,11 @@ pub(crate) async fn publish(
             numbered.push((file, row_id));
             row_id = row_id.saturating_add(int(file.rows));
         }
-        files::begin(scribe, &draft, &numbered).await?;
-        widen::widen(scribe, *table, &before, &files.iter().collect::<Vec<_>>()).await?;
+        files::begin(scribe, &draft, &numbered)?;
+        widen::widen(scribe, *table, &before, &files.iter().collect::<Vec<_>>())?;
     }
     let snapshot = draft.id;
-    let captured_at = draft.finish(scribe, commit.author, &commit.message, extra_info(deliveries)).await?;
+    let captured_at = draft.finish(scribe, commit.author, &commit.message, extra_info(deliveries));
     let published =
         placed.into_iter().map(|(revision, data_file)| Published { revision, snapshot, captured_at, data_file });
     Ok(published.collect())

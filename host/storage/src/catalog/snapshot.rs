@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use crate::failure::{corrupt, failed};
-use crate::writer::Scribe;
+use crate::writer::{Scribe, Statement};
 
 /// A snapshot that is being made. Ids are those after the last row's, never those of a sequence: a snapshot that is
 /// rolled back leaves no gap.
@@ -45,7 +45,7 @@ impl Draft {
             LIMIT 1
             "#,
         ))
-        .fetch_one(&mut *scribe.connection)
+        .fetch_one(scribe.connection().await?)
         .await
         .map_err(failed("read the last snapshot"))?;
         Ok(Self {
@@ -96,59 +96,48 @@ impl Draft {
 
     /// Writes the snapshot and returns its time: later than now, so that who has asked for the present under the write
     /// lock has its answer, and later than every snapshot before, whatever the clock says.
-    pub(crate) async fn finish(
-        self,
-        scribe: &mut Scribe<'_>,
-        author: &str,
-        message: &str,
-        extra: Value,
-    ) -> Result<Timestamp, Failure> {
+    pub(crate) fn finish(self, scribe: &mut Scribe<'_>, author: &str, message: &str, extra: Value) -> Timestamp {
         let action = "write a snapshot";
         let at = scribe.lead.clock.now().max(self.last_at).plus_micros(1);
         let new_schema = !self.created.is_empty();
         let schema_version = self.schema_version + i64::from(new_schema);
-        sqlx::query(scribe.sql(
-            r#"
-            INSERT INTO ducklake_snapshot (snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id)
-            VALUES ($1, {instant $2}, $3, $4, $5)
-            "#,
-        ))
-        .bind(self.id)
-        .bind(at.catalog_text())
-        .bind(schema_version)
-        .bind(self.next_catalog_id)
-        .bind(self.next_file_id)
-        .execute(&mut *scribe.connection)
-        .await
-        .map_err(failed(action))?;
-        for table in &self.new_tables {
-            sqlx::query(
-                "INSERT INTO ducklake_schema_versions (begin_snapshot, schema_version, table_id) VALUES ($1, $2, $3)",
+        scribe.later(
+            Statement::new(
+                action,
+                r#"
+                INSERT INTO ducklake_snapshot (snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id)
+                VALUES ($1, {instant $2}, $3, $4, $5)
+                "#,
             )
             .bind(self.id)
+            .bind(at.catalog_text())
             .bind(schema_version)
-            .bind(table)
-            .execute(&mut *scribe.connection)
-            .await
-            .map_err(failed(action))?;
+            .bind(self.next_catalog_id)
+            .bind(self.next_file_id),
+        );
+        for table in &self.new_tables {
+            scribe.later(Statement::new(action, "INSERT INTO ducklake_schema_versions (begin_snapshot, schema_version, table_id) VALUES ($1, $2, $3)")
+            .bind(self.id)
+            .bind(schema_version)
+            .bind(*table));
         }
-        sqlx::query(
-            r#"
-            INSERT INTO ducklake_snapshot_changes (
-                snapshot_id, changes_made, author, commit_message, commit_extra_info
+        scribe.later(
+            Statement::new(
+                action,
+                r#"
+                INSERT INTO ducklake_snapshot_changes (
+                    snapshot_id, changes_made, author, commit_message, commit_extra_info
+                )
+                VALUES ($1, $2, $3, $4, $5)
+                "#,
             )
-            VALUES ($1, $2, $3, $4, $5)
-            "#,
-        )
-        .bind(self.id)
-        .bind(self.changes())
-        .bind(author)
-        .bind(message)
-        .bind(extra.to_string())
-        .execute(&mut *scribe.connection)
-        .await
-        .map_err(failed(action))?;
-        Ok(at)
+            .bind(self.id)
+            .bind(self.changes())
+            .bind(author)
+            .bind(message)
+            .bind(extra.to_string()),
+        );
+        at
     }
 
     fn changes(&self) -> String {

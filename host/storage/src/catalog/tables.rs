@@ -78,7 +78,7 @@ impl Tables {
             "#,
         ))
         .bind(json(&wanted)?)
-        .fetch_all(&mut *scribe.connection)
+        .fetch_all(scribe.connection().await?)
         .await
         .map_err(failed("read the datasets"))?;
         let mut tables = BTreeMap::new();
@@ -138,7 +138,7 @@ async fn ensure_schema(scribe: &mut Scribe<'_>, draft: &mut Draft, name: &str) -
     let found: Option<i64> =
         sqlx::query_scalar("SELECT schema_id FROM ducklake_schema WHERE schema_name = $1 AND end_snapshot IS NULL")
             .bind(name)
-            .fetch_optional(&mut *scribe.connection)
+            .fetch_optional(scribe.connection().await?)
             .await
             .map_err(failed("read the schemas of the catalog"))?;
     if let Some(found) = found {
@@ -155,7 +155,7 @@ async fn ensure_schema(scribe: &mut Scribe<'_>, draft: &mut Draft, name: &str) -
     .bind(super::uuid(&*scribe.lead.clock, &*scribe.lead.entropy))
     .bind(draft.id)
     .bind(name)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map_err(failed("create a schema of the catalog"))?;
     draft.created_schema(name);
@@ -192,7 +192,7 @@ async fn create(
     .bind(draft.id)
     .bind(schema)
     .bind(dataset.dataset())
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map_err(failed(action))?;
     let rows: Vec<ColumnRow<'_>> = columns(spec)
@@ -205,27 +205,27 @@ async fn create(
         })
         .collect();
     sqlx::query(scribe.sql(
-r#"
-        INSERT INTO ducklake_column (
-            column_id, begin_snapshot, table_id, column_order, column_name, column_type,
-            default_value, nulls_allowed, default_value_type, default_value_dialect
-        )
-        SELECT
-            CAST(value ->> 'id' AS BIGINT), $2, $3, CAST(value ->> 'id' AS BIGINT), value ->> 'name', value ->> 'type_name',
-            'NULL', CAST(value ->> 'nulls_allowed' AS BOOLEAN), 'literal', 'duckdb'
-        FROM {rows $1} AS new
-        "#,
-))
+        r#"
+INSERT INTO ducklake_column (
+    column_id, begin_snapshot, table_id, column_order, column_name, column_type,
+    default_value, nulls_allowed, default_value_type, default_value_dialect
+)
+SELECT
+    CAST(value ->> 'id' AS BIGINT), $2, $3, CAST(value ->> 'id' AS BIGINT), value ->> 'name', value ->> 'type_name',
+    'NULL', CAST(value ->> 'nulls_allowed' AS BOOLEAN), 'literal', 'duckdb'
+FROM {rows $1} AS new
+"#,
+    ))
     .bind(scribe.json(&rows)?)
     .bind(draft.id)
     .bind(id)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map_err(failed(action))?;
     let bound = sqlx::query("UPDATE datasets SET table_id = $2 WHERE name = $1 AND table_id IS NULL")
         .bind(dataset.to_string())
         .bind(id)
-        .execute(&mut *scribe.connection)
+        .execute(scribe.connection().await?)
         .await
         .map_err(failed(action))?;
     draft.created_table(id, dataset.domain(), dataset.dataset());
@@ -247,7 +247,7 @@ async fn create_partitioning(
         .bind(id)
         .bind(table)
         .bind(draft.id)
-        .execute(&mut *scribe.connection)
+        .execute(scribe.connection().await?)
         .await
         .map_err(failed(action))?;
     let columns = columns(spec);
@@ -266,7 +266,7 @@ async fn create_partitioning(
     .bind(json(&ids)?)
     .bind(id)
     .bind(table)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map(drop)
     .map_err(failed(action))

@@ -11,8 +11,7 @@ use super::bounds::Bounds;
 use super::files::NewFile;
 use super::stats::FileColumn;
 use crate::commands::int;
-use crate::failure::failed;
-use crate::writer::Scribe;
+use crate::writer::{Scribe, Statement};
 
 /// What is known of one column of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,13 +91,9 @@ impl Row {
 
 pub(crate) async fn before(scribe: &mut Scribe<'_>, table: i64) -> Result<Before, Failure> {
     let action = "read the statistics of a table";
-    let next_row_id: Option<i64> =
-        sqlx::query_scalar("SELECT next_row_id FROM ducklake_table_stats WHERE table_id = $1")
-            .bind(table)
-            .fetch_optional(&mut *scribe.connection)
-            .await
-            .map_err(failed(action))?;
-    let rows: Vec<Row> = sqlx::query_as(
+    let next = Statement::new(action, "SELECT next_row_id FROM ducklake_table_stats WHERE table_id = $1");
+    let columns = Statement::new(
+        action,
         r#"
         SELECT
             known.column_id, CAST(known.contains_null AS INTEGER) AS contains_null,
@@ -114,13 +109,10 @@ pub(crate) async fn before(scribe: &mut Scribe<'_>, table: i64) -> Result<Before
         FROM ducklake_table_column_stats AS known
         WHERE known.table_id = $1
         "#,
-    )
-    .bind(table)
-    .fetch_all(&mut *scribe.connection)
-    .await
-    .map_err(failed(action))?;
+    );
+    let (next, rows): (Vec<(i64,)>, Vec<Row>) = scribe.rows_of_two(next.bind(table), columns.bind(table)).await?;
     let columns = rows.into_iter().map(|row| (row.column_id, row)).collect();
-    Ok(Before { columns, next_row_id: next_row_id.unwrap_or(0) })
+    Ok(Before { columns, next_row_id: next.first().map_or(0, |(next,)| *next) })
 }
 
 #[derive(Serialize)]
@@ -133,12 +125,7 @@ struct Written<'a> {
 }
 
 /// Adds new files to the statistics of their table. Counts grow too: what was corrected stays readable as of before.
-pub(crate) async fn widen(
-    scribe: &mut Scribe<'_>,
-    table: i64,
-    before: &Before,
-    files: &[&NewFile],
-) -> Result<(), Failure> {
+pub(crate) fn widen(scribe: &mut Scribe<'_>, table: i64, before: &Before, files: &[&NewFile]) -> Result<(), Failure> {
     let mut columns: Vec<(i64, TableColumn)> = Vec::new();
     for column in files.iter().flat_map(|file| &file.columns) {
         let new = TableColumn::of(column);
@@ -165,8 +152,7 @@ pub(crate) async fn widen(
         })
         .collect();
     let action = "write the statistics of a table";
-    sqlx::query(scribe.sql(
-r#"
+    scribe.later(Statement::new(action, r#"
         INSERT INTO ducklake_table_column_stats (
             table_id, column_id, contains_null, contains_nan, min_value, max_value
         )
@@ -180,32 +166,28 @@ r#"
             contains_nan = excluded.contains_nan,
             min_value = excluded.min_value,
             max_value = excluded.max_value
-        "#,
-))
+        "#)
     .bind(scribe.json(&rows)?)
-    .bind(table)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed(action))?;
+    .bind(table));
     let rows: i64 = files.iter().map(|file| int(file.rows)).sum();
     let bytes: i64 = files.iter().map(|file| int(file.bytes)).sum();
-    sqlx::query(
-        r#"
-        INSERT INTO ducklake_table_stats (table_id, record_count, next_row_id, file_size_bytes)
-        VALUES ($1, $2, $2, $3)
-        ON CONFLICT (table_id) DO UPDATE
-        SET record_count = ducklake_table_stats.record_count + excluded.record_count,
-            next_row_id = ducklake_table_stats.next_row_id + excluded.next_row_id,
-            file_size_bytes = ducklake_table_stats.file_size_bytes + excluded.file_size_bytes
-        "#,
-    )
-    .bind(table)
-    .bind(rows)
-    .bind(bytes)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed(action))
+    scribe.later(
+        Statement::new(
+            action,
+            r#"
+            INSERT INTO ducklake_table_stats (table_id, record_count, next_row_id, file_size_bytes)
+            VALUES ($1, $2, $2, $3)
+            ON CONFLICT (table_id) DO UPDATE
+            SET record_count = ducklake_table_stats.record_count + excluded.record_count,
+                next_row_id = ducklake_table_stats.next_row_id + excluded.next_row_id,
+                file_size_bytes = ducklake_table_stats.file_size_bytes + excluded.file_size_bytes
+            "#,
+        )
+        .bind(table)
+        .bind(rows)
+        .bind(bytes),
+    );
+    Ok(())
 }
 
 #[cfg(test)]

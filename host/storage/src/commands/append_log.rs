@@ -25,8 +25,8 @@ impl Command for AppendLog {
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         distinct(commands.iter().map(|append| append.run))?;
         let ids: Vec<RunId> = commands.iter().map(|append| append.run).collect();
-        lock::runs(scribe, &ids).await?;
-        let rows = runs::rows(&mut *scribe.connection, &ids).await?;
+        lock::runs(scribe, &ids)?;
+        let rows: Vec<RunRow> = scribe.rows(runs::by_id(&super::json(&ids)?.into())).await?;
         let rows: HashMap<String, RunRow> = rows.into_iter().map(|run| (run.run_id.clone(), run)).collect();
         let mut answers = Vec::with_capacity(commands.len());
         let mut open = Vec::with_capacity(commands.len());
@@ -37,7 +37,7 @@ impl Command for AppendLog {
             }
             answers.push(answer);
         }
-        findings::logs(scribe, &open).await?;
+        findings::logs(scribe, &open)?;
         Ok(answers)
     }
 }

@@ -16,7 +16,7 @@ use super::{dead_letters, distinct, events, findings, illegal, unknown_run};
 use crate::failure::{corrupt, is_fatal};
 use crate::lock;
 use crate::read::runs::{self, RunRow};
-use crate::writer::{Command, Scribe};
+use crate::writer::{Command, Scribe, Value};
 
 /// A run that may end, with what became of its captures.
 #[derive(Debug)]
@@ -33,13 +33,11 @@ impl Command for Conclusion {
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<RunReport, Failure>>, Failure> {
         distinct(commands.iter().map(|conclusion| conclusion.run_id))?;
         let ids: Vec<RunId> = commands.iter().map(|conclusion| conclusion.run_id).collect();
-        lock::runs(scribe, &ids).await?;
-        let rows = runs::rows(&mut *scribe.connection, &ids).await?;
-        let held = match rows.iter().any(|run| run.leases > 0) {
-            true => leases::owned(scribe, &ids).await?,
-            false => Owned::new(),
-        };
-        let mut rows: HashMap<String, RunRow> = rows.into_iter().map(|run| (run.run_id.clone(), run)).collect();
+        lock::runs(scribe, &ids)?;
+        let asked: Value = super::json(&ids)?.into();
+        let (rows, held) = scribe.rows_of_two(runs::by_id(&asked), leases::of_runs(&asked)).await?;
+        let held = leases::counted(held);
+        let mut rows: HashMap<String, RunRow> = rows.into_iter().map(|run: RunRow| (run.run_id.clone(), run)).collect();
         let mut answers = Vec::with_capacity(commands.len());
         let mut legal = Vec::with_capacity(commands.len());
         for conclusion in commands {
@@ -54,15 +52,15 @@ impl Command for Conclusion {
         }
         let ended: Vec<&Conclusion> = legal.iter().map(|(conclusion, _)| *conclusion).collect();
         // What may be long comes first: from the moment a snapshot has its time, readers wait for the commit.
-        findings::record(scribe, &ended).await?;
+        findings::record(scribe, &ended)?;
         let mut endings = Vec::with_capacity(legal.len());
         for (conclusion, run) in legal {
             endings.push(deliver(scribe, conclusion, run).await?);
         }
-        status::record(scribe, &endings).await?;
+        status::record(scribe, &endings)?;
         let holders = endings.iter().filter(|it| it.run.leases > 0).map(|it| it.conclusion.run_id);
-        leases::free_all(scribe, &holders.collect::<Vec<_>>()).await?;
-        events::append(scribe, endings.iter().flat_map(status::events).collect()).await?;
+        leases::free_all(scribe, &holders.collect::<Vec<_>>())?;
+        events::append(scribe, endings.iter().flat_map(status::events).collect())?;
         let ends: Vec<_> = endings.iter().map(|it| (it.conclusion.run_id, it.conclusion.finished_at)).collect();
         let any_failed = endings.iter().any(|ending| ending.conclusion.status == RunStatus::Failed);
         let any_repetition = endings.iter().any(|ending| ending.run.work.is_repetition());

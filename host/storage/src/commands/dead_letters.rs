@@ -12,7 +12,7 @@ use super::events::{self, Event};
 use super::unknown_run;
 use crate::failure::{corrupt, failed};
 use crate::lock;
-use crate::writer::{Command, Scribe};
+use crate::writer::{Command, Scribe, Statement, Value};
 
 #[derive(FromRow)]
 struct Repeated {
@@ -31,7 +31,7 @@ struct Repeated {
 ///
 /// `not_repeatable`, `retries_used_up`.
 pub(crate) async fn may_repeat(scribe: &mut Scribe<'_>, run: RunId) -> Result<(), Failure> {
-    lock::runs(scribe, &[run]).await?;
+    lock::runs(scribe, &[run])?;
     let row: Option<Repeated> = sqlx::query_as(
         r#"
         SELECT runs.status, COALESCE(runs.dead_letter_of, runs.run_id) AS first,
@@ -43,7 +43,7 @@ pub(crate) async fn may_repeat(scribe: &mut Scribe<'_>, run: RunId) -> Result<()
         "#,
     )
     .bind(run.to_string())
-    .fetch_optional(&mut *scribe.connection)
+    .fetch_optional(scribe.connection().await?)
     .await
     .map_err(failed("look for the run to repeat"))?;
     let row = row.ok_or_else(|| unknown_run(run))?;
@@ -85,7 +85,7 @@ struct Repetition {
 }
 
 /// Counts repetitions that were recorded against the dead letters they belong to.
-pub(crate) async fn count(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure> {
+pub(crate) fn count(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure> {
     if runs.is_empty() {
         return Ok(());
     }
@@ -98,43 +98,43 @@ pub(crate) async fn count(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(
             at_us: run.created_at.as_micros(),
         })
         .collect();
-    let rows = scribe.json(&rows)?;
+    let rows: Value = scribe.json(&rows)?.into();
     let action = "count a repetition";
-    sqlx::query(scribe.sql(
-        r#"
-        UPDATE runs
-        SET dead_letter_of = COALESCE(repeated.dead_letter_of, repeated.run_id)
-        FROM {rows $1} AS new
-        JOIN runs AS repeated ON repeated.run_id = new.value ->> 'retry_of'
-        WHERE runs.run_id = new.value ->> 'run_id'
-        "#,
-    ))
-    .bind(&rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed(action))?;
-    sqlx::query(scribe.sql(
-        r#"
-        UPDATE dead_letters
-        SET retries = dead_letters.retries + 1,
-            retry_run_id = runs.run_id,
-            retried_at_us = CAST(new.value ->> 'at_us' AS BIGINT)
-        FROM {rows $1} AS new
-        JOIN runs ON runs.run_id = new.value ->> 'run_id'
-        WHERE dead_letters.run_id = runs.dead_letter_of
-        "#,
-    ))
-    .bind(&rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed(action))?;
+    scribe.later(
+        Statement::new(
+            action,
+            r#"
+            UPDATE runs
+            SET dead_letter_of = COALESCE(repeated.dead_letter_of, repeated.run_id)
+            FROM {rows $1} AS new
+            JOIN runs AS repeated ON repeated.run_id = new.value ->> 'retry_of'
+            WHERE runs.run_id = new.value ->> 'run_id'
+            "#,
+        )
+        .bind(&rows),
+    );
+    scribe.later(
+        Statement::new(
+            action,
+            r#"
+            UPDATE dead_letters
+            SET retries = dead_letters.retries + 1,
+                retry_run_id = runs.run_id,
+                retried_at_us = CAST(new.value ->> 'at_us' AS BIGINT)
+            FROM {rows $1} AS new
+            JOIN runs ON runs.run_id = new.value ->> 'run_id'
+            WHERE dead_letters.run_id = runs.dead_letter_of
+            "#,
+        )
+        .bind(&rows),
+    );
     let told = repetitions.map(|(run, retry_of)| Event {
         run: retry_of,
         at: run.created_at,
         event: "retried",
         data: json!({ "run_id": run.run_id }),
     });
-    events::append(scribe, told.collect()).await
+    events::append(scribe, told.collect())
 }
 
 #[derive(Serialize)]
@@ -156,80 +156,80 @@ pub(crate) async fn follow(
     }
     let rows: Vec<Ended> =
         ended.iter().map(|(run, at)| Ended { run_id: run.to_string(), at_us: at.as_micros() }).collect();
-    let rows = scribe.json(&rows)?;
+    let rows: Value = scribe.json(&rows)?.into();
     if any_failed {
-        write(scribe, &rows).await?;
+        write(scribe, &rows);
     }
     if any_repetition {
-        resolve_completed(scribe, &rows).await?;
+        resolve_completed(scribe, &rows);
         let at = ended.iter().map(|(_, at)| *at).max().unwrap_or_else(|| scribe.lead.clock.now());
         use_up(scribe, &rows, at).await?;
     }
     Ok(())
 }
 
-async fn write(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(scribe.sql(
-        r#"
-        INSERT INTO dead_letters (run_id, created_at_us, retries_max)
-        SELECT runs.run_id, CAST(new.value ->> 'at_us' AS BIGINT), $2
-        FROM {rows $1} AS new
-        JOIN runs ON runs.run_id = new.value ->> 'run_id'
-        WHERE runs.status = 'failed' AND runs.dead_letter_of IS NULL
-        ON CONFLICT (run_id) DO NOTHING
-        "#,
-    ))
-    .bind(rows)
-    .bind(i64::from(DEAD_LETTER_RETRIES_MAX))
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("write a dead letter"))
+fn write(scribe: &mut Scribe<'_>, rows: &Value) {
+    scribe.later(
+        Statement::new(
+            "write a dead letter",
+            r#"
+            INSERT INTO dead_letters (run_id, created_at_us, retries_max)
+            SELECT runs.run_id, CAST(new.value ->> 'at_us' AS BIGINT), $2
+            FROM {rows $1} AS new
+            JOIN runs ON runs.run_id = new.value ->> 'run_id'
+            WHERE runs.status = 'failed' AND runs.dead_letter_of IS NULL
+            ON CONFLICT (run_id) DO NOTHING
+            "#,
+        )
+        .bind(rows)
+        .bind(i64::from(DEAD_LETTER_RETRIES_MAX)),
+    );
 }
 
-async fn resolve_completed(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(scribe.sql(
-        r#"
-        UPDATE dead_letters
-        SET resolved_at_us = CAST(new.value ->> 'at_us' AS BIGINT), resolved_by = 'retry'
-        FROM {rows $1} AS new
-        JOIN runs ON runs.run_id = new.value ->> 'run_id' AND runs.status = 'completed'
-        WHERE dead_letters.run_id = runs.dead_letter_of AND dead_letters.resolved_at_us IS NULL
-        "#,
-    ))
-    .bind(rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("resolve a dead letter"))
+fn resolve_completed(scribe: &mut Scribe<'_>, rows: &Value) {
+    scribe.later(
+        Statement::new(
+            "resolve a dead letter",
+            r#"
+            UPDATE dead_letters
+            SET resolved_at_us = CAST(new.value ->> 'at_us' AS BIGINT), resolved_by = 'retry'
+            FROM {rows $1} AS new
+            JOIN runs ON runs.run_id = new.value ->> 'run_id' AND runs.status = 'completed'
+            WHERE dead_letters.run_id = runs.dead_letter_of AND dead_letters.resolved_at_us IS NULL
+            "#,
+        )
+        .bind(rows),
+    );
 }
 
 /// The first run of a chain whose last allowed repetition failed is dead-lettered.
-async fn use_up(scribe: &mut Scribe<'_>, rows: &str, at: Timestamp) -> Result<(), Failure> {
-    let used_up: Vec<String> = sqlx::query_scalar(scribe.sql(
-        r#"
-        UPDATE runs
-        SET status = 'dead_lettered'
-        FROM {rows $1} AS new
-        JOIN runs AS last ON last.run_id = new.value ->> 'run_id' AND last.status = 'failed'
-        JOIN dead_letters AS letter ON letter.run_id = last.dead_letter_of
-        WHERE runs.run_id = letter.run_id
-            AND runs.status = 'failed'
-            AND letter.retries >= letter.retries_max
-            AND letter.resolved_at_us IS NULL
-        RETURNING runs.run_id
-        "#,
-    ))
-    .bind(rows)
-    .fetch_all(&mut *scribe.connection)
-    .await
-    .map_err(failed("use a dead letter up"))?;
+async fn use_up(scribe: &mut Scribe<'_>, rows: &Value, at: Timestamp) -> Result<(), Failure> {
+    let used_up: Vec<(String,)> = scribe
+        .rows(
+            Statement::new(
+                "use a dead letter up",
+                r#"
+                UPDATE runs
+                SET status = 'dead_lettered'
+                FROM {rows $1} AS new
+                JOIN runs AS last ON last.run_id = new.value ->> 'run_id' AND last.status = 'failed'
+                JOIN dead_letters AS letter ON letter.run_id = last.dead_letter_of
+                WHERE runs.run_id = letter.run_id
+                    AND runs.status = 'failed'
+                    AND letter.retries >= letter.retries_max
+                    AND letter.resolved_at_us IS NULL
+                RETURNING runs.run_id
+                "#,
+            )
+            .bind(rows),
+        )
+        .await?;
     let mut told = Vec::with_capacity(used_up.len());
-    for run in used_up {
+    for (run,) in used_up {
         let run = run.parse().map_err(|_| corrupt("a run id", &run))?;
         told.push(Event { run, at, event: "dead_lettered", data: json!({}) });
     }
-    events::append(scribe, told).await
+    events::append(scribe, told)
 }
 
 /// An operator's word that a dead letter needs nothing more.
@@ -259,13 +259,13 @@ impl Command for Resolve {
             .bind(at.as_micros())
             .bind(by.clone())
             .bind(note.clone())
-            .execute(&mut *scribe.connection)
+            .execute(scribe.connection().await?)
             .await
             .map_err(failed("resolve a dead letter"))?;
             let resolved = done.rows_affected() > 0;
             if resolved {
                 let data = json!({ "by": by, "note": note });
-                events::append(scribe, vec![Event { run: *run, at, event: "resolved", data }]).await?;
+                events::append(scribe, vec![Event { run: *run, at, event: "resolved", data }])?;
             }
             answers.push(Ok(resolved));
         }

@@ -7,8 +7,7 @@ use model::{RunId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::failure::failed;
-use crate::writer::Scribe;
+use crate::writer::{Scribe, Statement};
 
 /// Something that happened to a run.
 #[derive(Debug)]
@@ -29,8 +28,8 @@ struct Row {
     data: String,
 }
 
-/// Writes events after those the runs have already.
-pub(crate) async fn append(scribe: &mut Scribe<'_>, events: Vec<Event>) -> Result<(), Failure> {
+/// Writes events after those the runs have already, before the next statement that is asked something.
+pub(crate) fn append(scribe: &mut Scribe<'_>, events: Vec<Event>) -> Result<(), Failure> {
     if events.is_empty() {
         return Ok(());
     }
@@ -41,24 +40,24 @@ pub(crate) async fn append(scribe: &mut Scribe<'_>, events: Vec<Event>) -> Resul
         Row { run_id: run, nth: *nth, at_us: at.as_micros(), event, data: data.to_string() }
     });
     let rows: Vec<Row> = rows.collect();
-    sqlx::query(scribe.sql(
-        r#"
-        INSERT INTO run_events (run_id, seq, at_us, event, data)
-        SELECT
-            new.value ->> 'run_id',
-            CAST(new.value ->> 'nth' AS BIGINT) + COALESCE(
-                (SELECT MAX(seq) FROM run_events AS old WHERE old.run_id = new.value ->> 'run_id'),
-                0
-            ),
-            CAST(new.value ->> 'at_us' AS BIGINT),
-            new.value ->> 'event',
-            new.value ->> 'data'
-        FROM {rows $1} AS new
-        "#,
-    ))
-    .bind(scribe.json(&rows)?)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("record what happened to a run"))
+    scribe.later(
+        Statement::new(
+            "record what happened to a run",
+            r#"
+            INSERT INTO run_events (run_id, seq, at_us, event, data)
+            SELECT
+                new.value ->> 'run_id',
+                CAST(new.value ->> 'nth' AS BIGINT) + COALESCE(
+                    (SELECT MAX(seq) FROM run_events AS old WHERE old.run_id = new.value ->> 'run_id'),
+                    0
+                ),
+                CAST(new.value ->> 'at_us' AS BIGINT),
+                new.value ->> 'event',
+                new.value ->> 'data'
+            FROM {rows $1} AS new
+            "#,
+        )
+        .bind(scribe.json(&rows)?),
+    );
+    Ok(())
 }

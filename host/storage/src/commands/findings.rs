@@ -8,8 +8,7 @@ use model::run::{Conclusion, LogLine};
 use serde::Serialize;
 
 use super::{int, json};
-use crate::failure::failed;
-use crate::writer::Scribe;
+use crate::writer::{Scribe, Statement};
 
 #[derive(Serialize)]
 struct Row<T> {
@@ -50,19 +49,19 @@ struct File<'a> {
     codes: String,
 }
 
-/// Writes the findings of several runs, each kind in one statement.
-pub(crate) async fn record<'a>(scribe: &mut Scribe<'_>, ended: &[&'a Conclusion]) -> Result<(), Failure> {
-    quality(scribe, rows(ended, |conclusion| conclusion.quality.iter())).await?;
-    rejects(scribe, rows(ended, |conclusion| conclusion.rejects.rows.iter().map(reject))).await?;
+/// Writes the findings of several runs, each kind in one statement, before the next statement that is asked something.
+pub(crate) fn record<'a>(scribe: &mut Scribe<'_>, ended: &[&'a Conclusion]) -> Result<(), Failure> {
+    quality(scribe, rows(ended, |conclusion| conclusion.quality.iter()))?;
+    rejects(scribe, rows(ended, |conclusion| conclusion.rejects.rows.iter().map(reject)))?;
     let mut files = Vec::new();
     for Row { run_id, position, item } in rows(ended, |conclusion| conclusion.rejects.file.iter()) {
         files.push(Row { run_id, position, item: file(item)? });
     }
-    reject_files(scribe, files).await?;
+    reject_files(scribe, files)?;
     let stage = |(stage, rows): &'a (String, u64)| Stage { stage, rows: int(*rows) };
-    stages(scribe, rows(ended, |conclusion| conclusion.stages.iter().map(stage))).await?;
+    stages(scribe, rows(ended, |conclusion| conclusion.stages.iter().map(stage)))?;
     let lines: Vec<(RunId, &[LogLine])> = ended.iter().map(|it| (it.run_id, it.logs.as_slice())).collect();
-    logs(scribe, &lines).await
+    logs(scribe, &lines)
 }
 
 fn rows<'a, T, I: Iterator<Item = T>>(ended: &[&'a Conclusion], items: impl Fn(&'a Conclusion) -> I) -> Vec<Row<T>> {
@@ -94,12 +93,11 @@ fn file(file: &RejectFile) -> Result<File<'_>, Failure> {
     Ok(File { path: &file.path, bytes: int(file.bytes), rows: int(file.rows), codes: json(&file.codes)? })
 }
 
-async fn quality(scribe: &mut Scribe<'_>, rows: Vec<Row<&CheckResult>>) -> Result<(), Failure> {
+fn quality(scribe: &mut Scribe<'_>, rows: Vec<Row<&CheckResult>>) -> Result<(), Failure> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(scribe.sql(
-r#"
+    scribe.later(Statement::new("record the results of quality checks", r#"
         INSERT INTO quality_results (
             run_id, position, check_name, dataset, category, severity, status, message, actual, expected
         )
@@ -107,74 +105,55 @@ r#"
             value ->> 'run_id', CAST(value ->> 'position' AS BIGINT), value ->> 'check', value ->> 'dataset', value ->> 'category',
             value ->> 'severity', value ->> 'status', value ->> 'message', value ->> 'actual', value ->> 'expected'
         FROM {rows $1} AS new
-        "#,
-))
-    .bind(scribe.json(&rows)?)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("record the results of quality checks"))
+        "#)
+    .bind(scribe.json(&rows)?));
+    Ok(())
 }
 
-async fn rejects(scribe: &mut Scribe<'_>, rows: Vec<Row<Rejected<'_>>>) -> Result<(), Failure> {
+fn rejects(scribe: &mut Scribe<'_>, rows: Vec<Row<Rejected<'_>>>) -> Result<(), Failure> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(scribe.sql(
-r#"
+    scribe.later(Statement::new("record the rejects of a run", r#"
         INSERT INTO rejects (run_id, position, code, message, line, raw)
         SELECT
             value ->> 'run_id', CAST(value ->> 'position' AS BIGINT), value ->> 'code', value ->> 'message', CAST(value ->> 'line' AS BIGINT),
             value ->> 'raw'
         FROM {rows $1} AS new
-        "#,
-))
-    .bind(scribe.json(&rows)?)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("record the rejects of a run"))
+        "#)
+    .bind(scribe.json(&rows)?));
+    Ok(())
 }
 
-async fn reject_files(scribe: &mut Scribe<'_>, rows: Vec<Row<File<'_>>>) -> Result<(), Failure> {
+fn reject_files(scribe: &mut Scribe<'_>, rows: Vec<Row<File<'_>>>) -> Result<(), Failure> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(scribe.sql(
-r#"
+    scribe.later(Statement::new("record the file of a run's rejects", r#"
         INSERT INTO reject_files (run_id, path, bytes, rows, codes)
         SELECT
             value ->> 'run_id', value ->> 'path', CAST(value ->> 'bytes' AS BIGINT), CAST(value ->> 'rows' AS BIGINT), value ->> 'codes'
         FROM {rows $1} AS new
-        "#,
-))
-    .bind(scribe.json(&rows)?)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("record the file of a run's rejects"))
+        "#)
+    .bind(scribe.json(&rows)?));
+    Ok(())
 }
 
-async fn stages(scribe: &mut Scribe<'_>, rows: Vec<Row<Stage<'_>>>) -> Result<(), Failure> {
+fn stages(scribe: &mut Scribe<'_>, rows: Vec<Row<Stage<'_>>>) -> Result<(), Failure> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(scribe.sql(
-r#"
+    scribe.later(Statement::new("record the stages of a run", r#"
         INSERT INTO run_stages (run_id, position, stage, rows)
         SELECT value ->> 'run_id', CAST(value ->> 'position' AS BIGINT), value ->> 'stage', CAST(value ->> 'rows' AS BIGINT)
         FROM {rows $1} AS new
-        "#,
-))
-    .bind(scribe.json(&rows)?)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("record the stages of a run"))
+        "#)
+    .bind(scribe.json(&rows)?));
+    Ok(())
 }
 
 /// Adds lines to the logs of runs, after those that are there.
-pub(super) async fn logs(scribe: &mut Scribe<'_>, added: &[(RunId, &[LogLine])]) -> Result<(), Failure> {
+pub(super) fn logs(scribe: &mut Scribe<'_>, added: &[(RunId, &[LogLine])]) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (run, lines) in added {
         let run_id = run.to_string();
@@ -185,26 +164,26 @@ pub(super) async fn logs(scribe: &mut Scribe<'_>, added: &[(RunId, &[LogLine])])
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(scribe.sql(
-        r#"
-        INSERT INTO run_logs (run_id, seq, at_us, level, origin, message, fields)
-        SELECT
-            new.value ->> 'run_id',
-            CAST(new.value ->> 'position' AS BIGINT) + 1 + COALESCE(
-                (SELECT MAX(seq) FROM run_logs AS old WHERE old.run_id = new.value ->> 'run_id'),
-                0
-            ),
-            CAST(new.value ->> 'at_us' AS BIGINT),
-            new.value ->> 'level',
-            new.value ->> 'origin',
-            new.value ->> 'message',
-            new.value ->> 'fields'
-        FROM {rows $1} AS new
-        "#,
-    ))
-    .bind(scribe.json(&rows)?)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("record the log of a run"))
+    scribe.later(
+        Statement::new(
+            "record the log of a run",
+            r#"
+            INSERT INTO run_logs (run_id, seq, at_us, level, origin, message, fields)
+            SELECT
+                new.value ->> 'run_id',
+                CAST(new.value ->> 'position' AS BIGINT) + 1 + COALESCE(
+                    (SELECT MAX(seq) FROM run_logs AS old WHERE old.run_id = new.value ->> 'run_id'),
+                    0
+                ),
+                CAST(new.value ->> 'at_us' AS BIGINT),
+                new.value ->> 'level',
+                new.value ->> 'origin',
+                new.value ->> 'message',
+                new.value ->> 'fields'
+            FROM {rows $1} AS new
+            "#,
+        )
+        .bind(scribe.json(&rows)?),
+    );
+    Ok(())
 }

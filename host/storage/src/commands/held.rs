@@ -9,8 +9,7 @@ use serde::Serialize;
 use super::{int, json};
 use crate::catalog::publish::{Delivery, Published};
 use crate::catalog::stats::Stats;
-use crate::failure::failed;
-use crate::writer::Scribe;
+use crate::writer::{Scribe, Statement};
 
 /// A capture to be written.
 #[derive(Debug)]
@@ -111,10 +110,9 @@ pub(crate) fn delivery(staged: &StagedCapture, run: RunId, plugin: Digest) -> De
 }
 
 /// Writes captures in one statement.
-pub(crate) async fn record(scribe: &mut Scribe<'_>, held: &[Held<'_>]) -> Result<(), Failure> {
+pub(crate) fn record(scribe: &mut Scribe<'_>, held: &[Held<'_>]) -> Result<(), Failure> {
     let rows: Result<Vec<Row<'_>>, Failure> = held.iter().map(Held::row).collect();
-    sqlx::query(scribe.sql(
-r#"
+    scribe.later(Statement::new("record captures", r#"
         INSERT INTO captures (
             capture_id, run_id, dataset, partition, state, revision, rows, content_hash, plugin_digest,
             concluded_at_us, snapshot_id, captured_at_us, file_path, file_bytes, footer_bytes, file_stats, data_file_id
@@ -126,13 +124,9 @@ r#"
             CAST(value ->> 'captured_at_us' AS BIGINT), value ->> 'file_path', CAST(value ->> 'file_bytes' AS BIGINT), CAST(value ->> 'footer_bytes' AS BIGINT),
             value ->> 'file_stats', CAST(value ->> 'data_file_id' AS BIGINT)
         FROM {rows $1} AS new
-        "#,
-))
-    .bind(scribe.json(&rows?)?)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("record captures"))
+        "#)
+    .bind(scribe.json(&rows?)?));
+    Ok(())
 }
 
 /// The file of a capture as the ledger kept it.

@@ -49,7 +49,7 @@ impl Command for Judgement {
 }
 
 async fn quarantined(scribe: &mut Scribe<'_>, capture: CaptureId, verdict: Verdict) -> Result<CaptureRow, Failure> {
-    let Some(row) = captures::row(&mut *scribe.connection, capture).await? else {
+    let Some(row) = captures::row(scribe.connection().await?, capture).await? else {
         let message = format!("no capture `{capture}` in this data folder; `quarantine list` shows those that wait");
         return Err(Failure::new(FailureKind::Validation, "bad_id", message));
     };
@@ -67,7 +67,7 @@ async fn quarantined(scribe: &mut Scribe<'_>, capture: CaptureId, verdict: Verdi
 async fn release(scribe: &mut Scribe<'_>, row: CaptureRow) -> Result<CaptureRecord, Failure> {
     let delivery = delivery(scribe.lead, &row).await?;
     let wanted = [(delivery.dataset.clone(), delivery.partition.clone())];
-    let heads = heads::read(&mut *scribe.connection, &wanted).await?;
+    let heads = heads::read(scribe.connection().await?, &wanted).await?;
     let head = heads.first().and_then(Option::as_ref);
     let mut tables = Tables::read(scribe, [&delivery.dataset].into_iter()).await?;
     let commit = Commit { author: "operator", message: format!("release of {}", delivery.capture) };
@@ -84,7 +84,7 @@ async fn release(scribe: &mut Scribe<'_>, row: CaptureRow) -> Result<CaptureReco
         state: CaptureState::Published,
         ..row.record()?
     };
-    tell(scribe, &record, "released").await?;
+    tell(scribe, &record, "released")?;
     Ok(record)
 }
 
@@ -133,7 +133,7 @@ async fn mark_released(scribe: &mut Scribe<'_>, capture: CaptureId, published: P
     .bind(published.snapshot)
     .bind(published.captured_at.as_micros())
     .bind(published.data_file)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map_err(failed("release a capture"))?;
     one(done.rows_affected(), capture)
@@ -150,11 +150,11 @@ async fn discard(scribe: &mut Scribe<'_>, row: CaptureRow) -> Result<CaptureReco
     )
     .bind(record.capture_id.to_string())
     .bind(scribe.lead.clock.now().as_micros())
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map_err(failed("discard a capture"))?;
     one(done.rows_affected(), record.capture_id)?;
-    tell(scribe, &record, "discarded").await?;
+    tell(scribe, &record, "discarded")?;
     Ok(record)
 }
 
@@ -165,8 +165,8 @@ fn one(changed: u64, capture: CaptureId) -> Result<(), Failure> {
     }
 }
 
-async fn tell(scribe: &mut Scribe<'_>, record: &CaptureRecord, event: &'static str) -> Result<(), Failure> {
+fn tell(scribe: &mut Scribe<'_>, record: &CaptureRecord, event: &'static str) -> Result<(), Failure> {
     let at = scribe.lead.clock.now();
     let data = serde_json::json!(record);
-    events::append(scribe, vec![Event { run: record.run_id, at, event, data }]).await
+    events::append(scribe, vec![Event { run: record.run_id, at, event, data }])
 }

@@ -42,10 +42,10 @@ async fn adopt(scribe: &mut Scribe<'_>, adoption: &Adoption) -> Result<Vec<Recor
     sqlx::query(scribe.sql("UPDATE runs SET keeper_id = $2 WHERE run_id IN (SELECT value FROM {texts $1} AS adopted)"))
         .bind(&runs)
         .bind(adoption.worker.to_string())
-        .execute(&mut *scribe.connection)
+        .execute(scribe.connection().await?)
         .await
         .map_err(failed("adopt queued runs"))?;
-    work::these(&mut *scribe.connection, &runs).await
+    work::these(scribe.connection().await?, &runs).await
 }
 
 /// Queued runs whose keeper is not alive, as they stay until the transaction ends. What somebody else is changing right
@@ -77,7 +77,7 @@ async fn unkept(scribe: &mut Scribe<'_>, adoption: &Adoption) -> Result<Vec<Stri
     .bind(json(&adoption.but)?)
     .bind(i64::from(adoption.most))
     .bind(adoption.worker.to_string())
-    .fetch_all(&mut *scribe.connection)
+    .fetch_all(scribe.connection().await?)
     .await
     .map_err(failed("look for queued runs that nobody keeps"))
 }
@@ -119,7 +119,7 @@ async fn give_up(scribe: &mut Scribe<'_>, worker: WorkerId, runs: &[RunId]) -> R
     ))
     .bind(worker.to_string())
     .bind(json(runs)?)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map(drop)
     .map_err(failed("give queued runs up"))
@@ -128,7 +128,7 @@ async fn give_up(scribe: &mut Scribe<'_>, worker: WorkerId, runs: &[RunId]) -> R
 async fn leave(scribe: &mut Scribe<'_>, worker: WorkerId) -> Result<(), Failure> {
     sqlx::query("UPDATE runs SET keeper_id = NULL WHERE keeper_id = $1")
         .bind(worker.to_string())
-        .execute(&mut *scribe.connection)
+        .execute(scribe.connection().await?)
         .await
         .map_err(failed("give queued runs up"))?;
     sqlx::query(
@@ -138,7 +138,7 @@ async fn leave(scribe: &mut Scribe<'_>, worker: WorkerId) -> Result<(), Failure>
         "#,
     )
     .bind(worker.to_string())
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map(drop)
     .map_err(failed("forget a worker"))
@@ -158,7 +158,7 @@ pub(crate) async fn living(scribe: &mut Scribe<'_>, workers: &HashSet<WorkerId>)
     ))
     .bind(json(&workers.iter().collect::<Vec<_>>())?)
     .bind(scribe.lead.clock.now().as_micros())
-    .fetch_all(&mut *scribe.connection)
+    .fetch_all(scribe.connection().await?)
     .await
     .map_err(failed("look for the keeper of a run"))?;
     alive.iter().map(|worker| worker.parse().map_err(|_| corrupt("a worker id", worker))).collect()

@@ -1,5 +1,8 @@
-//! Leases: taking, extending and freeing slots of keys. Whoever takes slots holds the token rows of their keys for as
-//! long as its transaction lasts, so what it read of them stays true.
+//! Leases: taking, extending and freeing slots of keys.
+//!
+//! Tokens come from counters, a fixed number of them: a key always counts at the same one, and shares it with other
+//! keys. Whoever takes slots holds the counters of their keys for as long as its transaction lasts, so what it read of
+//! the keys stays true, and nobody gets a token before one that is less is visible.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,7 +17,7 @@ use super::{int, json};
 use crate::failure::{corrupt, failed};
 use crate::read::count;
 use crate::read::runs::RunRow;
-use crate::writer::{Command, Scribe};
+use crate::writer::{Command, Scribe, Statement, Value};
 
 /// What one run wants to hold: all of it or nothing.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +57,23 @@ impl From<LeaseRow> for Row {
 
 /// The leases of some keys as they are, and as they will be.
 struct Table {
-    tokens: BTreeMap<String, i64>,
+    /// The last token of each counter.
+    counters: BTreeMap<i64, i64>,
     /// Those that have not expired.
     live: BTreeMap<(String, String), Row>,
     changed: BTreeSet<(String, String)>,
+    /// Whether there are others, which go when their key is taken.
+    any_expired: bool,
     now: Timestamp,
+}
+
+/// Counters of tokens; the ledger has a row for each.
+const COUNTERS: u32 = 64;
+
+/// The counter of a key: by FNV-1a, the same in every process and version.
+fn counter(key: &str) -> i64 {
+    let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    i64::from(hash % COUNTERS)
 }
 
 /// Grants wishes, the first one first. Each gets the tokens of its leases.
@@ -72,7 +87,6 @@ pub(crate) async fn take(
     if keys.is_empty() {
         return Ok(wishes.iter().map(|_| Ok(Vec::new())).collect());
     }
-    let keys = scribe.json(&keys)?;
     let mut table = read(scribe, &keys, now).await?;
     let mut answers = Vec::with_capacity(wishes.len());
     for wish in wishes {
@@ -81,7 +95,7 @@ pub(crate) async fn take(
             None => Ok(wish.wanted.iter().map(|exclusive| table.grant(wish, &exclusive.key)).collect()),
         });
     }
-    write(scribe, table).await?;
+    write(scribe, table)?;
     Ok(answers)
 }
 
@@ -114,7 +128,7 @@ impl Table {
             lease.expires_at_us = lease.expires_at_us.max(expires_at_us);
             return count(lease.token);
         }
-        let last = self.tokens.entry(key.to_owned()).or_default();
+        let last = self.counters.entry(counter(key)).or_default();
         *last += 1;
         let token = *last;
         let (lease_key, run_id) = place.clone();
@@ -124,21 +138,21 @@ impl Table {
     }
 }
 
-async fn read(scribe: &mut Scribe<'_>, keys: &str, now: Timestamp) -> Result<Table, Failure> {
-    // Changes nothing where the key is known, but locks it; in order, so that nobody waits for each other.
-    let tokens: Vec<(String, i64)> = sqlx::query_as(scribe.sql(
+async fn read(scribe: &mut Scribe<'_>, keys: &BTreeSet<&str>, now: Timestamp) -> Result<Table, Failure> {
+    let counters: BTreeSet<i64> = keys.iter().map(|key| counter(key)).collect();
+    // Changes nothing, but locks; in order, so that nobody waits for each other.
+    let lock = Statement::new(
+        "wait for others with the same lease",
         r#"
-        INSERT INTO lease_tokens (lease_key, last_token)
-        SELECT value, 0 FROM {texts $1} AS wanted WHERE TRUE ORDER BY value
-        ON CONFLICT (lease_key) DO UPDATE SET last_token = lease_tokens.last_token
-        RETURNING lease_key, last_token
+        SELECT counter, last_token
+        FROM lease_counters
+        WHERE counter IN (SELECT CAST(value AS BIGINT) FROM {texts $1} AS wanted)
+        ORDER BY counter
+        {lock}
         "#,
-    ))
-    .bind(keys)
-    .fetch_all(&mut *scribe.connection)
-    .await
-    .map_err(failed("wait for others with the same lease"))?;
-    let leases: Vec<LeaseRow> = sqlx::query_as(scribe.sql(
+    );
+    let leases = Statement::new(
+        "read the leases",
         r#"
         SELECT lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us
         FROM leases
@@ -146,36 +160,41 @@ async fn read(scribe: &mut Scribe<'_>, keys: &str, now: Timestamp) -> Result<Tab
         ORDER BY lease_key, run_id
         {lock}
         "#,
-    ))
-    .bind(keys)
-    .fetch_all(&mut *scribe.connection)
-    .await
-    .map_err(failed("read the leases"))?;
-    let live = leases.into_iter().filter(|lease| lease.expires_at_us > now.as_micros());
-    let live = live.map(|lease| ((lease.lease_key.clone(), lease.run_id.clone()), lease.into())).collect();
-    Ok(Table { tokens: tokens.into_iter().collect(), live, changed: BTreeSet::new(), now })
+    );
+    let (lock, leases) = (lock.bind(json(&counters)?), leases.bind(scribe.json(keys)?));
+    let (counters, leases): (Vec<(i64, i64)>, Vec<LeaseRow>) = scribe.rows_of_two(lock, leases).await?;
+    let (live, expired): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.expires_at_us > now.as_micros());
+    let live = live.into_iter().map(|lease| ((lease.lease_key.clone(), lease.run_id.clone()), lease.into()));
+    let (counters, live, any_expired) = (counters.into_iter().collect(), live.collect(), !expired.is_empty());
+    Ok(Table { counters, live, changed: BTreeSet::new(), any_expired, now })
 }
 
-async fn write(scribe: &mut Scribe<'_>, table: Table) -> Result<(), Failure> {
-    let Table { live, changed, now, .. } = table;
+#[derive(Serialize)]
+struct Counter {
+    counter: i64,
+    last_token: i64,
+}
+
+fn write(scribe: &mut Scribe<'_>, table: Table) -> Result<(), Failure> {
+    let Table { counters, live, changed, any_expired, now } = table;
     let rows: Vec<Row> = live.into_iter().filter(|(place, _)| changed.contains(place)).map(|(_, row)| row).collect();
     if rows.is_empty() {
         return Ok(());
     }
-    let rows = scribe.json(&rows)?;
-    // What is taken over is gone: whoever held it finds that it has fewer leases than it took.
-    sqlx::query(scribe.sql(
-        r#"
-        DELETE FROM leases
-        WHERE expires_at_us <= $2 AND lease_key IN (SELECT value ->> 'lease_key' FROM {rows $1} AS new)
-        "#,
-    ))
-    .bind(&rows)
-    .bind(now.as_micros())
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed("take a lease over"))?;
-    sqlx::query(scribe.sql(
+    let rows: Value = scribe.json(&rows)?.into();
+    if any_expired {
+        // What is taken over is gone: whoever held it finds that it has fewer leases than it took.
+        let gone = Statement::new(
+            "take a lease over",
+            r#"
+            DELETE FROM leases
+            WHERE expires_at_us <= $2 AND lease_key IN (SELECT value ->> 'lease_key' FROM {rows $1} AS new)
+            "#,
+        );
+        scribe.later(gone.bind(&rows).bind(now.as_micros()));
+    }
+    let taken = Statement::new(
+        "take a lease",
         r#"
         INSERT INTO leases (lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us)
         SELECT value ->> 'lease_key', value ->> 'run_id', value ->> 'worker_id', CAST(value ->> 'token' AS BIGINT),
@@ -184,28 +203,21 @@ async fn write(scribe: &mut Scribe<'_>, table: Table) -> Result<(), Failure> {
         WHERE TRUE
         ON CONFLICT (lease_key, run_id) DO UPDATE SET expires_at_us = excluded.expires_at_us
         "#,
-    ))
-    .bind(&rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed("take a lease"))?;
-    sqlx::query(scribe.sql(
+    );
+    scribe.later(taken.bind(&rows));
+    let counters: Vec<Counter> =
+        counters.into_iter().map(|(counter, last_token)| Counter { counter, last_token }).collect();
+    let counted = Statement::new(
+        "count the leases of a key",
         r#"
-        UPDATE lease_tokens
-        SET last_token = new.token
-        FROM (
-            SELECT value ->> 'lease_key' AS lease_key, MAX(CAST(value ->> 'token' AS BIGINT)) AS token
-            FROM {rows $1} AS given
-            GROUP BY value ->> 'lease_key'
-        ) AS new
-        WHERE lease_tokens.lease_key = new.lease_key AND lease_tokens.last_token < new.token
+        UPDATE lease_counters
+        SET last_token = CAST(new.value ->> 'last_token' AS BIGINT)
+        FROM {rows $1} AS new
+        WHERE lease_counters.counter = CAST(new.value ->> 'counter' AS BIGINT)
         "#,
-    ))
-    .bind(&rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("count the leases of a key"))
+    );
+    scribe.later(counted.bind(scribe.json(&counters)?).changing(counters.len()));
+    Ok(())
 }
 
 /// How many leases each run has under each worker, whether they have expired or not: one that nobody took over still
@@ -221,9 +233,10 @@ pub(crate) fn is_at_it(claim: Option<&Claim>, run: &RunRow, owned: &Owned) -> bo
     run.is_running() && run.worker_id == Some(worker) && run.attempt == i64::from(claim.attempt) && held >= run.leases
 }
 
-/// What these runs have; it stays so until the transaction ends.
-pub(crate) async fn owned(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<Owned, Failure> {
-    let rows: Vec<(String, String)> = sqlx::query_as(scribe.sql(
+/// Asks for what the runs of a JSON array of ids have; it stays so until the transaction ends.
+pub(crate) fn of_runs(ids: &Value) -> Statement {
+    let statement = Statement::new(
+        "read the leases of a run",
         r#"
         SELECT run_id, worker_id
         FROM leases
@@ -231,29 +244,30 @@ pub(crate) async fn owned(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<Own
         ORDER BY lease_key, run_id
         {lock}
         "#,
-    ))
-    .bind(json(runs)?)
-    .fetch_all(&mut *scribe.connection)
-    .await
-    .map_err(failed("read the leases of a run"))?;
-    let mut owned = HashMap::new();
-    for row in rows {
-        *owned.entry(row).or_default() += 1;
-    }
-    Ok(owned)
+    );
+    statement.bind(ids)
 }
 
-/// Frees everything that these runs hold, whoever carried them out.
-pub(crate) async fn free_all(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<(), Failure> {
+/// What [`of_runs`] answers, counted.
+pub(crate) fn counted(leases: Vec<(String, String)>) -> Owned {
+    let mut owned = Owned::new();
+    for lease in leases {
+        *owned.entry(lease).or_default() += 1;
+    }
+    owned
+}
+
+/// Frees everything that these runs hold, whoever carried them out, before the next statement that is asked something.
+pub(crate) fn free_all(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<(), Failure> {
     if runs.is_empty() {
         return Ok(());
     }
-    sqlx::query(scribe.sql("DELETE FROM leases WHERE run_id IN (SELECT value FROM {texts $1} AS ended)"))
-        .bind(json(runs)?)
-        .execute(&mut *scribe.connection)
-        .await
-        .map(drop)
-        .map_err(failed("free the leases of a run"))
+    let statement = Statement::new(
+        "free the leases of a run",
+        "DELETE FROM leases WHERE run_id IN (SELECT value FROM {texts $1} AS ended)",
+    );
+    scribe.later(statement.bind(json(runs)?));
+    Ok(())
 }
 
 impl Command for LeaseRequest {
@@ -313,7 +327,7 @@ async fn change(scribe: &mut Scribe<'_>, change: &LeaseChange) -> Result<u64, Fa
             .bind(worker.to_string())
             .bind(now)
             .bind(until.as_micros())
-            .execute(&mut *scribe.connection)
+            .execute(scribe.connection().await?)
             .await
         }
         LeaseChange::Free { key, run, worker } => {
@@ -327,11 +341,14 @@ async fn change(scribe: &mut Scribe<'_>, change: &LeaseChange) -> Result<u64, Fa
             .bind(run.to_string())
             .bind(worker.to_string())
             .bind(now)
-            .execute(&mut *scribe.connection)
+            .execute(scribe.connection().await?)
             .await
         }
         LeaseChange::CleanExpired => {
-            sqlx::query("DELETE FROM leases WHERE expires_at_us <= $1").bind(now).execute(&mut *scribe.connection).await
+            sqlx::query("DELETE FROM leases WHERE expires_at_us <= $1")
+                .bind(now)
+                .execute(scribe.connection().await?)
+                .await
         }
     };
     done.map(|done| done.rows_affected()).map_err(failed("change a lease"))

@@ -95,8 +95,8 @@ async fn reap(scribe: &mut Scribe<'_>, reap: Reap) -> Result<Vec<Reaped>, Failur
     }
     move_on(scribe, &scribe.json(&rows)?, rows.len()).await?;
     let runs: Vec<RunId> = reaped.iter().map(|reaped| reaped.run).collect();
-    leases::free_all(scribe, &runs).await?;
-    events::append(scribe, told).await?;
+    leases::free_all(scribe, &runs)?;
+    events::append(scribe, told)?;
     let failed = reaped.iter().filter(|reaped| reaped.became == RunStatus::Failed);
     let ends: Vec<(RunId, Timestamp)> = failed.map(|reaped| (reaped.run, now)).collect();
     dead_letters::follow(scribe, &ends, !ends.is_empty(), !ends.is_empty()).await?;
@@ -120,7 +120,7 @@ async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Resul
     sqlx::query("DELETE FROM workers WHERE expires_at_us <= $1 OR $2 = 1")
         .bind(now.as_micros())
         .bind(i64::from(whose == Whose::Everybody))
-        .execute(&mut *scribe.connection)
+        .execute(scribe.connection().await?)
         .await
         .map_err(failed("forget dead workers"))?;
     let found: Vec<Orphan> = match whose {
@@ -152,7 +152,7 @@ async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Resul
             "#,
         )),
     }
-    .fetch_all(&mut *scribe.connection)
+    .fetch_all(scribe.connection().await?)
     .await
     .map_err(failed("find interrupted runs"))?;
     Ok(Some(found).filter(|found| !found.is_empty()))
@@ -174,7 +174,7 @@ async fn move_on(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<()
         "#,
     ))
     .bind(rows)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map_err(failed("end interrupted runs"))?;
     if moved.rows_affected() != count as u64 {
@@ -189,7 +189,7 @@ async fn move_on(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<()
         "#,
     ))
     .bind(rows)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map(drop)
     .map_err(failed("end interrupted attempts"))

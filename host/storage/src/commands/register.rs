@@ -96,7 +96,7 @@ async fn record_plugins(
         "#,
     ))
     .bind(scribe.json(&rows)?)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map(drop)
     .map_err(failed("record the plugins"))
@@ -116,7 +116,7 @@ async fn record_datasets(
     scribe: &mut Scribe<'_>,
     found: &[(PluginRecord, Option<Arc<Manifest>>)],
 ) -> Result<(), Failure> {
-    let known = known_datasets(&mut *scribe.connection).await?;
+    let known = known_datasets(scribe.connection().await?).await?;
     for (plugin, manifest) in found {
         let (PluginState::Active, Some(digest), Some(manifest)) = (plugin.state, plugin.digest, manifest) else {
             continue;
@@ -212,7 +212,7 @@ async fn record_dataset(scribe: &mut Scribe<'_>, plugin: Digest, spec: &DatasetS
     .bind(json(spec)?)
     .bind(plugin.to_string())
     .bind(scribe.lead.clock.now().as_micros())
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map(drop)
     .map_err(failed("record a dataset"))

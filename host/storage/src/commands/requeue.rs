@@ -13,8 +13,8 @@ use super::events::{self, Event};
 use super::{distinct, findings, illegal, leases, unknown_run};
 use crate::failure::{corrupt, failed};
 use crate::lock;
-use crate::read::runs;
-use crate::writer::{Command, Scribe};
+use crate::read::runs::{self, RunRow};
+use crate::writer::{Command, Scribe, Value};
 
 #[derive(Serialize)]
 struct Row {
@@ -31,8 +31,10 @@ impl Command for Requeue {
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<RunReport, Failure>>, Failure> {
         distinct(commands.iter().map(|requeue| requeue.run_id))?;
         let ids: Vec<RunId> = commands.iter().map(|requeue| requeue.run_id).collect();
-        lock::runs(scribe, &ids).await?;
-        let (held, before) = (leases::owned(scribe, &ids).await?, runs::rows(&mut *scribe.connection, &ids).await?);
+        lock::runs(scribe, &ids)?;
+        let asked: Value = super::json(&ids)?.into();
+        let (before, held) = scribe.rows_of_two(runs::by_id(&asked), leases::of_runs(&asked)).await?;
+        let (before, held): (Vec<RunRow>, _) = (before, leases::counted(held));
         let at_it = |requeue: &Self| {
             let run = before.iter().find(|run| run.run_id == requeue.run_id.to_string());
             let claim = Claim { worker: requeue.worker, attempt: requeue.attempt };
@@ -43,20 +45,20 @@ impl Command for Requeue {
         let moved = requeue(scribe, &rows).await?;
         let legal: Vec<&Self> =
             commands.iter().copied().filter(|requeue| moved.contains(&requeue.run_id.to_string())).collect();
-        leases::free_all(scribe, &legal.iter().map(|requeue| requeue.run_id).collect::<Vec<_>>()).await?;
+        leases::free_all(scribe, &legal.iter().map(|requeue| requeue.run_id).collect::<Vec<_>>())?;
         end_attempts(scribe, &rows, legal.len()).await?;
         let logs: Vec<_> = legal.iter().map(|requeue| (requeue.run_id, requeue.logs.as_slice())).collect();
-        findings::logs(scribe, &logs).await?;
+        findings::logs(scribe, &logs)?;
         let told = legal.iter().map(|requeue| Event {
             run: requeue.run_id,
             at: requeue.at,
             event: "retry_scheduled",
             data: json!({ "attempt": requeue.attempt, "not_before": requeue.not_before, "error": requeue.error }),
         });
-        events::append(scribe, told.collect()).await?;
+        events::append(scribe, told.collect())?;
         let mut answers = Vec::with_capacity(commands.len());
         for requeue in commands {
-            answers.push(match runs::row(&mut *scribe.connection, requeue.run_id).await? {
+            answers.push(match runs::row(scribe.connection().await?, requeue.run_id).await? {
                 None => Err(unknown_run(requeue.run_id)),
                 Some(run) if moved.contains(&run.run_id) => Ok(run.into_report(Vec::new(), Vec::new())?),
                 Some(run) if run.attempt == i64::from(requeue.attempt) && run.is_running() => Err(lost(requeue.run_id)),
@@ -100,7 +102,7 @@ async fn requeue(scribe: &mut Scribe<'_>, rows: &str) -> Result<HashSet<String>,
         "#,
     ))
     .bind(rows)
-    .fetch_all(&mut *scribe.connection)
+    .fetch_all(scribe.connection().await?)
     .await
     .map_err(failed("queue a run again"))?;
     Ok(moved.into_iter().collect())
@@ -122,7 +124,7 @@ async fn end_attempts(scribe: &mut Scribe<'_>, rows: &str, moved: usize) -> Resu
         "#,
     ))
     .bind(rows)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map(drop)
     .map_err(failed("end an attempt"))

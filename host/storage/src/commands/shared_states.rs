@@ -64,7 +64,7 @@ impl Swap {
             .bind(state)
             .bind(now),
         };
-        let done = query.execute(&mut *scribe.connection).await.map_err(failed("store a shared state"))?;
+        let done = query.execute(scribe.connection().await?).await.map_err(failed("store a shared state"))?;
         Ok(done.rows_affected() > 0)
     }
 }

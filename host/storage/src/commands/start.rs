@@ -13,8 +13,8 @@ use super::events::{self, Event};
 use super::leases::{self, Wish};
 use super::workers::{self, Living};
 use super::{distinct, illegal, int, json, keepers, unknown_run};
-use crate::failure::{corrupt, failed, internal};
-use crate::writer::{Command, Scribe};
+use crate::failure::corrupt;
+use crate::writer::{Command, Scribe, Statement, Value};
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -38,10 +38,12 @@ impl Command for Start {
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         distinct(commands.iter().map(|start| start.run_id))?;
-        let before = before(scribe, commands).await?;
         let now = scribe.lead.clock.now();
         let living = |start: &&Self| Living { worker: start.worker, since: start.started_at, until: start.lease_until };
-        let alive = workers::alive(scribe, &commands.iter().map(living).collect::<Vec<_>>(), now).await?;
+        let living: Vec<Living> = commands.iter().map(living).collect();
+        let (before, alive) = scribe.rows_of_two(before(commands)?, workers::begin(scribe, &living, now)?).await?;
+        let before: HashMap<String, Before> = before.into_iter().map(|run: Before| (run.run_id.clone(), run)).collect();
+        let alive = workers::found(alive)?;
         let keepers = keepers::living(scribe, &others(commands, &before)).await?;
         let mut refused: HashMap<RunId, Failure> = HashMap::new();
         for start in commands {
@@ -57,7 +59,7 @@ impl Command for Start {
         refused.extend(held);
         let starts: Vec<&Self> =
             commands.iter().copied().filter(|start| !refused.contains_key(&start.run_id)).collect();
-        record(scribe, &starts).await?;
+        record(scribe, &starts)?;
         Ok(commands.iter().map(|start| refused.remove(&start.run_id).map_or(Ok(()), Err)).collect())
     }
 }
@@ -78,10 +80,11 @@ impl Before {
     }
 }
 
-/// The runs that are to start, as they stay until the transaction ends.
-async fn before(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<HashMap<String, Before>, Failure> {
+/// Asks for the runs that are to start, which stay as they are until the transaction ends.
+fn before(starts: &[&Start]) -> Result<Statement, Failure> {
     let ids: Vec<RunId> = starts.iter().map(|start| start.run_id).collect();
-    let rows: Vec<Before> = sqlx::query_as(scribe.sql(
+    let statement = Statement::new(
+        "look for the run to start",
         r#"
         SELECT run_id, status, attempt, worker_id, keeper_id
         FROM runs
@@ -89,12 +92,8 @@ async fn before(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<HashMap<St
         ORDER BY run_id
         {lock}
         "#,
-    ))
-    .bind(json(&ids)?)
-    .fetch_all(&mut *scribe.connection)
-    .await
-    .map_err(failed("look for the run to start"))?;
-    Ok(rows.into_iter().map(|row| (row.run_id.clone(), row)).collect())
+    );
+    Ok(statement.bind(json(&ids)?))
 }
 
 /// Whether a keeper is neither the worker that begins, nor the one for which that speaks.
@@ -150,62 +149,58 @@ fn row(start: &Start) -> Row<'_> {
     }
 }
 
-async fn begin(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(), Failure> {
-    let begun = sqlx::query(scribe.sql(
-        r#"
-        UPDATE runs
-        SET status = 'running',
-            not_before_us = NULL,
-            worker_id = new.value ->> 'worker_id',
-            keeper_id = NULL,
-            leases = CAST(new.value ->> 'leases' AS BIGINT),
-            attempt = CAST(new.value ->> 'attempt' AS BIGINT),
-            plugin_name = new.value ->> 'plugin_name',
-            plugin_version = new.value ->> 'plugin_version',
-            plugin_digest = new.value ->> 'plugin_digest',
-            input_hash = new.value ->> 'input_hash',
-            snapshot_id = CAST(new.value ->> 'snapshot_id' AS BIGINT),
-            started_at_us = COALESCE(runs.started_at_us, CAST(new.value ->> 'started_at_us' AS BIGINT))
-        FROM {rows $1} AS new
-        WHERE runs.run_id = new.value ->> 'run_id'
-            -- As an expression, so that runs are found by their id and not by what status they had once.
-            AND (runs.status IN ('queued', 'running')) IS TRUE
-            AND runs.attempt = CAST(new.value ->> 'attempt' AS BIGINT) - 1
-        "#,
-    ))
-    .bind(rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed("start a run"))?;
-    match begun.rows_affected() {
-        changed if changed == count as u64 => Ok(()),
-        _ => Err(internal("run_changed", "a run changed while it was being started; nothing was written")),
-    }
+fn begin(scribe: &mut Scribe<'_>, rows: &Value, count: usize) {
+    scribe.later(
+        Statement::new(
+            "start a run",
+            r#"
+            UPDATE runs
+            SET status = 'running',
+                not_before_us = NULL,
+                worker_id = new.value ->> 'worker_id',
+                keeper_id = NULL,
+                leases = CAST(new.value ->> 'leases' AS BIGINT),
+                attempt = CAST(new.value ->> 'attempt' AS BIGINT),
+                plugin_name = new.value ->> 'plugin_name',
+                plugin_version = new.value ->> 'plugin_version',
+                plugin_digest = new.value ->> 'plugin_digest',
+                input_hash = new.value ->> 'input_hash',
+                snapshot_id = CAST(new.value ->> 'snapshot_id' AS BIGINT),
+                started_at_us = COALESCE(runs.started_at_us, CAST(new.value ->> 'started_at_us' AS BIGINT))
+            FROM {rows $1} AS new
+            WHERE runs.run_id = new.value ->> 'run_id'
+                -- As an expression, so that runs are found by their id and not by what status they had once.
+                AND (runs.status IN ('queued', 'running')) IS TRUE
+                AND runs.attempt = CAST(new.value ->> 'attempt' AS BIGINT) - 1
+            "#,
+        )
+        .bind(rows)
+        .changing(count),
+    );
 }
 
-async fn record(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<(), Failure> {
+fn record(scribe: &mut Scribe<'_>, starts: &[&Start]) -> Result<(), Failure> {
     if starts.is_empty() {
         return Ok(());
     }
     let rows: Vec<Row<'_>> = starts.iter().map(|start| row(start)).collect();
-    let rows = scribe.json(&rows)?;
-    begin(scribe, &rows, starts.len()).await?;
+    let rows: Value = scribe.json(&rows)?.into();
+    begin(scribe, &rows, starts.len());
     if starts.iter().any(|start| start.attempt > 1) {
-        sqlx::query(scribe.sql(
-            r#"
-            UPDATE attempts
-            SET finished_at_us = CAST(new.value ->> 'started_at_us' AS BIGINT), outcome = 'retried'
-            FROM {rows $1} AS new
-            WHERE attempts.run_id = new.value ->> 'run_id' AND attempts.finished_at_us IS NULL
-            "#,
-        ))
-        .bind(&rows)
-        .execute(&mut *scribe.connection)
-        .await
-        .map_err(failed("end an attempt"))?;
+        scribe.later(
+            Statement::new(
+                "end an attempt",
+                r#"
+                UPDATE attempts
+                SET finished_at_us = CAST(new.value ->> 'started_at_us' AS BIGINT), outcome = 'retried'
+                FROM {rows $1} AS new
+                WHERE attempts.run_id = new.value ->> 'run_id' AND attempts.finished_at_us IS NULL
+                "#,
+            )
+            .bind(&rows),
+        );
     }
-    sqlx::query(scribe.sql(
-r#"
+    scribe.later(Statement::new("record an attempt", r#"
         INSERT INTO attempts (
             run_id, number, plugin_name, plugin_version, plugin_digest, host_version, wasmtime_version, grants_hash,
             input_hash, snapshot_id, started_at_us
@@ -215,25 +210,16 @@ r#"
             value ->> 'plugin_digest', value ->> 'host_version', value ->> 'wasmtime_version', value ->> 'grants_hash',
             value ->> 'input_hash', CAST(value ->> 'snapshot_id' AS BIGINT), CAST(value ->> 'started_at_us' AS BIGINT)
         FROM {rows $1} AS new
-        "#,
-))
-    .bind(&rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed("record an attempt"))?;
+        "#)
+    .bind(&rows));
     if starts.iter().any(|start| !start.inputs.is_empty()) {
-        sqlx::query(scribe.sql(
-r#"
+        scribe.later(Statement::new("record what a run reads", r#"
             INSERT INTO run_inputs (run_id, attempt, position, file_name, digest)
             SELECT
                 new.value ->> 'run_id', CAST(new.value ->> 'attempt' AS BIGINT), input.key, input.value ->> 0, input.value ->> 1
             FROM {rows $1} AS new, {rows new.inputs} AS input
-            "#,
-))
-        .bind(&rows)
-        .execute(&mut *scribe.connection)
-        .await
-        .map_err(failed("record what a run reads"))?;
+            "#)
+        .bind(&rows));
     }
     let told = starts.iter().map(|start| Event {
         run: start.run_id,
@@ -241,5 +227,5 @@ r#"
         event: "started",
         data: serde_json::json!({ "attempt": start.attempt, "plugin": start.plugin, "snapshot": start.snapshot, "worker": start.worker }),
     });
-    events::append(scribe, told.collect()).await
+    events::append(scribe, told.collect())
 }

@@ -8,7 +8,6 @@ use model::run::RunStatus;
 use model::work::WorkSpec;
 use model::{Digest, RunId, Timestamp};
 use serde::Serialize;
-use serde_json::Value;
 use sqlx::FromRow;
 
 use super::events::{self, Event};
@@ -17,7 +16,7 @@ use super::{dead_letters, json};
 use crate::failure::{corrupt, failed, internal};
 use crate::lock;
 use crate::read::work::KeptWork;
-use crate::writer::{Command, Scribe};
+use crate::writer::{Command, Scribe, Statement, Value};
 
 /// Most bytes of the parameters of one run.
 const PARAMS_BYTES_MAX: usize = 256 * 1024;
@@ -48,7 +47,7 @@ impl Command for NewRun {
             }
             answers.push(answer);
         }
-        record(scribe, &fresh).await?;
+        record(scribe, &fresh)?;
         Ok(answers)
     }
 }
@@ -75,7 +74,7 @@ async fn decide(scribe: &mut Scribe<'_>, run: &NewRun) -> Result<Submission, Fai
 async fn by_key(scribe: &mut Scribe<'_>, run: &NewRun) -> Result<Submission, Failure> {
     let Some(key) = &run.spec.idempotency_key else { return Ok(Submission::New) };
     let Some(bound) = bound(scribe, key).await? else { return Ok(Submission::New) };
-    let params: Value =
+    let params: serde_json::Value =
         serde_json::from_str(&bound.params).map_err(|_| corrupt("the parameters of a run", &bound.params))?;
     if bound.name != run.spec.name || bound.kind != run.spec.kind.name() || params != run.spec.params {
         return Err(key_reused(key, &bound, "with other parameters"));
@@ -125,7 +124,7 @@ async fn bound(scribe: &mut Scribe<'_>, key: &str) -> Result<Option<Bound>, Fail
         "#,
     )
     .bind(scribe.dialect().text(key).into_owned())
-    .fetch_optional(&mut *scribe.connection)
+    .fetch_optional(scribe.connection().await?)
     .await
     .map_err(failed("look up a key"))
 }
@@ -172,7 +171,7 @@ fn row(run: &NewRun) -> Result<Row<'_>, Failure> {
     })
 }
 
-async fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure> {
+fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure> {
     if runs.is_empty() {
         return Ok(());
     }
@@ -183,44 +182,45 @@ async fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure
     let living: Vec<Living> = runs.iter().filter_map(living).collect();
     if !living.is_empty() {
         // One that counts as dead keeps its runs for the next who adopts them.
-        workers::alive(scribe, &living, scribe.lead.clock.now()).await?;
+        let begin = workers::begin(scribe, &living, scribe.lead.clock.now())?;
+        scribe.later(begin);
     }
     let rows: Result<Vec<Row<'_>>, Failure> = runs.iter().map(|run| row(run)).collect();
-    let rows = scribe.json(&rows?)?;
-    sqlx::query(scribe.sql(
-        r#"
-        INSERT INTO runs (
-            run_id, name, kind, status, params, created_at_us, priority, lane, deadline_us, asked_by, correlation_id,
-            parent_run_id, retry_of, work, keeper_id
-        )
-        SELECT
-            value ->> 'run_id', value ->> 'name', value ->> 'kind', 'queued', value ->> 'params',
-            CAST(value ->> 'created_at_us' AS BIGINT), value ->> 'priority', value ->> 'lane',
-            CAST(value ->> 'deadline_us' AS BIGINT), value ->> 'asked_by', value ->> 'correlation_id',
-            value ->> 'parent_run_id', value ->> 'retry_of', value ->> 'work',
-            value ->> 'keeper_id'
-        FROM {rows $1} AS new
-        "#,
-    ))
-    .bind(&rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed("record a run"))?;
-    if runs.iter().any(|run| run.spec.idempotency_key.is_some()) {
-        sqlx::query(scribe.sql(
+    let rows: Value = scribe.json(&rows?)?.into();
+    scribe.later(
+        Statement::new(
+            "record a run",
             r#"
-            INSERT INTO idempotency_keys (idempotency_key, run_id, request_hash)
-            SELECT value ->> 'key', value ->> 'run_id', value ->> 'request_hash'
+            INSERT INTO runs (
+                run_id, name, kind, status, params, created_at_us, priority, lane, deadline_us, asked_by, correlation_id,
+                parent_run_id, retry_of, work, keeper_id
+            )
+            SELECT
+                value ->> 'run_id', value ->> 'name', value ->> 'kind', 'queued', value ->> 'params',
+                CAST(value ->> 'created_at_us' AS BIGINT), value ->> 'priority', value ->> 'lane',
+                CAST(value ->> 'deadline_us' AS BIGINT), value ->> 'asked_by', value ->> 'correlation_id',
+                value ->> 'parent_run_id', value ->> 'retry_of', value ->> 'work',
+                value ->> 'keeper_id'
             FROM {rows $1} AS new
-            WHERE value ->> 'key' IS NOT NULL
-            ON CONFLICT (idempotency_key) DO UPDATE
-            SET run_id = excluded.run_id, request_hash = excluded.request_hash
             "#,
-        ))
-        .bind(&rows)
-        .execute(&mut *scribe.connection)
-        .await
-        .map_err(failed("bind a key"))?;
+        )
+        .bind(&rows),
+    );
+    if runs.iter().any(|run| run.spec.idempotency_key.is_some()) {
+        scribe.later(
+            Statement::new(
+                "bind a key",
+                r#"
+                INSERT INTO idempotency_keys (idempotency_key, run_id, request_hash)
+                SELECT value ->> 'key', value ->> 'run_id', value ->> 'request_hash'
+                FROM {rows $1} AS new
+                WHERE value ->> 'key' IS NOT NULL
+                ON CONFLICT (idempotency_key) DO UPDATE
+                SET run_id = excluded.run_id, request_hash = excluded.request_hash
+                "#,
+            )
+            .bind(&rows),
+        );
     }
     let told = runs.iter().flat_map(|run| {
         let event = |event, data| Event { run: run.run_id, at: run.created_at, event, data };
@@ -231,7 +231,7 @@ async fn record(scribe: &mut Scribe<'_>, runs: &[&NewRun]) -> Result<(), Failure
             event("queued", serde_json::json!({})),
         ]
     });
-    events::append(scribe, told.collect()).await?;
+    events::append(scribe, told.collect())?;
     let repeating: Vec<&NewRun> = runs.iter().copied().filter(|run| run.spec.lineage.retry_of.is_some()).collect();
-    dead_letters::count(scribe, &repeating).await
+    dead_letters::count(scribe, &repeating)
 }

@@ -8,7 +8,7 @@ use model::{RunId, Timestamp, WorkerId};
 use serde::Serialize;
 
 use crate::failure::{corrupt, failed};
-use crate::writer::{Command, Scribe};
+use crate::writer::{Command, Scribe, Statement};
 
 /// A worker says that it is alive.
 #[derive(Clone, Debug)]
@@ -44,7 +44,9 @@ async fn heartbeat(scribe: &mut Scribe<'_>, beat: &Heartbeat) -> Result<Heard, F
                 ELSE workers.expires_at_us
             END
         WHERE workers.expires_at_us > $5
-            OR NOT EXISTS (SELECT 1 FROM runs WHERE runs.worker_id = workers.worker_id)
+            OR NOT EXISTS (
+                SELECT 1 FROM runs WHERE runs.status = 'running' AND runs.worker_id = workers.worker_id
+            )
         "#,
     )
     .bind(id.clone())
@@ -52,7 +54,7 @@ async fn heartbeat(scribe: &mut Scribe<'_>, beat: &Heartbeat) -> Result<Heard, F
     .bind(beat.worker.started_at.as_micros())
     .bind(until)
     .bind(now)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map_err(failed("say that a worker is alive"))?;
     if alive.rows_affected() == 0 {
@@ -64,14 +66,15 @@ async fn heartbeat(scribe: &mut Scribe<'_>, beat: &Heartbeat) -> Result<Heard, F
     .bind(id.clone())
     .bind(until)
     .bind(now)
-    .execute(&mut *scribe.connection)
+    .execute(scribe.connection().await?)
     .await
     .map_err(failed("extend the leases of a worker"))?;
     let at_work: Vec<String> = sqlx::query_scalar(
         r#"
         SELECT runs.run_id
         FROM runs
-        WHERE runs.worker_id = $1
+        WHERE runs.status = 'running'
+            AND runs.worker_id = $1
             AND runs.leases <= (
                 SELECT COUNT(*)
                 FROM leases
@@ -82,12 +85,12 @@ async fn heartbeat(scribe: &mut Scribe<'_>, beat: &Heartbeat) -> Result<Heard, F
     )
     .bind(id.clone())
     .bind(now)
-    .fetch_all(&mut *scribe.connection)
+    .fetch_all(scribe.connection().await?)
     .await
     .map_err(failed("read the runs of a worker"))?;
     let kept: Vec<String> = sqlx::query_scalar("SELECT run_id FROM runs WHERE keeper_id = $1 ORDER BY run_id")
         .bind(id)
-        .fetch_all(&mut *scribe.connection)
+        .fetch_all(scribe.connection().await?)
         .await
         .map_err(failed("read what a worker keeps"))?;
     Ok(Heard { at_work: ids(&at_work)?, kept: ids(&kept)? })
@@ -112,13 +115,19 @@ struct Row {
     expires_at_us: i64,
 }
 
-/// Returns those of these workers that are alive, and keeps them so until the transaction ends. One that is new, or
-/// expired without runs at work, begins to live.
+/// Returns those of these workers that are alive; see [`begin`].
 pub(crate) async fn alive(
     scribe: &mut Scribe<'_>,
     living: &[Living],
     now: Timestamp,
 ) -> Result<HashSet<WorkerId>, Failure> {
+    let begin = begin(scribe, living, now)?;
+    found(scribe.rows(begin).await?)
+}
+
+/// Asks for those of these workers that are alive, and keeps them so until the transaction ends. One that is new, or
+/// expired without runs at work, begins to live.
+pub(crate) fn begin(scribe: &Scribe<'_>, living: &[Living], now: Timestamp) -> Result<Statement, Failure> {
     let rows: Vec<Row> = living
         .iter()
         .map(|it| Row {
@@ -127,7 +136,8 @@ pub(crate) async fn alive(
             expires_at_us: it.until.as_micros(),
         })
         .collect();
-    let alive: Vec<String> = sqlx::query_scalar(scribe.sql(
+    let statement = Statement::new(
+        "register a worker",
         r#"
         INSERT INTO workers (worker_id, started_at_us, expires_at_us)
         SELECT value ->> 'worker_id', MIN(CAST(value ->> 'started_at_us' AS BIGINT)),
@@ -141,14 +151,16 @@ pub(crate) async fn alive(
             ELSE workers.expires_at_us
         END
         WHERE workers.expires_at_us > $2
-            OR NOT EXISTS (SELECT 1 FROM runs WHERE runs.worker_id = workers.worker_id)
+            OR NOT EXISTS (
+                SELECT 1 FROM runs WHERE runs.status = 'running' AND runs.worker_id = workers.worker_id
+            )
         RETURNING worker_id
         "#,
-    ))
-    .bind(scribe.json(&rows)?)
-    .bind(now.as_micros())
-    .fetch_all(&mut *scribe.connection)
-    .await
-    .map_err(failed("register a worker"))?;
-    alive.iter().map(|worker| worker.parse().map_err(|_| corrupt("a worker id", worker))).collect()
+    );
+    Ok(statement.bind(scribe.json(&rows)?).bind(now.as_micros()))
+}
+
+/// What [`begin`] answers, as ids.
+pub(crate) fn found(alive: Vec<(String,)>) -> Result<HashSet<WorkerId>, Failure> {
+    alive.iter().map(|(worker,)| worker.parse().map_err(|_| corrupt("a worker id", worker))).collect()
 }

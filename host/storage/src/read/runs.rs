@@ -15,6 +15,7 @@ use crate::commands::json;
 use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
 use crate::storage::Storage;
+use crate::writer::{Statement, Value};
 
 /// Most runs of one page.
 const PAGE_MAX: u32 = 200;
@@ -188,11 +189,8 @@ pub(crate) async fn row(connection: &mut AnyConnection, run: RunId) -> Result<Op
     Ok(rows(connection, &[run]).await?.pop())
 }
 
-/// The runs of these ids that exist, in no order.
-pub(crate) async fn rows(connection: &mut AnyConnection, runs: &[RunId]) -> Result<Vec<RunRow>, Failure> {
-    sqlx::query_as(sql(
-        connection,
-        r#"
+/// The runs of the ids in `$1` that exist, in no order.
+const BY_ID: &str = r#"
         SELECT
             runs.run_id, name, kind, status, params, attempt, runs.plugin_name, runs.plugin_version,
             runs.plugin_digest, runs.input_hash,
@@ -202,12 +200,15 @@ pub(crate) async fn rows(connection: &mut AnyConnection, runs: &[RunId]) -> Resu
         FROM runs
         LEFT JOIN attempts ON attempts.run_id = runs.run_id AND attempts.number = runs.attempt
         WHERE runs.run_id IN (SELECT value FROM {texts $1} AS asked)
-        "#,
-    ))
-    .bind(json(runs)?)
-    .fetch_all(connection)
-    .await
-    .map_err(failed("read a run"))
+        "#;
+
+pub(crate) async fn rows(connection: &mut AnyConnection, runs: &[RunId]) -> Result<Vec<RunRow>, Failure> {
+    sqlx::query_as(sql(connection, BY_ID)).bind(json(runs)?).fetch_all(connection).await.map_err(failed("read a run"))
+}
+
+/// Asks for the runs of a JSON array of ids.
+pub(crate) fn by_id(ids: &Value) -> Statement {
+    Statement::new("read a run", BY_ID).bind(ids)
 }
 
 impl Storage {

@@ -64,7 +64,7 @@ async fn who_asks_as_of_now_waits_for_a_capture_that_is_being_published_and_gets
     let second = CaptureOutcome::Publish { staged: bench.staged("2021-01-28", 2, 3), expected_head };
     let conclusion = Conclusion { captures: vec![second], ..bench.ended(run, RunStatus::Completed) };
     let (mut connection, lead) = bench.other_writer().await;
-    let mut scribe = Scribe { connection: &mut connection, lead: &lead };
+    let mut scribe = Scribe::new(&mut connection, &lead);
     bench.begin_publishing(&mut scribe).await;
     Conclusion::execute(&mut scribe, &[&conclusion]).await.unwrap().remove(0).unwrap();
 

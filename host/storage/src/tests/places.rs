@@ -118,7 +118,7 @@ impl Bench {
             Dialect::Sqlite => scribe.run("BEGIN IMMEDIATE").await.unwrap(),
             Dialect::Postgres => scribe.run("BEGIN").await.unwrap(),
         }
-        lock::catalog(scribe.connection).await.unwrap();
+        lock::catalog(scribe.connection().await.unwrap()).await.unwrap();
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Lanes, Lead, Message, Scribe};
 use crate::dialect::Dialect;
-use crate::failure::{failed, is_contention, is_lost, outcome_unknown, unreachable};
+use crate::failure::{is_contention, is_lost, outcome_unknown, unreachable};
 use crate::place::Place;
 use crate::wal::WalKeeper;
 use crate::{lock, open};
@@ -64,7 +64,7 @@ impl Desk {
                 Some(connection) => connection,
                 None => open::again(&self.place).await?,
             };
-            let mut scribe = Scribe { connection: &mut connection, lead: &self.lead };
+            let mut scribe = Scribe::new(&mut connection, &self.lead);
             let (done, usable) = transaction(&mut scribe, lanes).await;
             if usable {
                 self.connection = Some(connection);
@@ -108,6 +108,7 @@ async fn transaction(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> (Result<(), 
     }
     // SQLite may have rolled back by itself already; then there is nothing to do. A server that does not answer has
     // lost the connection, and rolls back by that.
+    scribe.forget();
     let rolled_back = within(limit, scribe.run("ROLLBACK")).await;
     (Err(failure), !rolled_back.is_err_and(|failure| is_lost(&failure)))
 }
@@ -123,19 +124,19 @@ async fn within(limit: Option<Duration>, doing: impl Future<Output = Result<(), 
     }
 }
 
+/// Everything but the commit; what waits for it on SQLite goes with it.
 async fn work(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> Result<(), Failure> {
-    scribe
-        .run(match scribe.dialect() {
-            // The write lock is taken first, so that nothing read here can change before the commit.
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
-            // Each statement sees what others have committed, and locks and guards keep it so.
-            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        })
-        .await?;
+    scribe.steer(match scribe.dialect() {
+        // The write lock is taken first, so that nothing read here can change before the commit.
+        Dialect::Sqlite => "BEGIN IMMEDIATE",
+        // Each statement sees what others have committed, and locks and guards keep it so.
+        Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    });
     if lanes.touch_catalog() {
-        lock::catalog(scribe.connection).await?;
+        lock::catalog(scribe.connection().await?).await?;
     }
-    lanes.work(scribe).await
+    lanes.work(scribe).await?;
+    if scribe.may_end_with_what_waits() { Ok(()) } else { scribe.flush().await }
 }
 
 async fn close_connection(mut connection: AnyConnection) {
@@ -148,13 +149,6 @@ async fn close_connection(mut connection: AnyConnection) {
     }
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "the ledger was not closed in order");
-    }
-}
-
-impl Scribe<'_> {
-    /// Runs a statement that only steers the transaction.
-    pub(crate) async fn run(&mut self, statement: &'static str) -> Result<(), Failure> {
-        sqlx::query(statement).execute(&mut *self.connection).await.map(drop).map_err(failed("write the ledger"))
     }
 }
 

@@ -17,7 +17,9 @@ use crate::commands::release::ReleaseLease;
 use crate::commands::retention::{ForgetDeadLetters, ForgetRuns};
 use crate::commands::shared_states::Swap;
 use crate::commands::workers::Heartbeat;
-use crate::failure::is_fatal;
+
+/// What the commands of one kind are undone to if they fail together.
+const SAVEPOINT: &str = "SAVEPOINT command";
 
 type Answers<C> = Vec<Result<<C as Command>::Answer, Failure>>;
 
@@ -166,15 +168,15 @@ impl<C: Command> Lane<C> {
 
 async fn together<C: Command>(scribe: &mut Scribe<'_>, commands: &[&C]) -> Result<Answers<C>, Failure> {
     match guarded(scribe, commands).await {
-        Err(failure) if commands.len() > 1 && !is_fatal(&failure) => {}
-        Err(failure) if !is_fatal(&failure) => return Ok(vec![Err(failure)]),
+        Err(failure) if commands.len() > 1 && !scribe.is_end_of_group(&failure) => {}
+        Err(failure) if !scribe.is_end_of_group(&failure) => return Ok(vec![Err(failure)]),
         done => return done,
     }
     let mut answers = Vec::with_capacity(commands.len());
     for command in commands {
         match guarded(scribe, &[*command]).await {
             Ok(one) => answers.extend(one),
-            Err(failure) if is_fatal(&failure) => return Err(failure),
+            Err(failure) if scribe.is_end_of_group(&failure) => return Err(failure),
             Err(failure) => answers.push(Err(failure)),
         }
     }
@@ -183,13 +185,17 @@ async fn together<C: Command>(scribe: &mut Scribe<'_>, commands: &[&C]) -> Resul
 
 /// Carries commands out; what they wrote is undone if they fail together.
 async fn guarded<C: Command>(scribe: &mut Scribe<'_>, commands: &[&C]) -> Result<Answers<C>, Failure> {
-    scribe.run("SAVEPOINT command").await?;
-    let done = C::execute(scribe, commands).await;
+    scribe.steer(SAVEPOINT);
+    let done = match C::execute(scribe, commands).await {
+        Ok(answers) => scribe.run("RELEASE command").await.map(|()| answers),
+        Err(failure) => Err(failure),
+    };
     match &done {
-        Err(failure) if is_fatal(failure) => return done,
-        Err(_) => scribe.run("ROLLBACK TO command").await?,
-        Ok(_) => {}
+        Err(failure) if !scribe.forget_since(SAVEPOINT) && !scribe.is_end_of_group(failure) => {
+            scribe.steer("ROLLBACK TO command");
+            scribe.run("RELEASE command").await?;
+        }
+        Ok(_) | Err(_) => {}
     }
-    scribe.run("RELEASE command").await?;
     done
 }

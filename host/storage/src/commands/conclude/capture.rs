@@ -28,7 +28,7 @@ pub(super) async fn deliver(
     let plugin = plugin(run)?;
     let wanted: Vec<(DatasetName, Partition)> = conclusion.captures.iter().map(partition).collect();
     distinct(&wanted)?;
-    let heads = heads::read(&mut *scribe.connection, &wanted).await?;
+    let heads = heads::read(scribe.connection().await?, &wanted).await?;
     for (outcome, head) in conclusion.captures.iter().zip(&heads) {
         check_head(outcome, head.as_ref())?;
     }
@@ -62,7 +62,7 @@ pub(super) async fn deliver(
             published,
         })
         .collect();
-    held::record(scribe, &held).await?;
+    held::record(scribe, &held)?;
     Ok(delivered(conclusion, &held))
 }
 

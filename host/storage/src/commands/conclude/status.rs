@@ -8,8 +8,7 @@ use serde_json::json as value;
 use super::{Ending, error, is_unchanged};
 use crate::commands::events::Event;
 use crate::commands::{int, json};
-use crate::failure::{failed, internal};
-use crate::writer::Scribe;
+use crate::writer::{Scribe, Statement, Value};
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -35,22 +34,22 @@ struct Row<'a> {
 }
 
 /// Ends the runs and their last attempts, and keeps what belongs to that.
-pub(super) async fn record(scribe: &mut Scribe<'_>, endings: &[Ending<'_>]) -> Result<(), Failure> {
+pub(super) fn record(scribe: &mut Scribe<'_>, endings: &[Ending<'_>]) -> Result<(), Failure> {
     if endings.is_empty() {
         return Ok(());
     }
     let rows: Result<Vec<Row<'_>>, Failure> = endings.iter().map(row).collect();
-    let rows = scribe.json(&rows?)?;
-    end_runs(scribe, &rows, endings.len()).await?;
-    end_attempts(scribe, &rows).await?;
+    let rows: Value = scribe.json(&rows?)?.into();
+    end_runs(scribe, &rows, endings.len());
+    end_attempts(scribe, &rows);
     if endings.iter().any(|ending| ending.conclusion.input_hash.is_some()) {
-        replace_inputs(scribe, &rows).await?;
+        replace_inputs(scribe, &rows);
     }
     if endings.iter().any(|ending| !ending.delivered.is_empty()) {
-        link_captures(scribe, &rows).await?;
+        link_captures(scribe, &rows);
     }
     if endings.iter().any(|ending| ending.conclusion.cursor.is_some()) {
-        move_cursors(scribe, &rows).await?;
+        move_cursors(scribe, &rows);
     }
     Ok(())
 }
@@ -82,121 +81,104 @@ fn row<'a>(ending: &'a Ending<'_>) -> Result<Row<'a>, Failure> {
     })
 }
 
-async fn end_runs(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(), Failure> {
-    let done = sqlx::query(scribe.sql(
-        r#"
-        UPDATE runs
-        SET status = new.value ->> 'status',
-            not_before_us = NULL,
-            worker_id = NULL,
-            keeper_id = NULL,
-            leases = 0,
-            unchanged = CAST(new.value ->> 'unchanged' AS BIGINT),
-            rows_in = CAST(new.value ->> 'rows_in' AS BIGINT),
-            rows_out = CAST(new.value ->> 'rows_out' AS BIGINT),
-            rejected = CAST(new.value ->> 'rejected' AS BIGINT),
-            error = new.value ->> 'error',
-            result = new.value ->> 'result',
-            input_hash = COALESCE(new.value ->> 'input_hash', runs.input_hash),
-            finished_at_us = CAST(new.value ->> 'finished_at_us' AS BIGINT)
-        FROM {rows $1} AS new
-        WHERE runs.run_id = new.value ->> 'run_id'
-            AND runs.status = new.value ->> 'from'
-            AND runs.attempt = CAST(new.value ->> 'attempt' AS BIGINT)
-        "#,
-    ))
-    .bind(rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed("end a run"))?;
-    match done.rows_affected() {
-        changed if changed == count as u64 => Ok(()),
-        _ => Err(internal("run_changed", "a run changed while it was being ended; nothing was written")),
-    }
+fn end_runs(scribe: &mut Scribe<'_>, rows: &Value, count: usize) {
+    scribe.later(
+        Statement::new(
+            "end a run",
+            r#"
+            UPDATE runs
+            SET status = new.value ->> 'status',
+                not_before_us = NULL,
+                worker_id = NULL,
+                keeper_id = NULL,
+                leases = 0,
+                unchanged = CAST(new.value ->> 'unchanged' AS BIGINT),
+                rows_in = CAST(new.value ->> 'rows_in' AS BIGINT),
+                rows_out = CAST(new.value ->> 'rows_out' AS BIGINT),
+                rejected = CAST(new.value ->> 'rejected' AS BIGINT),
+                error = new.value ->> 'error',
+                result = new.value ->> 'result',
+                input_hash = COALESCE(new.value ->> 'input_hash', runs.input_hash),
+                finished_at_us = CAST(new.value ->> 'finished_at_us' AS BIGINT)
+            FROM {rows $1} AS new
+            WHERE runs.run_id = new.value ->> 'run_id'
+                AND runs.status = new.value ->> 'from'
+                AND runs.attempt = CAST(new.value ->> 'attempt' AS BIGINT)
+            "#,
+        )
+        .bind(rows)
+        .changing(count),
+    );
 }
 
-async fn end_attempts(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(scribe.sql(
-        r#"
-        UPDATE attempts
-        SET finished_at_us = CAST(new.value ->> 'finished_at_us' AS BIGINT),
-            outcome = new.value ->> 'status',
-            input_hash = COALESCE(new.value ->> 'input_hash', attempts.input_hash)
-        FROM {rows $1} AS new
-        WHERE attempts.run_id = new.value ->> 'run_id'
-            AND attempts.number = CAST(new.value ->> 'attempt' AS BIGINT)
-            AND attempts.finished_at_us IS NULL
-        "#,
-    ))
-    .bind(rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("end an attempt"))
+fn end_attempts(scribe: &mut Scribe<'_>, rows: &Value) {
+    scribe.later(
+        Statement::new(
+            "end an attempt",
+            r#"
+            UPDATE attempts
+            SET finished_at_us = CAST(new.value ->> 'finished_at_us' AS BIGINT),
+                outcome = new.value ->> 'status',
+                input_hash = COALESCE(new.value ->> 'input_hash', attempts.input_hash)
+            FROM {rows $1} AS new
+            WHERE attempts.run_id = new.value ->> 'run_id'
+                AND attempts.number = CAST(new.value ->> 'attempt' AS BIGINT)
+                AND attempts.finished_at_us IS NULL
+            "#,
+        )
+        .bind(rows),
+    );
 }
 
 /// Files of granted folders are known only once the guest has read them.
-async fn replace_inputs(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(scribe.sql(
-        r#"
-        DELETE FROM run_inputs
-        WHERE (run_id, attempt) IN (
-            SELECT value ->> 'run_id', CAST(value ->> 'attempt' AS BIGINT)
-            FROM {rows $1} AS new
-            WHERE value ->> 'input_hash' IS NOT NULL
+fn replace_inputs(scribe: &mut Scribe<'_>, rows: &Value) {
+    scribe.later(
+        Statement::new(
+            "record what a run read",
+            r#"
+            DELETE FROM run_inputs
+            WHERE (run_id, attempt) IN (
+                SELECT value ->> 'run_id', CAST(value ->> 'attempt' AS BIGINT)
+                FROM {rows $1} AS new
+                WHERE value ->> 'input_hash' IS NOT NULL
+            )
+            "#,
         )
-        "#,
-    ))
-    .bind(rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map_err(failed("record what a run read"))?;
-    sqlx::query(scribe.sql(
-r#"
+        .bind(rows),
+    );
+    scribe.later(Statement::new("record what a run read", r#"
         INSERT INTO run_inputs (run_id, attempt, position, file_name, digest)
         SELECT new.value ->> 'run_id', CAST(new.value ->> 'attempt' AS BIGINT), input.key, input.value ->> 0, input.value ->> 1
         FROM {rows $1} AS new, {rows new.inputs} AS input
         WHERE new.value ->> 'input_hash' IS NOT NULL AND CAST(new.value ->> 'attempt' AS BIGINT) > 0
-        "#,
-))
-    .bind(rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("record what a run read"))
+        "#)
+    .bind(rows));
 }
 
-async fn link_captures(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(scribe.sql(
-        r#"
-        INSERT INTO run_captures (run_id, position, capture_id, unchanged)
-        SELECT new.value ->> 'run_id', capture.key, capture.value ->> 0, CAST(capture.value ->> 1 AS BIGINT)
-        FROM {rows $1} AS new, {rows new.captures} AS capture
-        "#,
-    ))
-    .bind(rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("record the captures of a run"))
+fn link_captures(scribe: &mut Scribe<'_>, rows: &Value) {
+    scribe.later(
+        Statement::new(
+            "record the captures of a run",
+            r#"
+            INSERT INTO run_captures (run_id, position, capture_id, unchanged)
+            SELECT new.value ->> 'run_id', capture.key, capture.value ->> 0, CAST(capture.value ->> 1 AS BIGINT)
+            FROM {rows $1} AS new, {rows new.captures} AS capture
+            "#,
+        )
+        .bind(rows),
+    );
 }
 
-async fn move_cursors(scribe: &mut Scribe<'_>, rows: &str) -> Result<(), Failure> {
-    sqlx::query(scribe.sql(
-r#"
+fn move_cursors(scribe: &mut Scribe<'_>, rows: &Value) {
+    scribe.later(Statement::new("keep the cursor of a source", r#"
         INSERT INTO source_cursors (source, cursor, run_id, updated_at_us)
         SELECT value ->> 'source', {bytes value ->> 'cursor'}, value ->> 'run_id', CAST(value ->> 'finished_at_us' AS BIGINT)
         FROM {rows $1} AS new
         WHERE value ->> 'source' IS NOT NULL
         ON CONFLICT (source) DO UPDATE
         SET cursor = excluded.cursor, run_id = excluded.run_id, updated_at_us = excluded.updated_at_us
-        "#,
-))
-    .bind(rows)
-    .execute(&mut *scribe.connection)
-    .await
-    .map(drop)
-    .map_err(failed("keep the cursor of a source"))
+        "#)
+    .bind(rows));
 }
 
 /// What happened, in order: the stages, what became of each capture, and the end.
