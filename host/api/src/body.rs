@@ -1,5 +1,7 @@
 //! The bodies of requests, for the server and for the client in `cli`.
 
+mod backfill;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use model::ports::{GivenFile, ParamValue, RunRequest};
 use model::work::{Lineage, Routing, Trigger};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use backfill::{BackfillBody, ItemBody};
 
 /// `POST /api/v1/runs`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,33 +120,79 @@ pub struct BreakerBody {
 impl RunBody<'static> {
     /// The body that asks for this run. Progress and cancellation stay behind.
     pub fn of(request: &RunRequest) -> Self {
-        let mut body = Self {
+        let (params, text, inputs) = sent(&request.params, &request.files);
+        Self {
             name: request.name.clone(),
-            params: BTreeMap::new(),
-            text: BTreeMap::new(),
-            inputs: BTreeMap::new(),
+            params,
+            text,
+            inputs,
             force: request.force,
             dry_run: request.dry_run,
             key: request.key.clone(),
             routing: request.routing,
             lineage: request.lineage.clone(),
             wait: None,
+        }
+    }
+}
+
+/// JSON values, texts and files.
+type Sent<'a> = (BTreeMap<String, Value>, BTreeMap<String, String>, BTreeMap<String, InputBody<'a>>);
+
+/// Parameters and files as they are sent.
+fn sent(given: &BTreeMap<String, ParamValue>, files: &BTreeMap<String, GivenFile>) -> Sent<'static> {
+    let (mut params, mut texts, mut inputs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for (name, value) in given {
+        match value {
+            ParamValue::Text(text) => drop(texts.insert(name.clone(), text.clone())),
+            ParamValue::Json(json) => drop(params.insert(name.clone(), json.clone())),
+        }
+    }
+    for (name, file) in files {
+        let file_name = file.file_name.clone();
+        let input = match &file.bytes {
+            Ok(bytes) => InputBody { file_name, base64: Some(STANDARD.encode(&**bytes).into()), error: None },
+            Err(failure) => InputBody { file_name, base64: None, error: Some(failure.clone()) },
         };
-        for (name, value) in &request.params {
-            match value {
-                ParamValue::Text(text) => drop(body.text.insert(name.clone(), text.clone())),
-                ParamValue::Json(json) => drop(body.params.insert(name.clone(), json.clone())),
-            }
+        inputs.insert(name.clone(), input);
+    }
+    (params, texts, inputs)
+}
+
+/// Parameters and files as they were sent.
+fn taken_apart(
+    json: BTreeMap<String, Value>,
+    texts: BTreeMap<String, String>,
+    inputs: BTreeMap<String, InputBody<'_>>,
+) -> Result<(BTreeMap<String, ParamValue>, BTreeMap<String, GivenFile>), Failure> {
+    let mut params: BTreeMap<String, ParamValue> =
+        json.into_iter().map(|(name, value)| (name, ParamValue::Json(value))).collect();
+    for (name, text) in texts {
+        if params.insert(name.clone(), ParamValue::Text(text)).is_some() {
+            return Err(bad(format!("`{}` is in `params` and in `text`; send it once", brief(&name))));
         }
-        for (name, file) in &request.files {
-            let file_name = file.file_name.clone();
-            let input = match &file.bytes {
-                Ok(bytes) => InputBody { file_name, base64: Some(STANDARD.encode(&**bytes).into()), error: None },
-                Err(failure) => InputBody { file_name, base64: None, error: Some(failure.clone()) },
-            };
-            body.inputs.insert(name.clone(), input);
+    }
+    let mut files = BTreeMap::new();
+    for (name, input) in inputs {
+        let bytes = match (input.base64, input.error) {
+            (Some(text), None) => match STANDARD.decode(text.as_bytes()) {
+                Ok(bytes) => Ok(Arc::new(bytes)),
+                Err(error) => return Err(bad(format!("input `{}` is not base64: {error}", brief(&name)))),
+            },
+            (None, Some(failure)) => Err(failure),
+            _ => return Err(bad(format!("input `{}` needs either `base64` or `error`", brief(&name)))),
+        };
+        files.insert(name, GivenFile { file_name: file_name(&input.file_name), bytes });
+    }
+    Ok((params, files))
+}
+
+fn check_lineage(lineage: &Lineage) -> Result<(), Failure> {
+    match lineage.retry_of {
+        None => Ok(()),
+        Some(_) => {
+            Err(bad("`retry_of` is for the host to say: `POST /api/v1/runs/{id}/retry` repeats a run".to_owned()))
         }
-        body
     }
 }
 
@@ -154,32 +204,10 @@ impl RunBody<'_> {
     /// `bad_params` if an input is not base64, has neither bytes nor an error, a parameter comes twice, or the key is
     /// empty.
     pub(crate) fn into_request(self) -> Result<RunRequest, Failure> {
-        let mut params: BTreeMap<String, ParamValue> =
-            self.params.into_iter().map(|(name, value)| (name, ParamValue::Json(value))).collect();
-        for (name, text) in self.text {
-            if params.insert(name.clone(), ParamValue::Text(text)).is_some() {
-                return Err(bad(format!("`{}` is in `params` and in `text`; send it once", brief(&name))));
-            }
-        }
-        let mut files = BTreeMap::new();
-        for (name, input) in self.inputs {
-            let bytes = match (input.base64, input.error) {
-                (Some(text), None) => match STANDARD.decode(text.as_bytes()) {
-                    Ok(bytes) => Ok(Arc::new(bytes)),
-                    Err(error) => return Err(bad(format!("input `{}` is not base64: {error}", brief(&name)))),
-                },
-                (None, Some(failure)) => Err(failure),
-                _ => return Err(bad(format!("input `{}` needs either `base64` or `error`", brief(&name)))),
-            };
-            files.insert(name, GivenFile { file_name: file_name(&input.file_name), bytes });
-        }
+        let (params, files) = taken_apart(self.params, self.text, self.inputs)?;
         let (force, dry_run, key) = (self.force, self.dry_run, self.key.map(key).transpose()?);
         let (routing, lineage) = (self.routing, self.lineage);
-        if lineage.retry_of.is_some() {
-            return Err(bad(
-                "`retry_of` is for the host to say: `POST /api/v1/runs/{id}/retry` repeats a run".to_owned()
-            ));
-        }
+        check_lineage(&lineage)?;
         Ok(RunRequest {
             name: self.name,
             params,

@@ -17,7 +17,10 @@ mod server;
 #[cfg(test)]
 mod stories;
 
-pub use body::{BreakerBody, ExportBody, InputBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody, RunBody};
+pub use body::{
+    BackfillBody, BreakerBody, ExportBody, InputBody, ItemBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody,
+    RunBody,
+};
 pub use metrics::Metrics;
 pub use parts::{Parts, Ready, body_bytes_max};
 pub use problem::Problem;

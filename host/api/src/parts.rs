@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use model::ports::{DeadLetters, Engine, Operations, Quarantine, Vitals};
+use model::ports::{DeadLetters, Engine, Operations, Quarantine, Runs, Vitals};
 
 use crate::metrics::Metrics;
 
@@ -24,6 +24,7 @@ pub struct Parts {
     pub engine: Arc<dyn Engine>,
     pub quarantine: Arc<dyn Quarantine>,
     pub dead_letters: Arc<dyn DeadLetters>,
+    pub runs: Arc<dyn Runs>,
     pub vitals: Arc<dyn Vitals>,
     pub operations: Arc<dyn Operations>,
     /// What a caller of `/api` must show.
@@ -39,11 +40,13 @@ pub struct Parts {
 impl fmt::Debug for Parts {
     /// Leaves the token out: this may be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { engine, quarantine, dead_letters, operations, allowed_hosts, ready, body_bytes_max, .. } = self;
+        let Self { engine, quarantine, dead_letters, runs, operations, allowed_hosts, ready, body_bytes_max, .. } =
+            self;
         f.debug_struct("Parts")
             .field("engine", engine)
             .field("quarantine", quarantine)
             .field("dead_letters", dead_letters)
+            .field("runs", runs)
             .field("operations", operations)
             .field("allowed_hosts", allowed_hosts)
             .field("ready", ready)

@@ -1,8 +1,10 @@
 //! The routes, one function each.
 
+mod backfills;
 mod captures;
 mod dead_letters;
 mod health;
+mod lists;
 mod operations;
 mod plugins;
 mod runs;
@@ -30,8 +32,10 @@ pub(crate) fn router(parts: Parts, guard: Guard, shutdown: CancellationToken) ->
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .route("/api/v1/runs", post(runs::create))
+        .route("/api/v1/runs", post(runs::create).get(lists::runs))
+        .route("/api/v1/backfills", post(backfills::create))
         .route("/api/v1/runs/{id}", get(runs::show))
+        .route("/api/v1/runs/{id}/children", get(lists::children))
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/api/v1/runs/{id}/retry", post(runs::retry))
         .route("/api/v1/runs/{id}/why", get(runs::why))

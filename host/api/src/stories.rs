@@ -1,5 +1,6 @@
 //! Requests against the router, and over a real socket.
 
+mod lists;
 mod operating;
 mod security;
 mod serving;
@@ -14,7 +15,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{DeadLetter, DeadLetterFilter, DeadLetters, Engine, Quarantine, RunRequest, Standing};
+use model::ports::{
+    BackfillRequest, DeadLetter, DeadLetterFilter, DeadLetters, Engine, Quarantine, RunFilter, RunPage, RunRequest,
+    Runs, Standing,
+};
 use model::run::{RunCapture, RunCaptureState, RunKind, RunReport, RunStatus};
 use model::{CaptureId, CaptureRecord, CaptureState, Digest, RunId, Timestamp};
 use serde_json::Value;
@@ -34,6 +38,7 @@ const HOST: &str = "127.0.0.1:8710";
 #[derive(Debug)]
 struct FakeEngine {
     asked: Mutex<Vec<RunRequest>>,
+    backfills: Mutex<Vec<BackfillRequest>>,
     /// How long callers of `wait` would have waited.
     patience: Mutex<Vec<Duration>>,
     status: watch::Sender<RunStatus>,
@@ -107,6 +112,18 @@ impl DeadLetters for FakeDeadLetters {
     }
 }
 
+/// Keeps what was asked for, and has nothing.
+#[derive(Debug, Default)]
+struct FakeRuns(Mutex<Vec<RunFilter>>);
+
+#[async_trait::async_trait]
+impl Runs for FakeRuns {
+    async fn runs(&self, filter: &RunFilter) -> Result<RunPage, Failure> {
+        self.0.lock().unwrap().push(filter.clone());
+        Ok(RunPage { runs: Vec::new(), next: Some(the_run()) })
+    }
+}
+
 #[async_trait::async_trait]
 impl Engine for FakeEngine {
     async fn spawn(&self, request: RunRequest) -> Result<RunReport, Failure> {
@@ -117,6 +134,11 @@ impl Engine for FakeEngine {
 
     async fn submit(&self, request: RunRequest) -> Result<RunReport, Failure> {
         self.spawn(request).await
+    }
+
+    async fn backfill(&self, request: BackfillRequest) -> Result<RunReport, Failure> {
+        self.backfills.lock().unwrap().push(request);
+        Ok(report(*self.status.borrow()))
     }
 
     async fn wait(&self, run: RunId, at_most: Duration) -> Result<Option<RunReport>, Failure> {
@@ -199,6 +221,7 @@ impl Quarantine for FakeQuarantine {
 /// A server without a socket.
 struct Bench {
     engine: Arc<FakeEngine>,
+    runs: Arc<FakeRuns>,
     parts: Parts,
     shutdown: CancellationToken,
 }
@@ -229,13 +252,19 @@ impl Reply {
 impl Bench {
     fn new() -> Self {
         let status = watch::Sender::new(RunStatus::Queued);
-        let engine = Arc::new(FakeEngine { asked: Mutex::default(), patience: Mutex::default(), status });
-        let ready = Ready::default();
+        let engine = Arc::new(FakeEngine {
+            asked: Mutex::default(),
+            backfills: Mutex::default(),
+            patience: Mutex::default(),
+            status,
+        });
+        let (ready, runs) = (Ready::default(), Arc::<FakeRuns>::default());
         ready.set(true);
         let parts = Parts {
             engine: engine.clone(),
             quarantine: Arc::new(FakeQuarantine),
             dead_letters: Arc::new(FakeDeadLetters),
+            runs: runs.clone(),
             vitals: Arc::new(FakeVitals::default()),
             operations: Arc::new(FakeOperations),
             token: TOKEN.to_owned(),
@@ -244,7 +273,7 @@ impl Bench {
             ready,
             body_bytes_max: 64 * 1024,
         };
-        Self { engine, parts, shutdown: CancellationToken::new() }
+        Self { engine, runs, parts, shutdown: CancellationToken::new() }
     }
 
     fn router(&self) -> Router {

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod backfill;
 mod breakers;
 mod captures;
 mod datasets;
@@ -35,6 +36,7 @@ use crate::output::{self, Format, Output};
 pub(crate) enum Command {
     Serve(serve::ServeCommand),
     Run(run::RunCommand),
+    Backfill(backfill::BackfillCommand),
     Runs(runs::RunsCommand),
     Plugins(plugins::PluginsCommand),
     Plugin(plugin::PluginCommand),
@@ -63,6 +65,7 @@ pub(crate) async fn run(cli: Cli) -> u8 {
         Ok(()) | Err(_) => match cli.command.unwrap_or(Command::Serve(cli.serve)) {
             Command::Serve(command) => command.execute(global).await,
             Command::Run(command) => command.execute(global, output).await,
+            Command::Backfill(command) => command.execute(global, output).await,
             Command::Runs(command) => command.execute(global, output).await,
             Command::Plugins(command) => command.execute(global, output).await,
             Command::Plugin(command) => command.execute(global, output).await,

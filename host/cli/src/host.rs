@@ -1,6 +1,7 @@
 //! A whole host in one process: storage, lake, runtime and orchestrator, wired together.
 
 mod authors;
+mod backfills;
 mod changes;
 mod cleaning;
 mod components;
@@ -32,6 +33,7 @@ use crate::system::SystemClock;
 use wiring::Wiring;
 
 pub(crate) use authors::check_component;
+pub(crate) use backfills::{BackfillOrder, backfill};
 pub(crate) use changes::{cancel, is_left, resolve, retry, why};
 pub(crate) use looking::plugins;
 pub(crate) use operations::{Intervened, Intervention, intervene};

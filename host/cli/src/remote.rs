@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use api::{BreakerBody, ExportBody, Problem, ResolveBody, ResolvedBody, RunBody};
+use api::{BackfillBody, BreakerBody, ExportBody, Problem, ResolveBody, ResolvedBody, RunBody};
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
-use model::ports::{RunRequest, Standing};
+use model::ports::{BackfillRequest, RunRequest, Standing};
 use model::run::RunReport;
 use model::{CaptureId, CaptureRecord, RunId};
 use serde::de::DeserializeOwned;
@@ -80,6 +80,16 @@ impl Remote {
     pub(crate) async fn spawn(&self, request: &RunRequest) -> Result<RunReport, Failure> {
         let body = serde_json::to_vec(&RunBody::of(request)).map_err(|error| unreadable(&error.to_string()))?;
         self.post("/api/v1/runs".to_owned(), body).await
+    }
+
+    /// Records a backfill and begins it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Remote::spawn`].
+    pub(crate) async fn backfill(&self, request: &BackfillRequest) -> Result<RunReport, Failure> {
+        let body = serde_json::to_vec(&BackfillBody::of(request)).map_err(|error| unreadable(&error.to_string()))?;
+        self.post("/api/v1/backfills".to_owned(), body).await
     }
 
     /// Waits for the end of a run.

@@ -3,6 +3,7 @@
 //! The other host crates meet only here: [`ports`] names what each of them offers to the orchestrator, and `cli`
 //! wires them together. No I/O, no clock, no randomness, no async runtime.
 
+pub mod backfill;
 mod brief;
 pub mod capture;
 pub mod catalog;
@@ -21,6 +22,7 @@ pub mod reject;
 pub mod retention;
 pub mod run;
 pub mod secret;
+pub mod stage;
 mod text;
 pub mod time;
 pub mod work;

@@ -15,6 +15,7 @@ pub use spine_primitives::ParamType;
 use crate::dataset::DatasetName;
 use crate::policy::PolicySpec;
 use crate::quality::{CheckCategory, Severity};
+use crate::work::Idempotency;
 
 /// The contract this host speaks. A plugin built against another 0.1.x works; another minor or major does not.
 pub const CONTRACT: &str = "0.1.0";
@@ -120,6 +121,11 @@ pub struct PipelineSpec {
     pub outputs: Vec<DatasetName>,
     #[serde(default)]
     pub accounting: RowAccounting,
+    #[serde(default, with = "crate::text")]
+    pub idempotency: Idempotency,
+    /// The stages that each capture passes, first to last; empty where any may be reported.
+    #[serde(default)]
+    pub stages: Vec<String>,
     /// How often it is tried, when its target is left alone, how often it may begin; `spine.toml` overrides it.
     #[serde(default, deserialize_with = "PolicySpec::of_manifest", skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicySpec>,

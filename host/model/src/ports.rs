@@ -10,12 +10,15 @@ mod leases;
 mod ledger;
 mod operations;
 mod retention;
+mod runs;
 mod shared_states;
 mod tables;
 mod vitals;
 
 pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, DeadLetters};
-pub use engine::{Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest, Standing};
+pub use engine::{
+    BackfillRequest, BackfillWork, Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest, Standing,
+};
 pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Usage, Work};
 pub use keepers::{Adoption, Heard, Keeper};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
@@ -23,6 +26,7 @@ pub use leases::{Acquired, Exclusive, Held, Interrupted, Lease, LeaseRequest, Le
 pub use ledger::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
 pub use operations::Operations;
 pub use retention::{Forgotten, Page, RetentionLedger, Shelves};
+pub use runs::{ListLimit, RunFilter, RunPage, Runs};
 pub use shared_states::{SharedKind, SharedState, SharedStates};
 pub use tables::{
     Blob, Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers, TableBatch, TableReader, TableWriter,

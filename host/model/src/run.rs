@@ -1,4 +1,4 @@
-//! Runs: one execution of a pipeline, source or task, and what it reports.
+//! Runs: one execution of a pipeline, source or task, or of several of them, and what it reports.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,9 @@ use crate::ids::{CaptureId, Digest, RunId, WorkerId};
 use crate::plugin::PluginRef;
 use crate::quality::CheckResult;
 use crate::reject::{Reject, Rejects};
+use crate::stage::StageDone;
 use crate::time::Timestamp;
-use crate::work::{Lineage, Routing};
+use crate::work::{Lineage, Routing, UnknownWord};
 
 /// Where a run is in its life.
 ///
@@ -90,25 +91,63 @@ impl RunStatus {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl std::str::FromStr for RunStatus {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let known = || Self::ALL.into_iter().map(Self::name).collect();
+        Self::from_name(text).ok_or_else(|| UnknownWord { what: "status", text: text.to_owned(), known: known() })
+    }
+}
+
+/// What a run carries out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
     Pipeline,
     Source,
     Task,
+    /// Several runs that depend on each other.
+    Workflow,
+    /// Several runs that do not: its items.
+    Backfill,
+    /// A run once more, apart from what is published.
+    Replay,
 }
 
 impl RunKind {
+    pub const ALL: [Self; 6] = [Self::Pipeline, Self::Source, Self::Task, Self::Workflow, Self::Backfill, Self::Replay];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pipeline => "pipeline",
             Self::Source => "source",
             Self::Task => "task",
+            Self::Workflow => "workflow",
+            Self::Backfill => "backfill",
+            Self::Replay => "replay",
         }
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Pipeline, Self::Source, Self::Task].into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether the host itself carries it out, by runs that it asks for: no plugin is called.
+    pub const fn is_of_runs(self) -> bool {
+        match self {
+            Self::Workflow | Self::Backfill => true,
+            Self::Pipeline | Self::Source | Self::Task | Self::Replay => false,
+        }
+    }
+}
+
+impl std::str::FromStr for RunKind {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let known = || Self::ALL.into_iter().map(Self::name).collect();
+        Self::from_name(text).ok_or_else(|| UnknownWord { what: "kind", text: text.to_owned(), known: known() })
     }
 }
 
@@ -250,7 +289,7 @@ pub struct RunSummary {
 pub struct RunEvent {
     pub seq: u64,
     pub at: Timestamp,
-    /// `created`, `queued`, `started`, `stage`, `published`, `unchanged`, `quarantined`, `completed`, `failed`, ...
+    /// `created`, `queued`, `started`, `stage`, `same_as`, `published`, `unchanged`, `quarantined`, `completed`, `failed`, ...
     #[serde(rename = "type")]
     pub event: String,
     pub data: serde_json::Value,
@@ -285,7 +324,13 @@ pub struct Conclusion {
     pub rejected: u64,
     /// The end of the log: what [`crate::ports::Ledger::append_log`] has not written yet.
     pub logs: Vec<LogLine>,
-    pub stages: Vec<(String, u64)>,
+    pub stages: Vec<StageDone>,
+    /// The order of the stages, where the pipeline declares one: each capture then has its own.
+    pub stage_order: Vec<String>,
+    /// Stands for parameters, inputs and plugin, where a later run of the same may be spared by it.
+    pub input_key: Option<Digest>,
+    /// The run that had done the same, if that is why no plugin was called.
+    pub same_as: Option<RunId>,
     pub result: Option<serde_json::Value>,
     /// The cursor of a source, kept with the rows it stands for.
     pub cursor: Option<SourceCursor>,
@@ -312,6 +357,9 @@ impl Conclusion {
             rejected: 0,
             logs: Vec::new(),
             stages: Vec::new(),
+            stage_order: Vec::new(),
+            input_key: None,
+            same_as: None,
             result: None,
             cursor: None,
             input_hash: None,
@@ -360,5 +408,16 @@ mod tests {
                 assert_eq!(from.may_become(to), allowed, "{from:?} -> {to:?}");
             }
         }
+    }
+
+    #[test]
+    fn case_p8_an_unknown_status_or_kind_suggests_the_nearest() {
+        for kind in RunKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+        let error = "fialed".parse::<RunStatus>().unwrap_err().to_string();
+        assert_eq!(error, "unknown status `fialed`, did you mean `failed`?");
+        assert!("zz".parse::<RunStatus>().unwrap_err().to_string().contains("`dead_lettered`"));
+        assert!("zz".parse::<RunKind>().unwrap_err().to_string().contains("`backfill`"));
     }
 }

@@ -72,6 +72,19 @@ words! {
 }
 
 words! {
+    /// When work that was done before is done again, as a pipeline declares it.
+    Idempotency("idempotency") {
+        /// Always, and each time is a new revision, whatever the content.
+        Append = "append",
+        /// Not if parameters, inputs and plugin are those of a run whose captures are still the latest.
+        Input = "input",
+        /// Always; content that is the latest already is no new revision.
+        #[default]
+        State = "state",
+    }
+}
+
+words! {
     /// Who asked for the work.
     Trigger("trigger") {
         #[default]

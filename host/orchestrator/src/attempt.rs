@@ -9,7 +9,8 @@ use model::failure::{Failure, FailureKind};
 use model::manifest::RowAccounting;
 use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, WorkOrder, Workbench};
 use model::reject::Rejects;
-use model::run::{CaptureOutcome, Conclusion, Conditions, RunKind, RunStatus, SourceCursor};
+use model::run::{CaptureOutcome, Conclusion, Conditions, RunStatus, SourceCursor};
+use model::stage::StageDone;
 use model::{Timestamp, limits::Limits, ports::Granted};
 
 use crate::blocking::blocking;
@@ -17,6 +18,7 @@ use crate::conceal::conceal;
 use crate::identity::{self, InputsRead};
 use crate::job::{Course, Job, cancelled};
 use crate::parts::Versions;
+use crate::plugins::Export;
 use crate::publish;
 use crate::verdict::{Tally, Verdict, apply_severities, blocked_by_guest, judge};
 
@@ -36,7 +38,7 @@ pub(crate) enum Attempted {
 struct Delivered {
     answer: Result<Answer, Failure>,
     finished: Option<Finished>,
-    stages: Vec<(String, u64)>,
+    stages: Vec<StageDone>,
 }
 
 type Read = BTreeMap<String, KeptInput>;
@@ -52,6 +54,10 @@ impl Job {
             let exclusive = self.exclusive(course);
             if let Some(stopped) = self.begin(course, snapshot, started_at, exclusive).await {
                 return stopped;
+            }
+            // Only now: of two at one time the second sees what the first came to.
+            if let Some(done) = self.done_before().await {
+                return Attempted::Decided(done);
             }
         }
         let (inputs, catalog) = match (&self.inputs, catalog) {
@@ -84,9 +90,9 @@ impl Job {
             Ok(workbench) => workbench,
             Err(failure) => return nothing(failure),
         };
-        let cursor = match self.target.kind {
-            RunKind::Source => self.shared.parts.ledger.cursor(&self.target.name).await,
-            RunKind::Pipeline | RunKind::Task => Ok(None),
+        let cursor = match self.target.export {
+            Export::Source => self.shared.parts.ledger.cursor(&self.target.name).await,
+            Export::Pipeline | Export::Task => Ok(None),
         };
         let invocation = match cursor {
             Ok(cursor) => self.invocation(course, started_at, workbench, cursor),
@@ -123,7 +129,7 @@ impl Job {
             rows_in,
             rejects,
             rejected,
-            stages,
+            stages: stages.clone(),
             input_hash: read.hash.filter(|_| !folder_inputs.is_empty()),
             inputs: if folder_inputs.is_empty() { Vec::new() } else { read.files },
             ..conclusion
@@ -139,6 +145,9 @@ impl Job {
                 return Attempted::Decided(Conclusion { quality, ..known(self.failed(failure)) });
             }
         };
+        if let Err(failure) = self.check_stages(&stages) {
+            return Attempted::Decided(known(self.failed(failure)));
+        }
         checks.extend(by_plugin);
         apply_severities(&mut checks, &self.target.manifest, &self.shared.parts.severities);
         let tally = Tally {
@@ -152,7 +161,9 @@ impl Job {
             Verdict::Fail(failure) => Attempted::Decided(known(self.failed(failure))),
             Verdict::Quarantine(mut failure) => match publish::quarantined(self, captures).await {
                 Ok(captures) => {
-                    Attempted::Decided(Conclusion { rows_out, captures, result, ..known(self.failed(failure)) })
+                    let stage_order = self.target.stages().to_vec();
+                    let failed = known(self.failed(failure));
+                    Attempted::Decided(Conclusion { rows_out, captures, result, stage_order, ..failed })
                 }
                 Err(unwritten) => {
                     failure.causes.insert(0, failure.message.clone());
@@ -181,9 +192,11 @@ impl Job {
         }
     }
 
-    fn completed(&self, captures: Vec<CaptureOutcome>) -> Conclusion {
+    pub(crate) fn completed(&self, captures: Vec<CaptureOutcome>) -> Conclusion {
         let nothing = self.failed(cancelled());
-        Conclusion { status: RunStatus::Completed, error: None, captures, ..nothing }
+        let input_key = self.input_key();
+        let stage_order = self.target.stages().to_vec();
+        Conclusion { status: RunStatus::Completed, error: None, captures, input_key, stage_order, ..nothing }
     }
 
     fn order(&self, attempt: u32, inputs: &Read, catalog: &Arc<CatalogView>) -> WorkOrder {

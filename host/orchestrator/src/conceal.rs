@@ -16,8 +16,9 @@ pub(crate) fn conceal(secrets: &Secrets, conclusion: &mut Conclusion) {
         let texts = [Some(&mut result.message), result.actual.as_mut(), result.expected.as_mut()];
         texts.into_iter().flatten().for_each(|text| secrets.hide_in(text));
     }
-    for (stage, _) in &mut conclusion.stages {
-        secrets.hide_in(stage);
+    for stage in &mut conclusion.stages {
+        secrets.hide_in(&mut stage.name);
+        stage.metrics.iter_mut().flat_map(|(name, value)| [name, value]).for_each(|text| secrets.hide_in(text));
     }
     conclusion.logs.iter_mut().for_each(|line| in_line(secrets, line));
     if let Some(result) = &mut conclusion.result {

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use model::failure::{Failure, FailureKind};
 use model::ports::Granted;
-use model::run::RunKind;
 
 use crate::blocking::blocking;
 use crate::job::Job;
 use crate::parts::PluginPolicy;
-use crate::plugins::PluginSet;
+use crate::plugins::{Export, PluginSet};
 
 /// Says why a folder cannot be read, if it cannot.
 pub(crate) type FolderCheck<'a> = &'a dyn Fn(&Path) -> Result<(), Failure>;
@@ -23,7 +22,7 @@ impl Job {
     /// `bad_folder` (exit code 2) for the first that cannot be used.
     pub(crate) async fn check_folders(&self) -> Result<(), Failure> {
         let (_, folders) = self.limits_and_folders();
-        if self.target.kind != RunKind::Source || folders.is_empty() {
+        if self.target.export != Export::Source || folders.is_empty() {
             return Ok(());
         }
         let (lake, plugin) = (self.shared.parts.lake.clone(), self.target.plugin.name.clone());

@@ -71,6 +71,11 @@ pub(crate) fn request_hash(spec: &WorkSpec) -> Digest {
     digest(json!([spec.name, spec.kind, params, inputs]).to_string().as_bytes())
 }
 
+/// Stands for what decides the outcome of work that depends on nothing else: the request, and the plugin that does it.
+pub(crate) fn input_key(spec: &WorkSpec, plugin: Digest) -> Digest {
+    digest(json!([request_hash(spec), plugin]).to_string().as_bytes())
+}
+
 /// A random number from 0 to 1.
 pub(crate) fn unit(entropy: &dyn Entropy) -> f64 {
     let mut bytes = [0; 4];

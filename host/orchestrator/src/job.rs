@@ -226,7 +226,10 @@ impl Job {
             return Settled::As(Turn::Again { not_before, failure: Box::new(failure.clone()) });
         }
         match self.shared.parts.ledger.conclude(conclusion.clone()).await {
-            Ok(report) => Settled::As(Turn::Ended(Box::new(report))),
+            Ok(report) => {
+                self.tell_of_stages(&conclusion, &report);
+                Settled::As(Turn::Ended(Box::new(report)))
+            }
             Err(failure) if failure.code == "conflict" && !last => {
                 publish::discard(self, conclusion.captures).await;
                 Settled::Raced
@@ -308,8 +311,8 @@ impl Job {
     /// Tells those who want to hear of every end.
     pub(crate) fn told(&self, report: &RunReport) {
         log_end(report);
-        if let Some(listener) = self.shared.parts.ended.as_ref().filter(|_| !self.dry_run) {
-            (listener.0)(report);
+        if !self.dry_run {
+            self.shared.parts.told(report);
         }
     }
 
@@ -374,6 +377,8 @@ fn instead(conclusion: Conclusion, failure: Failure) -> Conclusion {
         captures: Vec::new(),
         result: None,
         cursor: None,
+        input_key: None,
+        same_as: None,
         ..conclusion
     }
 }
@@ -396,7 +401,7 @@ fn interrupted() -> Failure {
     Failure::new(FailureKind::Orchestration, "interrupted", message).retryable(true)
 }
 
-fn past_deadline(deadline: Timestamp) -> Failure {
+pub(crate) fn past_deadline(deadline: Timestamp) -> Failure {
     let message = format!("the run had not ended by its deadline, {deadline}; nothing was published");
     Failure::new(FailureKind::Orchestration, "deadline", message)
 }
@@ -405,7 +410,7 @@ pub(crate) fn cancelled() -> Failure {
     Failure::new(FailureKind::Orchestration, "cancelled", "the run was cancelled; nothing was published")
 }
 
-fn log_end(report: &RunReport) {
+pub(crate) fn log_end(report: &RunReport) {
     let RunReport { attempt, rows_in, rows_out, rejected, unchanged, .. } = report;
     let status = report.status.name();
     match &report.error {

@@ -80,7 +80,7 @@ impl Job {
         let start = Start {
             run_id: self.run_id,
             attempt: course.attempt,
-            plugin: self.target.plugin.clone(),
+            plugin: Some(self.target.plugin.clone()),
             conditions: self.conditions(),
             input_hash: course.read.hash,
             inputs: course.read.files.clone(),

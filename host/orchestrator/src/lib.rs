@@ -13,9 +13,12 @@
 //! Several processes may share a ledger: what a run holds alone is a lease there, each queued run has a keeper, and each
 //! process says that it is alive. What nobody has is adopted ([`Orchestrator::keep_tending`]).
 //!
+//! A backfill is a run whose work is other runs: `backfill` asks for them, and goes on where an earlier process left it.
+//!
 //! Limits: schedules are not here yet.
 
 mod attempt;
+mod backfill;
 mod blocking;
 mod conceal;
 mod dispatcher;
@@ -23,6 +26,7 @@ mod elsewhere;
 mod gate;
 mod grants;
 mod heartbeat;
+mod idempotency;
 mod identity;
 mod inputs;
 mod job;
@@ -39,6 +43,7 @@ pub mod queue;
 mod report;
 pub mod resilience;
 pub mod retention;
+mod stages;
 mod tend;
 mod verdict;
 

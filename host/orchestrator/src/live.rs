@@ -107,6 +107,11 @@ impl LiveRuns {
         drop(count.wait_for(|&count| count == 0).await);
     }
 
+    /// Whether no new runs are taken.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner().closed
+    }
+
     pub(crate) fn cancel_all(&self) {
         for live in self.inner().runs.values() {
             live.cancel.cancel();

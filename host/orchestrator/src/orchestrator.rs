@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::{Cancel, Engine, Interrupted, RecordedRun, RunRequest, Standing, Submission};
+use model::ports::{BackfillRequest, Cancel, Engine, Interrupted, RecordedRun, RunRequest, Standing, Submission};
 use model::run::{Conclusion, RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
 use model::{Manifest, RunId, Timestamp, WorkerId};
@@ -100,7 +100,7 @@ impl Shared {
 }
 
 /// What became of a request.
-enum Begun {
+pub(crate) enum Begun {
     Started {
         run: RunId,
         queued: RunReport,
@@ -108,6 +108,8 @@ enum Begun {
     },
     /// The key's run, which may still be at work.
     Existing(RunReport),
+    /// The key's run, which waits or is at work, but not in this process.
+    Elsewhere(RunReport),
 }
 
 impl Orchestrator {
@@ -249,7 +251,10 @@ impl Orchestrator {
 
     /// Makes a run of the request, or finds the run that its key is bound to.
     async fn begin(&self, request: RunRequest, wait: bool) -> Result<Begun, Failure> {
-        let job = self.job(request).await?;
+        self.begin_job(self.job(request).await?, wait).await
+    }
+
+    pub(crate) async fn begin_job(&self, job: Job, wait: bool) -> Result<Begun, Failure> {
         job.check_folders().await?;
         let mut room = Some(self.shared.dispatcher.reserve(&job)?);
         let (span, cancel) = (job.span(), job.cancel.clone());
@@ -275,6 +280,7 @@ impl Orchestrator {
                     (rebind, room) = (Some(old), Some(self.shared.dispatcher.reserve(&job)?));
                 }
                 Existing::Ended(report) | Existing::Joined(report) => return Ok(Begun::Existing(report)),
+                Existing::Elsewhere(report) => return Ok(Begun::Elsewhere(report)),
             }
         }
     }
@@ -289,7 +295,7 @@ impl Orchestrator {
         let (kept, inputs) = inputs::keep(&parts.lake, files, dry_run).await;
         let spec = WorkSpec {
             name: target.name.clone(),
-            kind: target.kind,
+            kind: target.kind(),
             params: params.shown.clone(),
             inputs: kept,
             force,
@@ -320,7 +326,7 @@ impl Orchestrator {
     }
 
     /// The same work once more, as a new run.
-    async fn repetition(&self, run: RunId) -> Result<Job, Failure> {
+    async fn repetition(&self, run: RunId) -> Result<WorkSpec, Failure> {
         let parts = &self.shared.parts;
         let Some(RecordedRun { spec, status, .. }) = parts.ledger.recorded(run).await? else {
             let message = format!("no run `{run}` in this data folder");
@@ -334,8 +340,7 @@ impl Orchestrator {
         let lineage = Lineage { trigger: Trigger::Retry, retry_of: Some(run), correlation_id, ..spec.lineage };
         // Its deadline was another day's.
         let routing = Routing { deadline: None, ..spec.routing };
-        let run_id = identity::run_id(&*parts.clock, &*parts.entropy);
-        self.recorded_job(run_id, WorkSpec { lineage, routing, ..spec }, parts.clock.now()).await
+        Ok(WorkSpec { lineage, routing, ..spec })
     }
 
     /// Puts a new run in the queue.
@@ -360,7 +365,7 @@ impl Orchestrator {
         }
         match is_live || self.goes_on_elsewhere(run).await? {
             true => Ok(Existing::Joined(report)),
-            false => Err(nobody_runs(run)),
+            false => Ok(Existing::Elsewhere(report)),
         }
     }
 
@@ -385,6 +390,8 @@ enum Existing {
     Ended(RunReport),
     /// It was at work when the request came.
     Joined(RunReport),
+    /// It has not ended, and is not this process's.
+    Elsewhere(RunReport),
 }
 
 #[async_trait::async_trait]
@@ -392,6 +399,7 @@ impl Engine for Orchestrator {
     async fn spawn(&self, request: RunRequest) -> Result<RunReport, Failure> {
         match self.begin(request, false).await? {
             Begun::Started { queued: report, .. } | Begun::Existing(report) => Ok(report),
+            Begun::Elsewhere(report) => Err(nobody_runs(report.run_id)),
         }
     }
 
@@ -404,7 +412,12 @@ impl Engine for Orchestrator {
                 None => self.end_of(run, &cancel).await,
             },
             Begun::Existing(report) => Ok(report),
+            Begun::Elsewhere(report) => Err(nobody_runs(report.run_id)),
         }
+    }
+
+    async fn backfill(&self, request: BackfillRequest) -> Result<RunReport, Failure> {
+        self.begin_backfill(request).await
     }
 
     async fn wait(&self, run: RunId, at_most: Duration) -> Result<Option<RunReport>, Failure> {
@@ -435,7 +448,9 @@ impl Engine for Orchestrator {
             Some(report) if matches!(report.status, RunStatus::Pending | RunStatus::Queued) => {
                 let ended =
                     Conclusion::nothing(run, RunStatus::Cancelled, Some(cancelled()), self.shared.parts.clock.now());
-                self.shared.parts.ledger.conclude(ended).await.map(Some)
+                let ended = self.shared.parts.ledger.conclude(ended).await?;
+                self.cancel_children(&ended).await?;
+                Ok(Some(ended))
             }
             report => Ok(report),
         }
@@ -453,7 +468,13 @@ impl Engine for Orchestrator {
     }
 
     async fn retry(&self, run: RunId) -> Result<RunReport, Failure> {
-        let job = self.repetition(run).await?;
+        let spec = self.repetition(run).await?;
+        if spec.kind.is_of_runs() {
+            return self.record_backfill(spec, Some(run)).await;
+        }
+        let parts = &self.shared.parts;
+        let run_id = identity::run_id(&*parts.clock, &*parts.entropy);
+        let job = self.recorded_job(run_id, spec, parts.clock.now()).await?;
         let _room = self.shared.dispatcher.reserve(&job)?;
         let span = job.span();
         let seat = self.shared.live.enter(job.run_id, job.cancel.clone(), span.clone(), None)?;
@@ -461,7 +482,7 @@ impl Engine for Orchestrator {
         let keeper = new_run.keeper.map(|keeper| keeper.worker);
         match self.shared.parts.ledger.submit(new_run).instrument(span.clone()).await? {
             Submission::New => match self.begun(job, seat, span, keeper).await {
-                Begun::Started { queued, .. } | Begun::Existing(queued) => Ok(queued),
+                Begun::Started { queued, .. } | Begun::Existing(queued) | Begun::Elsewhere(queued) => Ok(queued),
             },
             // Its key has moved on to a later run.
             Submission::Existing(later) => self.recorded(later).await,

@@ -7,6 +7,8 @@ use model::limits::Limits;
 use model::policy::{BulkheadPolicy, PolicySpec, RetryPolicy};
 use model::ports::{Entropy, Granted, Invoker, Lake, Ledger, RunListener, SharedStates};
 use model::quality::Severity;
+use model::run::RunReport;
+use model::stage::StageListener;
 use model::work::Lane;
 use model::{Clock, DatasetName, Timer};
 
@@ -46,9 +48,18 @@ pub struct Parts {
     pub versions: Versions,
     /// Told of each run that ended, dry runs left out.
     pub ended: Option<RunListener>,
+    /// Told of each stage that a capture reached.
+    pub advanced: Option<StageListener>,
 }
 
 impl Parts {
+    /// Tells who wants to hear of every end.
+    pub(crate) fn told(&self, report: &RunReport) {
+        if let Some(listener) = &self.ended {
+            (listener.0)(report);
+        }
+    }
+
     pub(crate) fn places(&self) -> Places {
         let places = Places::new(self.lanes.get(&Lane::Default).copied().unwrap_or(self.concurrency.runs));
         let places = self.lanes.iter().fold(places, |places, (lane, runs)| places.lane(*lane, *runs));

@@ -11,6 +11,7 @@ use model::manifest::{CheckedBy, ParamSpec, RowAccounting};
 use model::plugin::{Finding, PluginRecord, PluginRef, PluginState};
 use model::ports::{PluginCheck, Work};
 use model::run::RunKind;
+use model::work::Idempotency;
 use model::{DatasetName, Digest, Manifest, Timestamp, brief, nearest};
 
 use crate::grants;
@@ -50,11 +51,19 @@ impl Entry {
     }
 }
 
+/// What a plugin offers under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Export {
+    Pipeline,
+    Source,
+    Task,
+}
+
 /// Something that can be run, pinned to the plugin version that offers it.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) name: String,
-    pub(crate) kind: RunKind,
+    pub(crate) export: Export,
     pub(crate) plugin: PluginRef,
     pub(crate) manifest: Arc<Manifest>,
 }
@@ -101,38 +110,55 @@ impl PluginSet {
 impl Entry {
     fn target(&self, name: &str) -> Option<Target> {
         let manifest = self.manifest.clone()?;
-        let kind = kind(&manifest, name)?;
+        let export = export(&manifest, name)?;
         let PluginRecord { name: plugin, version, digest, .. } = self.record.clone();
         let plugin = PluginRef { name: plugin, version, digest: digest? };
-        Some(Target { name: name.to_owned(), kind, plugin, manifest })
+        Some(Target { name: name.to_owned(), export, plugin, manifest })
     }
 
     /// Whether this refused plugin would be the one to ask for `name`.
     fn refuses(&self, name: &str, domain: &str) -> bool {
-        let offers = self.manifest.as_deref().is_none_or(|manifest| kind(manifest, name).is_some());
+        let offers = self.manifest.as_deref().is_none_or(|manifest| export(manifest, name).is_some());
         self.record.state == PluginState::Refused && self.record.name == domain && offers
     }
 }
 
 impl Target {
+    pub(crate) const fn kind(&self) -> RunKind {
+        match self.export {
+            Export::Pipeline => RunKind::Pipeline,
+            Export::Source => RunKind::Source,
+            Export::Task => RunKind::Task,
+        }
+    }
+
     pub(crate) fn params(&self) -> &[ParamSpec] {
         let (manifest, name) = (&self.manifest, &self.name);
-        let params = match self.kind {
-            RunKind::Pipeline => manifest.pipeline(name).map(|it| &it.params),
-            RunKind::Source => manifest.source(name).map(|it| &it.params),
-            RunKind::Task => manifest.task(name).map(|it| &it.params),
+        let params = match self.export {
+            Export::Pipeline => manifest.pipeline(name).map(|it| &it.params),
+            Export::Source => manifest.source(name).map(|it| &it.params),
+            Export::Task => manifest.task(name).map(|it| &it.params),
         };
         params.map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn outputs(&self) -> &[DatasetName] {
         let (manifest, name) = (&self.manifest, &self.name);
-        let outputs = match self.kind {
-            RunKind::Pipeline => manifest.pipeline(name).map(|it| &it.outputs),
-            RunKind::Source => manifest.source(name).map(|it| &it.outputs),
-            RunKind::Task => None,
+        let outputs = match self.export {
+            Export::Pipeline => manifest.pipeline(name).map(|it| &it.outputs),
+            Export::Source => manifest.source(name).map(|it| &it.outputs),
+            Export::Task => None,
         };
         outputs.map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn idempotency(&self) -> Idempotency {
+        self.manifest.pipeline(&self.name).map(|it| it.idempotency).unwrap_or_default()
+    }
+
+    /// The stages that each capture passes, in order; empty where any may be reported.
+    pub(crate) fn stages(&self) -> &[String] {
+        self.manifest.pipeline(&self.name).map_or(&[], |it| it.stages.as_slice())
     }
 
     pub(crate) fn accounting(&self) -> RowAccounting {
@@ -151,21 +177,21 @@ impl Target {
 
     pub(crate) fn work(&self, params: &str, cursor: Option<Vec<u8>>) -> Work {
         let name = self.name.clone();
-        match self.kind {
-            RunKind::Pipeline => Work::Pipeline { name },
-            RunKind::Source => Work::Source { name, cursor },
-            RunKind::Task => Work::Task { name, input: params.to_owned() },
+        match self.export {
+            Export::Pipeline => Work::Pipeline { name },
+            Export::Source => Work::Source { name, cursor },
+            Export::Task => Work::Task { name, input: params.to_owned() },
         }
     }
 }
 
-fn kind(manifest: &Manifest, name: &str) -> Option<RunKind> {
+fn export(manifest: &Manifest, name: &str) -> Option<Export> {
     if manifest.pipeline(name).is_some() {
-        Some(RunKind::Pipeline)
+        Some(Export::Pipeline)
     } else if manifest.source(name).is_some() {
-        Some(RunKind::Source)
+        Some(Export::Source)
     } else {
-        manifest.task(name).map(|_| RunKind::Task)
+        manifest.task(name).map(|_| Export::Task)
     }
 }
 

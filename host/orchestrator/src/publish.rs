@@ -44,7 +44,7 @@ pub(crate) async fn outcomes(
 
 async fn publish(job: &Job, capture: Prepared, head: Option<Head>) -> Result<CaptureOutcome, Failure> {
     match head {
-        Some(head) if head.content_hash == capture.content_hash && !job.spec.force => {
+        Some(head) if head.content_hash == capture.content_hash && !job.publishes_anyway() => {
             let Prepared { dataset, partition, .. } = capture;
             Ok(CaptureOutcome::Unchanged { dataset, partition, head })
         }

@@ -11,7 +11,7 @@ pub(crate) fn queued(job: &Job) -> RunReport {
     RunReport {
         run_id: job.run_id,
         name: job.target.name.clone(),
-        kind: job.target.kind,
+        kind: job.target.kind(),
         status: RunStatus::Queued,
         unchanged: false,
         attempt: 0,

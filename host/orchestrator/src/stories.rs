@@ -1,7 +1,10 @@
 //! What happens to runs, told over stand-ins of the ports.
 
+mod backfills;
+mod dispatching;
 mod forgetting;
 mod hosts;
+mod idempotency;
 mod keys;
 mod leases;
 mod logs;
@@ -10,4 +13,5 @@ mod plugins;
 mod policies;
 mod races;
 mod retries;
+mod stages;
 mod stopping;

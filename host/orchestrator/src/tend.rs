@@ -13,6 +13,7 @@ use model::run::RunStatus;
 use model::{Manifest, RunId, WorkerId};
 
 use crate::Orchestrator;
+use crate::backfill::OF_SEVERAL;
 use crate::dispatcher::{Closing, LetGo, Traveller};
 use crate::lease::after;
 use crate::orchestrator::Shared;
@@ -103,9 +104,12 @@ impl Orchestrator {
     async fn adopt(&self, most: u32) -> Result<Batch, Failure> {
         let (parts, heart) = (&self.shared.parts, &self.shared.heart);
         let worker = heart.keeper().worker;
-        let names = self.manifests().iter().flat_map(|manifest| names(manifest)).collect();
+        let of_runs = std::iter::once(OF_SEVERAL.to_owned());
+        let names = self.manifests().iter().flat_map(|manifest| names(manifest)).chain(of_runs).collect();
         let but = self.shared.not_to_adopt();
-        let found = parts.ledger.adopt(Adoption { worker, until: heart.until(), names, but, most }).await?;
+        let mut found = parts.ledger.adopt(Adoption { worker, until: heart.until(), names, but, most }).await?;
+        // A backfill finds its items at work.
+        found.sort_by_key(|queued| queued.spec.kind.is_of_runs());
         let is_full = found.len() as u64 >= u64::from(most);
         let (mut adopted, mut unfit) = (Vec::new(), Vec::new());
         for queued in found {
@@ -127,10 +131,13 @@ impl Orchestrator {
 
     /// False if it is here already.
     async fn take_up(&self, queued: RecordedRun, keeper: WorkerId) -> Result<bool, Failure> {
-        let RecordedRun { run_id, spec, status: _, attempt, not_before, created_at, started_at } = queued;
-        if self.shared.live.find(run_id).is_some() {
+        if self.shared.live.find(queued.run_id).is_some() {
             return Ok(false);
         }
+        if queued.spec.kind.is_of_runs() {
+            return self.resume_backfill(queued, keeper).map(|()| true);
+        }
+        let RecordedRun { run_id, spec, status: _, attempt, not_before, created_at, started_at } = queued;
         let job = self.recorded_job(run_id, spec, created_at).await?;
         let span = job.span();
         let seat = self.shared.enter(&job, span.clone())?;

@@ -141,6 +141,7 @@ impl Bench {
             ended: Some(RunListener(Arc::new(move |report: &RunReport| {
                 heard.lock().unwrap().push(report.status.name());
             }))),
+            advanced: None,
         };
         change(&mut parts);
         Self { ledger, lake, invoker, orchestrator: Orchestrator::new(parts), clock, ended }
@@ -222,7 +223,17 @@ pub(crate) const MANIFEST: &str = r#"{
     "pipelines": [{"name": "d.daily", "accounting": "one-to-one", "outputs": ["d.t"],
         "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"}, {"name": "day", "type": "string"},
             {"name": "token", "type": "string", "secret": true}],
-        "inputs": [{"name": "file", "formats": ["psv"]}]}],
+        "inputs": [{"name": "file", "formats": ["psv"]}]},
+        {"name": "d.each", "outputs": ["d.t"], "idempotency": "append",
+            "params": [{"name": "file", "type": "file", "required": true}],
+            "inputs": [{"name": "file", "formats": ["psv"]}]},
+        {"name": "d.once", "outputs": ["d.t"], "idempotency": "input",
+            "params": [{"name": "file", "type": "file", "required": true}, {"name": "note", "type": "string"},
+                {"name": "token", "type": "string", "secret": true}],
+            "inputs": [{"name": "file", "formats": ["psv"]}]},
+        {"name": "d.staged", "outputs": ["d.t"], "stages": ["landed", "normalized", "aggregated"],
+            "params": [{"name": "file", "type": "file", "required": true}],
+            "inputs": [{"name": "file", "formats": ["psv"]}]}],
     "sources": [{"name": "d.drop", "outputs": ["d.t"]}],
     "tasks": [{"name": "d.add", "params": [{"name": "n", "type": "integer", "default": 1}]}]
 }"#;

@@ -8,8 +8,8 @@ use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{
     Acquired, Adoption, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Forgotten, Heard, Held, Interrupted, Lease,
-    LeaseRequest, Leases, Ledger, NewRun, Page, Reaped, RecordedRun, Requeue, RetentionLedger, SharedKind, SharedState,
-    SharedStates, Start, Submission, Worker,
+    LeaseRequest, Leases, Ledger, NewRun, Page, Reaped, RecordedRun, Requeue, RetentionLedger, RunFilter, RunPage,
+    Runs, SharedKind, SharedState, SharedStates, Start, Submission, Worker,
 };
 use model::retention::Cutoffs;
 use model::run::{Conclusion, LogLine, RunReport};
@@ -74,8 +74,16 @@ impl Ledger for Storage {
         keepers::kept_by(&mut *self.reader("look for who has a run").await?, run, self.clock.now()).await
     }
 
+    async fn children(&self, parent: RunId) -> Result<Vec<RecordedRun>, Failure> {
+        work::children(&mut *self.reader("read the runs that a run asked for").await?, parent).await
+    }
+
     async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure> {
         work::recorded(&mut *self.reader("read a run").await?, run).await
+    }
+
+    async fn done_under(&self, input_key: Digest) -> Result<Option<RunId>, Failure> {
+        self.run_under(input_key).await
     }
 
     async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure> {
@@ -129,6 +137,13 @@ impl Ledger for Storage {
 
     async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
         self.ask(Registration(found), |lanes| &mut lanes.register).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Runs for Storage {
+    async fn runs(&self, filter: &RunFilter) -> Result<RunPage, Failure> {
+        Self::runs(self, filter).await
     }
 }
 

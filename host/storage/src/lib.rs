@@ -33,7 +33,6 @@ mod writer;
 
 pub use commands::judge::Verdict;
 pub use read::findings::{RejectingRun, RunQuality};
-pub use read::runs::RunFilter;
 pub use storage::Storage;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub(crate) mod plugins;
 pub(crate) mod retention;
 pub(crate) mod runs;
 pub(crate) mod shared_states;
+pub(crate) mod stages;
 pub(crate) mod view;
 pub(crate) mod vitals;
 pub(crate) mod work;

@@ -84,6 +84,7 @@ impl Pipeline for SurprisesPipeline {
         PipelineSpec::new("Reported against estimated earnings per share, with surprise, direction and magnitude.")
             .output::<Surprises>()
             .one_to_one()
+            .stages(["judged"])
     }
 
     fn run(&self, params: SurprisesParams, host: &Host) -> Result<Summary, Error> {

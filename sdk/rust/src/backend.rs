@@ -24,7 +24,7 @@ pub trait HostBackend: Debug {
     fn files(&self, folder: &str) -> Result<Vec<FileEntry>, Error>;
     fn reject(&self, rows: Vec<Reject>) -> Result<(), Error>;
     fn report(&self, anomaly: Anomaly) -> Result<(), Error>;
-    fn stage(&self, name: &str, rows: u64) -> Result<(), Error>;
+    fn stage(&self, name: &str, rows: u64, metrics: &[(&str, &str)]) -> Result<(), Error>;
     fn progress(&self, done: u64, total: Option<u64>);
     fn log(&self, level: Level, message: &str, fields: &[(&str, &str)]);
     fn metric(&self, name: &str, value: f64, labels: &[(&str, &str)]);

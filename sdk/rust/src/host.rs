@@ -147,9 +147,15 @@ impl Host {
         self.backend.report(anomaly)
     }
 
-    /// Records that a stage of the work is done.
+    /// Records that a stage of the work is done. Where the pipeline declares its stages, each capture of the run has
+    /// come that far.
     pub fn stage(&self, name: &str, rows: u64) -> Result<(), Error> {
-        self.backend.stage(name, rows)
+        self.stage_with(name, rows, &[])
+    }
+
+    /// The same, with what else there is to say about it.
+    pub fn stage_with(&self, name: &str, rows: u64, metrics: &[(&str, &str)]) -> Result<(), Error> {
+        self.backend.stage(name, rows, metrics)
     }
 
     pub fn progress(&self, done: u64, total: Option<u64>) {

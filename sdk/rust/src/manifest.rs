@@ -9,7 +9,9 @@ mod work;
 
 pub use file::{FileColumnSpec, FooterRule, FooterSpec, FormatKind, FormatSpec};
 pub use policy::{Breaker, Policy, RateLimit, Retry};
-pub use work::{Category, CheckSpec, Folder, ParamSpec, ParamType, PipelineSpec, Severity, SourceSpec, TaskSpec};
+pub use work::{
+    Category, CheckSpec, Folder, Idempotency, ParamSpec, ParamType, PipelineSpec, Severity, SourceSpec, TaskSpec,
+};
 
 use spine_primitives::DataType;
 

@@ -108,7 +108,7 @@ impl HostBackend for Native {
         Ok(())
     }
 
-    fn stage(&self, _: &str, _: u64) -> Result<(), Error> {
+    fn stage(&self, _: &str, _: u64, _: &[(&str, &str)]) -> Result<(), Error> {
         Ok(())
     }
 

@@ -153,7 +153,7 @@ impl Lab {
         let start = Start {
             run_id,
             attempt: claim().attempt,
-            plugin: PluginRef { name: "lab".to_owned(), version: "1.0.0".to_owned(), digest: digest() },
+            plugin: Some(PluginRef { name: "lab".to_owned(), version: "1.0.0".to_owned(), digest: digest() }),
             conditions: Conditions {
                 host_version: "1.0.0".to_owned(),
                 wasmtime_version: "1.0.0".to_owned(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -53,8 +53,20 @@ fn key(sent: &HeaderValue) -> Result<String, Refusal> {
 
 /// Reads the body and takes it apart. Both may be long work: a body can hold a file of a gigabyte.
 async fn read(served: &Served, request: Request) -> Result<(RunRequest, Option<u64>), Refusal> {
+    let body = body_of(served, request).await?;
+    let taken_apart = tokio::task::spawn_blocking(move || -> Result<_, Refusal> {
+        let body: RunBody<'_> = serde_json::from_slice(&body)
+            .map_err(|error| bad_body(format!("the body is not a request for a run: {error}")))?;
+        let wait = body.wait;
+        Ok((body.into_request()?, wait))
+    });
+    taken_apart.await.unwrap_or_else(|error| Err(unread(&error)))
+}
+
+/// The bytes of a body that may hold files.
+pub(super) async fn body_of(served: &Served, request: Request) -> Result<Bytes, Refusal> {
     let limit = served.parts.body_bytes_max;
-    let body = to_bytes(request.into_body(), limit).await.map_err(|error| {
+    to_bytes(request.into_body(), limit).await.map_err(|error| {
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {
             cause = source;
@@ -68,17 +80,13 @@ async fn read(served: &Served, request: Request) -> Result<(RunRequest, Option<u
         } else {
             bad_body(format!("the request broke off: {cause}"))
         }
-    })?;
-    let taken_apart = tokio::task::spawn_blocking(move || -> Result<_, Refusal> {
-        let body: RunBody<'_> = serde_json::from_slice(&body)
-            .map_err(|error| bad_body(format!("the body is not a request for a run: {error}")))?;
-        let wait = body.wait;
-        Ok((body.into_request()?, wait))
-    });
-    taken_apart.await.unwrap_or_else(|error| {
-        let message = format!("the host failed to read the request: {error}");
-        Err(Failure::new(FailureKind::Internal, "panic", message).into())
     })
+}
+
+/// The refusal of a request that this host failed to take apart.
+pub(super) fn unread(error: &tokio::task::JoinError) -> Refusal {
+    let message = format!("the host failed to read the request: {error}");
+    Failure::new(FailureKind::Internal, "panic", message).into()
 }
 
 /// `GET /api/v1/runs/{id}?wait=SECONDS`.
@@ -130,11 +138,11 @@ pub(super) fn run(id: &str) -> Result<RunId, Refusal> {
     })
 }
 
-fn unknown_run(run: RunId) -> Refusal {
+pub(super) fn unknown_run(run: RunId) -> Refusal {
     let message = format!("there is no run {run}; `runs list` shows those that there are");
     Refusal::new(StatusCode::NOT_FOUND, FailureKind::Validation, "bad_id", message)
 }
 
-fn bad_body(message: String) -> Refusal {
+pub(super) fn bad_body(message: String) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, FailureKind::Validation, "bad_params", message)
 }

@@ -148,7 +148,7 @@ async fn what_cannot_be_understood_is_said() {
         assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "bad_id"), "{path}");
     }
     assert_eq!(bench.get("/nothing").await.code(), "not_found");
-    let reply = bench.get("/api/v1/runs").await;
+    let reply = bench.get("/api/v1/backfills").await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (405, "wrong_method"));
 }
 

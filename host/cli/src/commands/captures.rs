@@ -2,6 +2,7 @@
 
 use clap::Args;
 use model::manifest::DatasetSpec;
+use model::stage::CaptureStages;
 use model::{CaptureRecord, DataType, Failure, FailureKind, Partition, Timestamp};
 
 use super::{key_value, known_dataset, ledger, unknown_name};
@@ -20,12 +21,27 @@ pub(crate) struct CapturesCommand {
     /// Only this partition, such as `trade_date=2021-01-28`; may be repeated, once for each partition column
     #[arg(long = "partition", value_name = "COLUMN=VALUE", value_parser = key_value)]
     partition: Vec<(String, String)>,
+
+    /// How far the latest revision of one partition has come: each stage that its pipeline declares, each time it was
+    /// reached
+    #[arg(long, requires = "partition")]
+    stages: bool,
+
+    /// With --stages: of this revision
+    #[arg(long, requires = "stages", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    revision: Option<u64>,
 }
 
 impl CapturesCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
         let ledger = ledger(global).await?;
         let spec = known_dataset(&ledger, &self.dataset).await?;
+        if self.stages {
+            let partition = whole_partition(&spec, partition(&spec, &self.partition)?)?;
+            let stages = ledger.stages(&spec.name, &partition, self.revision).await?;
+            output.show(&stages, || stage_rows(&stages))?;
+            return Ok(0);
+        }
         let captures = ledger.captures(&spec.name, &partition(&spec, &self.partition)?).await?;
         output.show(&captures, || rows(&captures))?;
         Ok(0)
@@ -51,6 +67,44 @@ fn partition(spec: &DatasetSpec, asked: &[(String, String)]) -> Result<Partition
         })
         .collect();
     Ok(values?.into_iter().collect())
+}
+
+/// A partition with a value for each of its columns.
+fn whole_partition(spec: &DatasetSpec, partition: Partition) -> Result<Partition, Failure> {
+    let missing: Vec<&str> =
+        spec.partition_by.iter().map(String::as_str).filter(|column| partition.get(column).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(partition);
+    }
+    let message = format!("`--stages` is about one partition of `{}`: give `{}` too", spec.name, missing.join("`, `"));
+    Err(Failure::new(FailureKind::Validation, "bad_params", message))
+}
+
+fn stage_rows(stages: &CaptureStages) -> Rows {
+    let columns = [
+        text("stage"),
+        number("rank"),
+        number("number"),
+        number("rows"),
+        text("metrics"),
+        text("at"),
+        text("run_id"),
+        number("attempt"),
+    ];
+    let mut rows = Rows::new(columns, "no stages: its pipeline declares none, or there is no such revision");
+    for reached in &stages.0 {
+        rows.push([
+            reached.stage.clone().into(),
+            u64::from(reached.rank).into(),
+            reached.number.into(),
+            Cell::count(reached.rows),
+            reached.metrics.to_string().into(),
+            reached.at.into(),
+            reached.run_id.to_string().into(),
+            u64::from(reached.attempt).into(),
+        ]);
+    }
+    rows
 }
 
 /// Whether this is a date as partitions write it. The other columns of partitions hold text.

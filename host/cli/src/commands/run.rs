@@ -79,7 +79,7 @@ pub(crate) struct RunCommand {
     deadline: Option<Timestamp>,
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| format!("`{text}` is not a time such as 2026-11-30T18:00:00Z"))
 }
 

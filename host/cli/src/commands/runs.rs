@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use model::failure::FailureKind;
-use model::ports::Standing;
-use model::run::{LogLine, RunEvent, RunStatus, RunSummary};
+use model::ports::{ListLimit, RunFilter, RunPage, Standing};
+use model::run::{LogLine, RunEvent, RunKind, RunStatus};
 use model::{Failure, RunId};
-use storage::{RunFilter, Storage};
+use storage::Storage;
 
 use super::{known_run, ledger, run, statistics, story, unknown_name};
 use crate::args::Global;
@@ -38,9 +38,28 @@ enum Action {
         /// Only runs of this pipeline, source or task
         #[arg(long)]
         name: Option<String>,
+        /// Only runs of this kind: pipeline, source, task, workflow, backfill or replay
+        #[arg(long)]
+        kind: Option<RunKind>,
+        /// Only runs that this one asked for
+        #[arg(long, value_name = "ID")]
+        parent: Option<RunId>,
         /// How many, at most 200
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
-        limit: u32,
+        #[arg(long, default_value_t)]
+        limit: ListLimit,
+        /// Only runs before this one: the `next` of the page before
+        #[arg(long, value_name = "ID")]
+        before: Option<RunId>,
+    },
+    /// List the runs that a run asked for, such as the items of a backfill, newest first
+    Children {
+        id: RunId,
+        /// Only runs in this status
+        #[arg(long)]
+        status: Option<Status>,
+        /// How many, at most 200
+        #[arg(long, default_value_t)]
+        limit: ListLimit,
         /// Only runs before this one: the `next` of the page before
         #[arg(long, value_name = "ID")]
         before: Option<RunId>,
@@ -129,13 +148,23 @@ impl RunsCommand {
                 let standing = host::why(global, &ledger, id).await?;
                 output.show(&standing, || why_rows(&standing))?;
             }
-            Action::List { status, name, limit, before } => {
+            Action::List { status, name, kind, parent, limit, before } => {
                 if let Some(name) = &name {
                     known_name(&ledger, name).await?;
                 }
-                let filter = RunFilter { status: status.map(RunStatus::from), name, limit, before };
-                let (runs, next) = ledger.runs(&filter).await?;
-                output.show(&serde_json::json!({ "runs": runs, "next": next }), || list(&runs, next))?;
+                if let Some(parent) = parent {
+                    known_run(&ledger, parent).await?;
+                }
+                let filter = RunFilter { status: status.map(RunStatus::from), name, kind, parent, limit, before };
+                let page = ledger.runs(&filter).await?;
+                output.show(&page, || list(&page))?;
+            }
+            Action::Children { id, status, limit, before } => {
+                known_run(&ledger, id).await?;
+                let (status, parent) = (status.map(RunStatus::from), Some(id));
+                let filter = RunFilter { status, parent, limit, before, ..RunFilter::default() };
+                let page = ledger.runs(&filter).await?;
+                output.show(&page, || list(&page))?;
             }
             Action::Show { id } => {
                 let report = known_run(&ledger, id).await?;
@@ -222,7 +251,7 @@ fn tell_of_end(failure: &Failure, output: Output) -> Result<u8, Failure> {
     Ok(failure.exit_code())
 }
 
-fn list(runs: &[RunSummary], next: Option<RunId>) -> Rows {
+fn list(page: &RunPage) -> Rows {
     let columns = [
         text("run_id"),
         text("name"),
@@ -240,7 +269,7 @@ fn list(runs: &[RunSummary], next: Option<RunId>) -> Rows {
         detail("error_message"),
     ];
     let mut rows = Rows::new(columns, "no runs");
-    for run in runs {
+    for run in &page.runs {
         let error = run.error.as_ref();
         rows.push([
             run.run_id.to_string().into(),
@@ -259,7 +288,7 @@ fn list(runs: &[RunSummary], next: Option<RunId>) -> Rows {
             error.map(|error| error.message.clone()).into(),
         ]);
     }
-    rows.footer = next.map(|next| format!("more with --before {next}"));
+    rows.footer = page.next.map(|next| format!("more with --before {next}"));
     rows
 }
 

@@ -142,7 +142,10 @@ pub(super) fn tell_of_others(runs: usize) {
 }
 
 /// What comes before the run, unless a signal comes first: then no run is made.
-async fn unless_stopped<T>(stop: &mut Stop, before: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) async fn unless_stopped<T>(
+    stop: &mut Stop,
+    before: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     tokio::select! {
         biased;
         () = stop.asked() => {
@@ -208,7 +211,7 @@ fn left_alone(order: &Order, run: RunId, failure: Failure) -> Failure {
 }
 
 /// The largest input that the configuration of this command allows any plugin.
-fn input_bytes_max(global: &Global) -> Result<u64, Failure> {
+pub(super) fn input_bytes_max(global: &Global) -> Result<u64, Failure> {
     Ok(global.configuration()?.input_bytes_max())
 }
 
@@ -218,7 +221,7 @@ pub(super) fn is_leaving(failure: &Failure) -> bool {
 }
 
 /// Reads the files among the parameters; the host itself reads only what it was granted.
-async fn read_files(request: &mut RunRequest, names: &[String], bytes_max: u64) {
+pub(super) async fn read_files(request: &mut RunRequest, names: &[String], bytes_max: u64) {
     for name in names {
         let path = match request.params.get(name) {
             Some(ParamValue::Text(path) | ParamValue::Json(serde_json::Value::String(path))) => PathBuf::from(path),

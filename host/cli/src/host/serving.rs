@@ -150,6 +150,7 @@ fn api_parts(host: &Host, token: String, ready: api::Ready) -> Result<api::Parts
         engine: Arc::new(host.orchestrator.clone()),
         quarantine: host.storage.clone(),
         dead_letters: host.storage.clone(),
+        runs: host.storage.clone(),
         vitals: host.storage.clone(),
         operations: Arc::new(Interventions::of(host)),
         token,

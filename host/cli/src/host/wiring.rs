@@ -80,6 +80,7 @@ impl Wiring {
             host: format!("{} (process {})", env!("CARGO_PKG_NAME"), std::process::id()),
             versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
             ended: self.metrics.map(|metrics| metrics.listener()),
+            advanced: None,
         });
         Ok((orchestrator, found))
     }

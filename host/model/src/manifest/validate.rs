@@ -155,6 +155,10 @@ fn pipeline_problems(found: &mut Vec<String>, manifest: &Manifest, pipeline: &Pi
             found.push(format!("input `{}` of `{name}` has no format", input.name));
         }
     }
+    unique(found, &format!("in `{name}`, stage"), pipeline.stages.iter().cloned());
+    for stage in pipeline.stages.iter().filter(|stage| !is_word(stage)) {
+        found.push(format!("in `{name}`, stage `{stage}` is not a lower-case word"));
+    }
     for param in pipeline.params.iter().filter(|param| param.param_type == ParamType::File) {
         if !pipeline.inputs.iter().any(|input| input.name == param.name) {
             found.push(format!("parameter `{}` of `{name}` is a file, but no input has that name", param.name));
@@ -218,6 +222,7 @@ fn outputs_problems(found: &mut Vec<String>, manifest: &Manifest, owner: &str, o
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::work::Idempotency;
 
     /// A manifest with one task, which has these parameters.
     fn with_params(params: &str) -> Vec<String> {
@@ -261,6 +266,29 @@ mod tests {
         );
         assert!(with_policy(r#"{"retry": {"strategy": {"fibonacci": {}}}}"#).unwrap_err().contains("fibonacci"));
         assert_eq!(with_policy("null").unwrap().policy("d.t"), None);
+    }
+
+    #[test]
+    fn idempotency_and_stages_are_words_that_are_known_and_told_apart() {
+        let with = |more: &str| {
+            Manifest::parse(&format!(
+                r#"{{"contract": "0.1.0", "name": "d", "version": "1", "datasets": [{{"name": "d.t",
+                "columns": [{{"name": "k", "type": "utf8"}}], "key": ["k"], "partition_by": ["k"]}}],
+                "pipelines": [{{"name": "d.p", "outputs": ["d.t"]{more}}}]}}"#
+            ))
+        };
+        let manifest = with("").unwrap();
+        assert_eq!((manifest.pipelines[0].idempotency, manifest.pipelines[0].stages.len()), (Idempotency::State, 0));
+        let manifest = with(r#", "idempotency": "input", "stages": ["landed", "normalized"]"#).unwrap();
+        assert_eq!(manifest.pipelines[0].idempotency, Idempotency::Input);
+        assert_eq!(manifest.problems(), Vec::<String>::new());
+        let unknown = with(r#", "idempotency": "inptu""#).unwrap_err();
+        assert!(unknown.contains("unknown idempotency `inptu`, did you mean `input`?"), "{unknown}");
+        let problems = with(r#", "stages": ["landed", "Landed", "landed"]"#).unwrap().problems();
+        assert_eq!(
+            problems,
+            ["in `d.p`, stage `landed` is declared twice", "in `d.p`, stage `Landed` is not a lower-case word"]
+        );
     }
 
     #[test]

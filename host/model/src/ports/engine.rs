@@ -36,11 +36,20 @@ pub trait Engine: Debug + Send + Sync {
     /// Those of [`Engine::spawn`].
     async fn submit(&self, request: RunRequest) -> Result<RunReport, Failure>;
 
+    /// Records a backfill, begins it and returns without waiting for its end. Its items are runs of their own, which
+    /// name it as their parent.
+    ///
+    /// # Errors
+    ///
+    /// `bad_params` with every problem of every item, `usage` for numbers out of range; `key_reused`, `not_ready`. An
+    /// item whose name nobody offers is not refused here: it fails when its turn comes.
+    async fn backfill(&self, request: BackfillRequest) -> Result<RunReport, Failure>;
+
     /// The report of a run, once it has ended or `at_most` has passed; none if there is no such run.
     async fn wait(&self, run: RunId, at_most: Duration) -> Result<Option<RunReport>, Failure>;
 
     /// Asks a run to stop and returns without waiting for it; one that waits in no queue ends at once. A run that has
-    /// ended stays as it is; none if there is no such run.
+    /// ended stays as it is; none if there is no such run. With a backfill its items stop too.
     async fn cancel(&self, run: RunId) -> Result<Option<RunReport>, Failure>;
 
     /// Makes a new run of the work of one that failed, timed out or was cancelled, and returns without waiting for its
@@ -103,6 +112,31 @@ pub struct RunRequest {
     pub key: Option<String>,
     pub progress: Option<Progress>,
     pub cancel: Cancel,
+}
+
+/// Several pieces of work that somebody wants done.
+#[derive(Clone, Debug, Default)]
+pub struct BackfillRequest {
+    pub items: Vec<BackfillWork>,
+    /// Items at work at one time: 1 to [`crate::backfill::BACKFILL_PARALLEL_MAX`].
+    pub parallel: Option<u32>,
+    pub stop_on_failure: bool,
+    /// For every item: see [`RunRequest::force`].
+    pub force: bool,
+    /// Of the backfill and of every item.
+    pub routing: Routing,
+    pub lineage: Lineage,
+    /// The idempotency key of the backfill. Its items have their own.
+    pub key: Option<String>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Default)]
+pub struct BackfillWork {
+    /// A pipeline, source or task.
+    pub name: String,
+    pub params: BTreeMap<String, ParamValue>,
+    pub files: BTreeMap<String, GivenFile>,
 }
 
 /// The value of a parameter as it came.

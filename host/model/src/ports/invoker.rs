@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::manifest::CheckSpec;
 use crate::run::LogLine;
 use crate::secret::Secrets;
+use crate::stage::StageDone;
 use crate::time::Timestamp;
 
 /// Runs attempts in sandboxed instances.
@@ -108,7 +109,7 @@ pub struct Invoked {
     /// A guest that the host stopped failed with `cancelled` or `wall_clock_limit`.
     pub answer: Result<Answer, Failure>,
     pub workbench: Option<Box<dyn Workbench>>,
-    pub stages: Vec<(String, u64)>,
+    pub stages: Vec<StageDone>,
     pub usage: Usage,
 }
 

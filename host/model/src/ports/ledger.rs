@@ -73,8 +73,14 @@ pub trait Ledger: Debug + Send + Sync {
     /// The living worker that carries a run out, or keeps it; none if there is none.
     async fn kept_by(&self, run: RunId) -> Result<Option<WorkerId>, Failure>;
 
+    /// The runs that this one asked for, with the work they carry out, the oldest first.
+    async fn children(&self, parent: RunId) -> Result<Vec<RecordedRun>, Failure>;
+
     /// A run with the work it carries out; none if there is no such run.
     async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure>;
+
+    /// The last completed run that was concluded under this [`Conclusion::input_key`] and did its work itself.
+    async fn done_under(&self, input_key: Digest) -> Result<Option<RunId>, Failure>;
 
     /// The latest published capture of each partition, in the order asked.
     async fn heads(&self, wanted: Vec<(DatasetName, Partition)>) -> Result<Vec<Option<Head>>, Failure>;
@@ -161,7 +167,8 @@ pub struct Start {
     pub run_id: RunId,
     /// From 1.
     pub attempt: u32,
-    pub plugin: PluginRef,
+    /// None where the host itself carries it out.
+    pub plugin: Option<PluginRef>,
     pub conditions: Conditions,
     pub input_hash: Option<Digest>,
     /// File name and digest of each input.

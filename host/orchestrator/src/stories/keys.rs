@@ -12,7 +12,7 @@ use crate::testing::{Bench, keyed, text};
 const SCRIPT: &str = "rows_in 1\ncapture 1 1 a";
 
 #[tokio::test]
-async fn case_108_a_completed_key_gives_its_run() {
+async fn case_108_x12_p3_a_completed_key_gives_its_run_and_another_key_a_new_one() {
     let bench = Bench::new().await;
     let first = bench.orchestrator.submit(keyed("k", SCRIPT)).await.unwrap();
     let again = bench.orchestrator.submit(keyed("k", SCRIPT)).await.unwrap();
@@ -20,10 +20,13 @@ async fn case_108_a_completed_key_gives_its_run() {
     assert_eq!(bench.invoker.calls(), 1);
     let spawned = bench.orchestrator.spawn(keyed("k", SCRIPT)).await.unwrap();
     assert_eq!((spawned.run_id, spawned.status), (first.run_id, RunStatus::Completed));
+    let other = bench.orchestrator.submit(keyed("l", SCRIPT)).await.unwrap();
+    assert_ne!(other.run_id, first.run_id);
+    assert_eq!((other.status, bench.invoker.calls()), (RunStatus::Completed, 2));
 }
 
 #[tokio::test]
-async fn many_at_once_wait_for_the_one_that_works() {
+async fn case_x13_many_at_once_wait_for_the_one_that_works() {
     let bench = Bench::new().await;
     let gate = bench.invoker.close_gate();
     let submissions = join_all((0..8).map(|_| bench.orchestrator.submit(keyed("k", SCRIPT))));
@@ -39,7 +42,7 @@ async fn many_at_once_wait_for_the_one_that_works() {
 }
 
 #[tokio::test]
-async fn a_failed_key_makes_a_new_run_bound_to_it() {
+async fn case_x14_a_failed_key_makes_a_new_run_bound_to_it_and_that_is_the_last() {
     let bench = Bench::new().await;
     bench.invoker.fails_next(Failure::new(FailureKind::Pipeline, "trap", "unreachable"));
     let failed = bench.orchestrator.submit(keyed("k", SCRIPT)).await.unwrap();

@@ -22,7 +22,9 @@ async fn a_sound_plugin_is_active_and_recorded() {
     let bench = Bench::empty(|_| {});
     let records = install(&bench, vec![found("d.wasm", b"1", MANIFEST)]).await;
     assert_eq!(states(&records), [("d.wasm", PluginState::Active)]);
-    assert_eq!(records[0].exports, ["pipeline d.daily", "source d.drop", "task d.add"]);
+    let exports =
+        ["pipeline d.daily", "pipeline d.each", "pipeline d.once", "pipeline d.staged", "source d.drop", "task d.add"];
+    assert_eq!(records[0].exports, exports);
     assert_eq!(bench.ledger.state().active["d"], digest(b"1"));
     assert_eq!(bench.orchestrator.file_params("d.daily").unwrap(), ["file"]);
     assert_eq!(bench.orchestrator.manifests().len(), 1);
@@ -163,7 +165,7 @@ async fn an_unknown_name_suggests_the_nearest_and_makes_no_run() {
     assert_eq!((failure.code.as_str(), failure.exit_code()), ("unknown_name", 2));
     assert!(failure.message.contains("did you mean `d.daily`"), "{}", failure.message);
     let far = bench.refused(named("qqqqqq")).await;
-    assert!(far.message.contains("`d.daily`, `d.drop`, `d.add`"), "{}", far.message);
+    assert!(far.message.contains("`d.daily`, `d.each`, `d.once`, `d.staged`, `d.drop`, `d.add`"), "{}", far.message);
     let nothing = Bench::empty(|_| {}).refused(named("d.daily")).await;
     assert!(nothing.message.contains("no plugin is active"), "{}", nothing.message);
     assert!(bench.ledger.state().runs.is_empty());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::failure::{Failure, FailureKind};
 use model::ports::{Answer, Invocation, Invoked, Invoker, Usage, Work};
 use model::run::LogLine;
+use model::stage::StageDone;
 use tokio::sync::{Semaphore, watch};
 
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct FakeInvoker {
     pub(crate) cancelled_late: Mutex<bool>,
     /// What guests say before they come to the gate.
     pub(crate) says: Mutex<Vec<String>>,
+    /// The stages that each reports.
+    pub(crate) stages: Mutex<Vec<StageDone>>,
     pub(crate) seen: Mutex<Vec<(Work, String, u32)>>,
     /// How long each guest may work.
     pub(crate) wall_clocks: Mutex<Vec<Duration>>,
@@ -34,6 +37,7 @@ impl Default for FakeInvoker {
             panics: Mutex::default(),
             cancelled_late: Mutex::default(),
             says: Mutex::default(),
+            stages: Mutex::new(vec![StageDone { name: "work".to_owned(), rows: 1, metrics: Vec::new() }]),
             seen: Mutex::default(),
             wall_clocks: Mutex::default(),
             entered: watch::Sender::new(0),
@@ -94,7 +98,7 @@ impl Invoker for FakeInvoker {
             cancel.cancel();
         }
         say(format!("attempt {attempt}"));
-        let stages = vec![("work".to_owned(), 1)];
+        let stages = self.stages.lock().unwrap().clone();
         Invoked { answer, workbench: Some(workbench), stages, usage: Usage::default() }
     }
 }

@@ -239,9 +239,22 @@ impl Ledger for FakeLedger {
         Ok(worker.filter(|worker| !state.lost.contains(&run) && !state.dead.contains(worker)))
     }
 
+    async fn children(&self, parent: RunId) -> Result<Vec<RecordedRun>, Failure> {
+        let state = self.state();
+        let children = state.runs.values().filter(|run| run.lineage.parent_run_id == Some(parent));
+        Ok(children.map(|run| state.whole(run)).collect())
+    }
+
     async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure> {
         let state = self.state();
         Ok(state.runs.get(&run).map(|run| state.whole(run)))
+    }
+
+    async fn done_under(&self, input_key: Digest) -> Result<Option<RunId>, Failure> {
+        let state = self.state();
+        let did_it = |it: &&Conclusion| it.input_key == Some(input_key) && it.same_as.is_none();
+        let completed = |it: &&Conclusion| it.status == RunStatus::Completed;
+        Ok(state.conclusions.iter().filter(did_it).rfind(completed).map(|it| it.run_id))
     }
 
     async fn heads(&self, wanted: Vec<Place>) -> Result<Vec<Option<Head>>, Failure> {

@@ -14,6 +14,7 @@ use model::Timestamp;
 use model::ports::LogSink;
 use model::run::LogLine;
 use model::secret::Secrets;
+use model::stage::StageDone;
 
 /// Longest line handed on, in bytes. The rest of it is cut off.
 pub(crate) const LINE_BYTES_MAX: usize = 8 * 1024;
@@ -84,7 +85,7 @@ struct Entries {
     bytes: usize,
     dropped: u64,
     has_ended: bool,
-    stages: Vec<(String, u64)>,
+    stages: Vec<StageDone>,
     tail: VecDeque<String>,
 }
 
@@ -156,11 +157,11 @@ impl Journal {
     }
 
     /// Records a stage; false once there are too many.
-    pub(crate) fn stage(&self, name: &str, rows: u64) -> bool {
+    pub(crate) fn stage(&self, name: &str, rows: u64, metrics: Vec<(String, String)>) -> bool {
         let mut entries = self.lock();
         let room = entries.stages.len() < STAGES_MAX;
         if room {
-            entries.stages.push((cut(name, 256).to_owned(), rows));
+            entries.stages.push(StageDone { name: cut(name, 256).to_owned(), rows, metrics });
         }
         room
     }
@@ -193,7 +194,7 @@ impl Journal {
     }
 
     /// Ends the journal: a last line says how much was dropped, and no line follows. Returns the stages.
-    pub(crate) fn end(&self) -> Vec<(String, u64)> {
+    pub(crate) fn end(&self) -> Vec<StageDone> {
         let mut entries = self.lock();
         entries.has_ended = true;
         let dropped = std::mem::take(&mut entries.dropped);

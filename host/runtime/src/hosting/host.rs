@@ -93,23 +93,19 @@ impl host::Host for HostState {
         fields.push(("severity".to_owned(), cut(&found.severity, FIELD_BYTES_MAX).to_owned()));
         fields.push(("category".to_owned(), cut(&found.category, FIELD_BYTES_MAX).to_owned()));
         self.journal.line(Severity::from_word(&found.severity), "guest", &found.message, fields);
-        self.journal.stage(&format!("anomaly:{}", cut(&found.category, FIELD_BYTES_MAX)), 1);
+        self.journal.stage(&format!("anomaly:{}", cut(&found.category, FIELD_BYTES_MAX)), 1, Vec::new());
         Ok(Ok(()))
     }
 
     fn stage(&mut self, name: String, rows: u64, details: Vec<(String, String)>) -> Called<()> {
         self.journal.called();
-        if !self.journal.stage(&name, rows) {
+        let details = kept_fields(&self.journal, details);
+        if !self.journal.stage(&name, rows, details.clone()) {
             let message = format!("plugin `{}` records more stages than an attempt may have", self.facts.plugin);
             return Ok(Err(guest_error(Failure::new(FailureKind::Pipeline, "stage_limit", message))));
         }
         if !details.is_empty() {
-            self.journal.line(
-                Severity::Debug,
-                "host",
-                &format!("stage {name}: {rows} rows"),
-                kept_fields(&self.journal, details),
-            );
+            self.journal.line(Severity::Debug, "host", &format!("stage {name}: {rows} rows"), details);
         }
         Ok(Ok(()))
     }

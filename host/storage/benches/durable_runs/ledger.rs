@@ -81,7 +81,7 @@ impl LedgerRuns {
         Start {
             run_id,
             attempt: 1,
-            plugin: PluginRef { name: "bench".to_owned(), version: "1.0.0".to_owned(), digest },
+            plugin: Some(PluginRef { name: "bench".to_owned(), version: "1.0.0".to_owned(), digest }),
             conditions: Conditions {
                 host_version: "0.1.0".to_owned(),
                 wasmtime_version: "48.0.8".to_owned(),

@@ -52,6 +52,7 @@ impl WholeRuns {
             host: "bench".to_owned(),
             versions: Versions { host: "0.1.0".to_owned(), wasmtime: "48.0.8".to_owned() },
             ended: None,
+            advanced: None,
         });
         let plugin = FoundPlugin {
             file: PathBuf::from("bench.wasm"),

@@ -1,6 +1,7 @@
 //! Ending runs: captures, catalog, findings, cursor, status and events, all or nothing.
 
 mod capture;
+mod progress;
 mod status;
 
 use std::collections::HashMap;
@@ -58,6 +59,7 @@ impl Command for Conclusion {
             endings.push(deliver(scribe, conclusion, run).await?);
         }
         status::record(scribe, &endings)?;
+        progress::record(scribe, &endings)?;
         let holders = endings.iter().filter(|it| it.run.leases > 0).map(|it| it.conclusion.run_id);
         leases::free_all(scribe, &holders.collect::<Vec<_>>())?;
         events::append(scribe, endings.iter().flat_map(status::events).collect())?;

@@ -5,6 +5,7 @@ use model::failure::Failure;
 use model::quality::CheckResult;
 use model::reject::{Reject, RejectFile};
 use model::run::{Conclusion, LogLine};
+use model::stage::StageDone;
 use serde::Serialize;
 
 use super::{int, json};
@@ -58,7 +59,7 @@ pub(crate) fn record<'a>(scribe: &mut Scribe<'_>, ended: &[&'a Conclusion]) -> R
         files.push(Row { run_id, position, item: file(item)? });
     }
     reject_files(scribe, files)?;
-    let stage = |(stage, rows): &'a (String, u64)| Stage { stage, rows: int(*rows) };
+    let stage = |it: &'a StageDone| Stage { stage: &it.name, rows: int(it.rows) };
     stages(scribe, rows(ended, |conclusion| conclusion.stages.iter().map(stage)))?;
     let lines: Vec<(RunId, &[LogLine])> = ended.iter().map(|it| (it.run_id, it.logs.as_slice())).collect();
     logs(scribe, &lines)

@@ -2,7 +2,7 @@
 
 use model::failure::{Failure, FailureKind};
 use model::ports::{Interrupted, Reaped};
-use model::run::RunStatus;
+use model::run::{RunKind, RunStatus};
 use model::{RunId, Timestamp};
 use serde::Serialize;
 use serde_json::json;
@@ -49,6 +49,7 @@ impl Command for Reap {
 #[derive(FromRow)]
 struct Orphan {
     run_id: String,
+    kind: String,
     status: String,
     attempt: i64,
     work: Option<String>,
@@ -104,9 +105,11 @@ async fn reap(scribe: &mut Scribe<'_>, reap: Reap) -> Result<Vec<Reaped>, Failur
 }
 
 impl Orphan {
-    /// Whether another attempt may follow.
+    /// Whether another attempt may follow. A run that asks for others does nothing itself, so it always goes on.
     fn may_go_on(&self, policy: Interrupted) -> Result<bool, Failure> {
+        let kind = RunKind::from_name(&self.kind).ok_or_else(|| corrupt("the kind of a run", &self.kind))?;
         match (policy, self.work.as_deref()) {
+            (_, Some(_)) if kind.is_of_runs() => Ok(true),
             (Interrupted::Fail, _) | (_, None) => Ok(false),
             (Interrupted::Requeue, Some(work)) => Ok(self.attempt < i64::from(KeptWork::parse(work)?.calls_max())),
         }
@@ -126,7 +129,7 @@ async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Resul
     let found: Vec<Orphan> = match whose {
         Whose::Expired => sqlx::query_as(scribe.sql(
             r#"
-            SELECT run_id, status, attempt, work
+            SELECT run_id, kind, status, attempt, work
             FROM runs
             WHERE status = 'running'
                 AND (
@@ -144,7 +147,7 @@ async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Resul
         )),
         Whose::Everybody => sqlx::query_as(scribe.sql(
             r#"
-            SELECT run_id, status, attempt, work
+            SELECT run_id, kind, status, attempt, work
             FROM runs
             WHERE status IN ('pending', 'running') OR (status = 'queued' AND work IS NULL)
             ORDER BY run_id

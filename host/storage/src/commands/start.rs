@@ -20,9 +20,9 @@ use crate::writer::{Command, Scribe, Statement, Value};
 struct Row<'a> {
     run_id: String,
     attempt: u32,
-    plugin_name: &'a str,
-    plugin_version: &'a str,
-    plugin_digest: String,
+    plugin_name: Option<&'a str>,
+    plugin_version: Option<&'a str>,
+    plugin_digest: Option<String>,
     #[serde(flatten)]
     conditions: &'a Conditions,
     input_hash: Option<String>,
@@ -133,12 +133,13 @@ fn wish(start: &Start) -> Wish<'_> {
 }
 
 fn row(start: &Start) -> Row<'_> {
+    let plugin = start.plugin.as_ref();
     Row {
         run_id: start.run_id.to_string(),
         attempt: start.attempt,
-        plugin_name: &start.plugin.name,
-        plugin_version: &start.plugin.version,
-        plugin_digest: start.plugin.digest.to_string(),
+        plugin_name: plugin.map(|it| it.name.as_str()),
+        plugin_version: plugin.map(|it| it.version.as_str()),
+        plugin_digest: plugin.map(|it| it.digest.to_string()),
         conditions: &start.conditions,
         input_hash: start.input_hash.map(|hash| hash.to_string()),
         snapshot_id: int(start.snapshot),

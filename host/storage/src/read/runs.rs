@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use model::failure::Failure;
 use model::plugin::PluginRef;
+use model::ports::{RunFilter, RunPage};
 use model::quality::CheckResult;
 use model::run::{Conditions, LogLine, RunCapture, RunEvent, RunInput, RunKind, RunReport, RunStatus, RunSummary};
 use model::{RunId, Timestamp};
@@ -16,21 +17,6 @@ use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
 use crate::storage::Storage;
 use crate::writer::{Statement, Value};
-
-/// Most runs of one page.
-const PAGE_MAX: u32 = 200;
-
-/// Which runs a list shows, newest first.
-#[derive(Clone, Debug, Default)]
-pub struct RunFilter {
-    pub status: Option<RunStatus>,
-    /// The name of a pipeline, source or task.
-    pub name: Option<String>,
-    /// At most 200.
-    pub limit: u32,
-    /// Only runs before this one: the `next` of the page before.
-    pub before: Option<RunId>,
-}
 
 /// A run as it stands in the ledger.
 #[derive(Clone, Debug, FromRow)]
@@ -211,37 +197,45 @@ pub(crate) fn by_id(ids: &Value) -> Statement {
     Statement::new("read a run", BY_ID).bind(ids)
 }
 
+/// The statement of a list. One run more than was asked for tells whether there is another page.
+macro_rules! listing {
+    ($parent:literal) => {
+        concat!(
+            "SELECT run_id, name, kind, status, params, attempt, plugin_name, plugin_version, plugin_digest, ",
+            "input_hash, rows_in, rows_out, rejected, unchanged, error, result, created_at_us, started_at_us, ",
+            "finished_at_us FROM runs WHERE ($1 IS NULL OR status = $1) AND ($2 IS NULL OR name = $2) ",
+            "AND ($3 IS NULL OR run_id < $3) AND ($5 IS NULL OR kind = $5) AND ",
+            $parent,
+            " ORDER BY run_id DESC LIMIT $4 + 1"
+        )
+    };
+}
+
 impl Storage {
     /// Runs, newest first, and where the next page begins.
-    pub async fn runs(&self, filter: &RunFilter) -> Result<(Vec<RunSummary>, Option<RunId>), Failure> {
-        let limit = filter.limit.clamp(1, PAGE_MAX);
-        let mut rows: Vec<RunRow> = sqlx::query_as(
-            r#"
-            SELECT
-                run_id, name, kind, status, params, attempt, plugin_name, plugin_version, plugin_digest, input_hash,
-                rows_in, rows_out, rejected, unchanged, error, result, created_at_us, started_at_us, finished_at_us
-            FROM runs
-            WHERE ($1 IS NULL OR status = $1)
-                AND ($2 IS NULL OR name = $2)
-                AND ($3 IS NULL OR run_id < $3)
-            ORDER BY run_id DESC
-            -- One more tells whether there is another page.
-            LIMIT $4 + 1
-            "#,
-        )
-        .bind(filter.status.map(RunStatus::name))
-        .bind(filter.name.as_deref())
-        .bind(filter.before.map(|before| before.to_string()))
-        .bind(i64::from(limit))
-        .fetch_all(&mut *self.reader("list the runs").await?)
-        .await
-        .map_err(failed("list the runs"))?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
+    pub async fn runs(&self, filter: &RunFilter) -> Result<RunPage, Failure> {
+        let limit = filter.limit.get() as usize;
+        let listing = match filter.parent {
+            None => listing!("$6 IS NULL"),
+            // Apart, so that children are found by their index.
+            Some(_) => listing!("parent_run_id = $6"),
+        };
+        let mut rows: Vec<RunRow> = sqlx::query_as(listing)
+            .bind(filter.status.map(RunStatus::name))
+            .bind(filter.name.as_deref())
+            .bind(filter.before.map(|before| before.to_string()))
+            .bind(i64::from(filter.limit.get()))
+            .bind(filter.kind.map(RunKind::name))
+            .bind(filter.parent.map(|parent| parent.to_string()))
+            .fetch_all(&mut *self.reader("list the runs").await?)
+            .await
+            .map_err(failed("list the runs"))?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
         let runs: Result<Vec<RunSummary>, Failure> = rows.iter().map(RunRow::summary).collect();
         let runs = runs?;
         let next = runs.last().filter(|_| more).map(|run| run.run_id);
-        Ok((runs, next))
+        Ok(RunPage { runs, next })
     }
 
     /// Those of the runs that the ledger knows and that have ended.

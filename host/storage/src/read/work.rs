@@ -177,6 +177,16 @@ pub(crate) async fn these(connection: &mut AnyConnection, ids: &str) -> Result<V
     rows.into_iter().filter_map(|row| row.recorded().transpose()).collect()
 }
 
+/// The runs that one asked for, the oldest first.
+pub(crate) async fn children(connection: &mut AnyConnection, parent: RunId) -> Result<Vec<RecordedRun>, Failure> {
+    let rows: Vec<Whole> = sqlx::query_as(whole!("parent_run_id = $1 ORDER BY run_id"))
+        .bind(parent.to_string())
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read the runs that a run asked for"))?;
+    rows.into_iter().filter_map(|row| row.recorded().transpose()).collect()
+}
+
 /// One run; none if there is none, or if its work was not kept.
 pub(crate) async fn recorded(connection: &mut AnyConnection, run: RunId) -> Result<Option<RecordedRun>, Failure> {
     let row: Option<Whole> = sqlx::query_as(whole!("run_id = $1"))

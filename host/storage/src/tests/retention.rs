@@ -100,7 +100,7 @@ async fn case_x10_a_completed_row_of_sixty_days_goes_after_thirty_and_a_running_
     let rows = vec![Reject { code: "bad".to_owned(), message: "no".to_owned(), line: Some(1), raw: None }];
     let conclusion = Conclusion {
         logs: vec![line(START_US)],
-        stages: vec![("read".to_owned(), 1)],
+        stages: vec![model::stage::StageDone { name: "read".to_owned(), rows: 1, metrics: Vec::new() }],
         rejects: Rejects { rows, ..Rejects::default() },
         ..bench.ended(old, RunStatus::Completed)
     };

@@ -96,7 +96,7 @@ impl Bench {
         Start {
             run_id: run,
             attempt,
-            plugin: PluginRef { name: "shop".to_owned(), version: "1.0.0".to_owned(), digest: digest(1) },
+            plugin: Some(PluginRef { name: "shop".to_owned(), version: "1.0.0".to_owned(), digest: digest(1) }),
             conditions: Conditions {
                 host_version: "0.1.0".to_owned(),
                 wasmtime_version: "48.0.8".to_owned(),
@@ -134,6 +134,9 @@ impl Bench {
             rejected: 1,
             logs: Vec::new(),
             stages: Vec::new(),
+            stage_order: Vec::new(),
+            input_key: None,
+            same_as: None,
             result: None,
             cursor: None,
             input_hash: None,

@@ -2,35 +2,39 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use model::Digest;
 use model::ports::Ledger;
 use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
 use model::reject::{Reject, RejectFile, Rejects};
 use model::run::{Conclusion, LogLine, RunInput, RunStatus, SourceCursor};
+use model::stage::StageDone;
+use model::{Clock, Digest};
 
 use super::places::on_both;
 use super::support::{Bench, digest, sales};
-use crate::{RejectingRun, RunFilter};
+use crate::RejectingRun;
 
 on_both! {
-    a_run_is_created_queued_started_and_completed,
+    case_x1_p1_a_run_is_created_queued_started_and_completed,
     the_report_of_a_conclusion_is_the_one_that_is_read_back,
     a_file_of_rejects_is_summed_up_in_the_transaction_that_ends_its_run,
-    illegal_transitions_change_nothing,
+    case_x11_illegal_transitions_change_nothing,
     case_x11_a_completed_run_never_runs_again,
     a_running_run_may_begin_another_attempt,
     a_queued_run_may_be_cancelled_and_one_that_cannot_start_may_fail,
+    case_x16_a_run_that_timed_out_says_when_and_why,
     one_bad_command_does_not_hurt_those_that_are_committed_with_it,
     a_cursor_moves_with_the_run_that_read_up_to_it,
-    runs_are_listed_newest_first_in_pages,
 }
 
-async fn a_run_is_created_queued_started_and_completed(bench: Bench) {
+async fn case_x1_p1_a_run_is_created_queued_started_and_completed(bench: Bench) {
     let run = bench.queued().await;
     assert_eq!(bench.storage.report(run).await.unwrap().unwrap().status, RunStatus::Queued);
     bench.storage.start(bench.start(run, 1)).await.unwrap();
-    let report = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap();
+    let result = Some(serde_json::json!(42));
+    let ended = Conclusion { result: result.clone(), ..bench.ended(run, RunStatus::Completed) };
+    let report = bench.storage.conclude(ended).await.unwrap();
     assert_eq!(bench.event_names(run).await, ["created", "queued", "started", "completed"]);
+    assert_eq!(bench.storage.report(run).await.unwrap().unwrap().result, result);
     assert_eq!((report.status, report.attempt), (RunStatus::Completed, 1));
     assert!(!report.unchanged, "a run without captures is not unchanged");
 }
@@ -65,7 +69,7 @@ async fn the_report_of_a_conclusion_is_the_one_that_is_read_back(bench: Bench) {
         quality: vec![check],
         rejects: Rejects { rows: vec![reject.clone()], file: None },
         logs: vec![line.clone()],
-        stages: vec![("parse".to_owned(), u64::MAX)],
+        stages: vec![StageDone { name: "parse".to_owned(), rows: u64::MAX, metrics: Vec::new() }],
         result: Some(serde_json::json!({ "big": 9_007_199_254_740_993_u64 })),
         input_hash: Some(digest(9)),
         inputs: vec![("b.csv".to_owned(), digest(10))],
@@ -112,7 +116,7 @@ async fn a_file_of_rejects_is_summed_up_in_the_transaction_that_ends_its_run(ben
     assert_eq!(bench.storage.reject_files().await.unwrap(), known);
 }
 
-async fn illegal_transitions_change_nothing(bench: Bench) {
+async fn case_x11_illegal_transitions_change_nothing(bench: Bench) {
     let queued = bench.queued().await;
     for (status, code) in [(RunStatus::Completed, "illegal_transition"), (RunStatus::Running, "illegal_transition")] {
         assert_eq!(bench.storage.conclude(bench.ended(queued, status)).await.unwrap_err().code, code);
@@ -149,6 +153,20 @@ async fn a_queued_run_may_be_cancelled_and_one_that_cannot_start_may_fail(bench:
     }
 }
 
+async fn case_x16_a_run_that_timed_out_says_when_and_why(bench: Bench) {
+    let (with_reason, without) = (bench.running().await, bench.running().await);
+    bench.storage.conclude(bench.ended(with_reason, RunStatus::TimedOut)).await.unwrap();
+    let nobody_said = Conclusion { error: None, ..bench.ended(without, RunStatus::TimedOut) };
+    bench.storage.conclude(nobody_said).await.unwrap();
+    for (run, code) in [(with_reason, "quality_blocked"), (without, "unknown")] {
+        let report = bench.storage.report(run).await.unwrap().unwrap();
+        assert_eq!((report.status, report.finished_at), (RunStatus::TimedOut, Some(bench.clock.now())));
+        assert_eq!(report.error.unwrap().code, code);
+        assert_eq!(bench.event_names(run).await.last().unwrap(), "timed_out");
+    }
+    assert_eq!(bench.number("SELECT COUNT(*) FROM attempts WHERE outcome = 'timed_out'").await, 2);
+}
+
 async fn one_bad_command_does_not_hurt_those_that_are_committed_with_it(bench: Bench) {
     let good = [bench.queued().await, bench.queued().await];
     let unknown = bench.new_run().run_id;
@@ -173,22 +191,6 @@ async fn a_cursor_moves_with_the_run_that_read_up_to_it(bench: Bench) {
         bench.storage.conclude(conclusion).await.unwrap();
         assert_eq!(bench.storage.cursor("shop.drop").await.unwrap(), Some(bytes));
     }
-}
-
-async fn runs_are_listed_newest_first_in_pages(bench: Bench) {
-    let mut runs = Vec::new();
-    for _ in 0..5 {
-        runs.push(bench.queued().await);
-    }
-    bench.storage.conclude(bench.ended(runs[0], RunStatus::Cancelled)).await.unwrap();
-    let page = |before, status| RunFilter { limit: 2, before, status, name: Some("shop.sales".to_owned()) };
-    let (first, next) = bench.storage.runs(&page(None, None)).await.unwrap();
-    assert_eq!(first.iter().map(|run| run.run_id).collect::<Vec<_>>(), [runs[4], runs[3]]);
-    assert_eq!(next, Some(runs[3]));
-    let (second, next) = bench.storage.runs(&page(Some(runs[1]), None)).await.unwrap();
-    assert_eq!((second.len(), next), (1, None));
-    let (cancelled, _) = bench.storage.runs(&page(None, Some(RunStatus::Cancelled))).await.unwrap();
-    assert_eq!(cancelled[0].run_id, runs[0]);
 }
 
 async fn case_x11_a_completed_run_never_runs_again(bench: Bench) {

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use model::health::{Ends, HealthStatus, LeaseCounts};
-use model::ports::{Exclusive, Leases, Ledger, NewRun, Start, Vitals, Worker, examine};
+use model::ports::{Exclusive, Leases, Ledger, ListLimit, NewRun, RunFilter, RunPage, Start, Vitals, Worker, examine};
 use model::run::RunStatus;
 use model::work::{Lane, Routing};
 use model::{RunId, Timestamp};
 
 use super::places::on_both;
 use super::support::{Bench, START_US, worker};
-use crate::RunFilter;
 
 on_both! {
     case_x4_a_list_of_some_has_the_newest_first,
@@ -44,7 +43,9 @@ async fn case_x4_a_list_of_some_has_the_newest_first(bench: Bench) {
         bench.clock.set(START_US + at * 1_000);
         runs.push(bench.queued().await);
     }
-    let (listed, next) = bench.storage.runs(&RunFilter { limit: 5, ..RunFilter::default() }).await.unwrap();
+    let limit = ListLimit::new(5).unwrap();
+    let RunPage { runs: listed, next } =
+        bench.storage.runs(&RunFilter { limit, ..RunFilter::default() }).await.unwrap();
     let listed: Vec<RunId> = listed.iter().map(|run| run.run_id).collect();
     let newest: Vec<RunId> = runs.iter().rev().take(5).copied().collect();
     assert_eq!((&listed, next), (&newest, newest.last().copied()));

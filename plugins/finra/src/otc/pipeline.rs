@@ -69,6 +69,7 @@ impl Pipeline for WeeklyPipeline {
         .output::<OtcSymbolSummary>()
         .output::<OtcVenueShare>()
         .one_to_one()
+        .stages(["normalized", "aggregated"])
     }
 
     fn run(&self, params: WeeklyParams, host: &Host) -> Result<Summary, Error> {

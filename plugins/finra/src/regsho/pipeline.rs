@@ -34,6 +34,7 @@ impl Pipeline for DailyPipeline {
         .output::<RegshoDaily>()
         .output::<RegshoFacilityDaily>()
         .one_to_one()
+        .stages(["landed"])
     }
 
     fn run(&self, params: DailyParams, host: &Host) -> Result<Summary, Error> {

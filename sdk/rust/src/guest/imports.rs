@@ -61,8 +61,8 @@ impl HostBackend for Imports {
         Ok(host::report(&anomaly.into())?)
     }
 
-    fn stage(&self, name: &str, rows: u64) -> Result<(), Error> {
-        Ok(host::stage(name, rows, &[])?)
+    fn stage(&self, name: &str, rows: u64, metrics: &[(&str, &str)]) -> Result<(), Error> {
+        Ok(host::stage(name, rows, &pairs(metrics))?)
     }
 
     fn progress(&self, done: u64, total: Option<u64>) {

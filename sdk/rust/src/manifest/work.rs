@@ -15,7 +15,32 @@ pub struct PipelineSpec {
     pub description: &'static str,
     pub outputs: Vec<&'static str>,
     pub one_to_one: bool,
+    pub idempotency: Idempotency,
+    pub stages: Vec<&'static str>,
     pub policy: Option<Policy>,
+}
+
+/// When the host has work done again that was done before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Idempotency {
+    /// Always, and each run publishes a new revision, whatever the content.
+    Append,
+    /// Not if parameters, files and plugin are those of a run whose captures are still the latest. For work that depends
+    /// on nothing else: neither on the time nor on other datasets.
+    Input,
+    /// Always; content that is the latest already is no new revision.
+    #[default]
+    State,
+}
+
+impl Idempotency {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Input => "input",
+            Self::State => "state",
+        }
+    }
 }
 
 impl PipelineSpec {
@@ -37,6 +62,21 @@ impl PipelineSpec {
         self
     }
 
+    /// When work that was done before is done again.
+    #[must_use]
+    pub fn idempotency(mut self, idempotency: Idempotency) -> Self {
+        self.idempotency = idempotency;
+        self
+    }
+
+    /// The stages that each capture passes, first to last. [`Host::stage`](crate::Host::stage) reports them in this
+    /// order; a run that skips one, or reports another, fails. Without them any may be reported.
+    #[must_use]
+    pub fn stages<const N: usize>(mut self, stages: [&'static str; N]) -> Self {
+        self.stages = stages.to_vec();
+        self
+    }
+
     /// What it asks of the host about its calls: retries, a breaker, a rate limit, a timeout. The operator may override it.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
@@ -55,6 +95,12 @@ impl PipelineSpec {
         });
         pipeline.texts("outputs", &self.outputs);
         pipeline.text("accounting", if self.one_to_one { "one-to-one" } else { "aggregate" });
+        if self.idempotency != Idempotency::default() {
+            pipeline.text("idempotency", self.idempotency.name());
+        }
+        if !self.stages.is_empty() {
+            pipeline.texts("stages", &self.stages);
+        }
         write_policy(self.policy.as_ref(), pipeline);
     }
 }

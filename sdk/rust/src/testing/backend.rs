@@ -113,7 +113,7 @@ impl HostBackend for MemoryBackend {
         Ok(())
     }
 
-    fn stage(&self, name: &str, rows: u64) -> Result<(), Error> {
+    fn stage(&self, name: &str, rows: u64, _: &[(&str, &str)]) -> Result<(), Error> {
         self.state.borrow_mut().stages.push((name.to_owned(), rows));
         Ok(())
     }

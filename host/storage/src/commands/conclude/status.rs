@@ -185,10 +185,14 @@ fn move_cursors(scribe: &mut Scribe<'_>, rows: &Value) {
 pub(super) fn events(ending: &Ending<'_>) -> Vec<Event> {
     let Ending { conclusion, delivered, .. } = ending;
     let event = |event, data| Event { run: conclusion.run_id, at: conclusion.finished_at, event, data };
-    let stages = conclusion.stages.iter().map(|(name, rows)| event("stage", value!({ "name": name, "rows": rows })));
+    let stages = conclusion.stages.iter().map(|it| event("stage", value!({ "name": it.name, "rows": it.rows })));
+    let same = conclusion.same_as.map(|run| {
+        let reason = "parameters, inputs and plugin are those of an earlier run whose captures are still the latest";
+        event("same_as", value!({ "run_id": run, "reason": reason }))
+    });
     let captures = delivered.iter().map(|capture| event(fate(capture), value!(capture)));
     let end = event(conclusion.status.name(), summary(conclusion, delivered));
-    stages.chain(captures).chain([end]).collect()
+    stages.chain(same).chain(captures).chain([end]).collect()
 }
 
 fn fate(capture: &RunCapture) -> &'static str {
