@@ -32,6 +32,7 @@ pub(crate) enum Whose {
 }
 
 impl Command for Reap {
+    const LANE: &'static str = "reap";
     type Answer = Vec<Reaped>;
 
     async fn execute(
