@@ -60,7 +60,7 @@ impl Host {
         let (clock, captures) = (Arc::new(System), folder.join("captures"));
         let storage = Storage::open_with_faults(ledger, &captures, clock, Arc::new(System), faults).await?;
         let storage = Arc::new(storage);
-        storage.recover().await?;
+        storage.recover(Interrupted::Requeue).await?;
         let ttl = if is_server(ledger) { LEASE } else { Duration::from_secs(3_600) };
         let listener = move |report: &RunReport| {
             if tells {

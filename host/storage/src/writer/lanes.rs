@@ -88,6 +88,9 @@ impl Lanes {
             self.judge.name(),
             self.resolve.name(),
             self.swap.name(),
+            self.release.name(),
+            self.forget_dead_letters.name(),
+            self.forget_runs.name(),
         ];
         names.into_iter().flatten().collect()
     }
