@@ -46,7 +46,7 @@ impl ReleaseLease {
         ))
         .bind(self.key.clone())
         .bind(self.run.map(|run| run.to_string()))
-        .fetch_all(&mut *scribe.connection)
+        .fetch_all(scribe.connection().await?)
         .await
         .map_err(failed("look for a lease"))?;
         let leases: Vec<Lease> = rows.into_iter().map(lease).collect::<Result<_, _>>()?;
@@ -63,7 +63,7 @@ impl ReleaseLease {
             sqlx::query("DELETE FROM leases WHERE lease_key = $1 AND run_id = $2")
                 .bind(lease.key.clone())
                 .bind(lease.run.to_string())
-                .execute(&mut *scribe.connection)
+                .execute(scribe.connection().await?)
                 .await
                 .map_err(failed("release a lease"))?;
         }

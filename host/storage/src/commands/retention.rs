@@ -72,7 +72,7 @@ impl Command for ForgetDeadLetters {
             )
             .bind(bounds(*cutoffs).1)
             .bind(LETTERS_MAX)
-            .execute(&mut *scribe.connection)
+            .execute(scribe.connection().await?)
             .await
             .map_err(failed("forget dead letters"))?;
             answers.push(Ok(done.rows_affected()));
@@ -123,7 +123,7 @@ impl ForgetRuns {
         for statement in SHORT {
             sqlx::query(scribe.sql(statement))
                 .bind(gone.clone())
-                .execute(&mut *scribe.connection)
+                .execute(scribe.connection().await?)
                 .await
                 .map_err(failed("forget runs"))?;
         }
@@ -142,7 +142,7 @@ impl ForgetRuns {
         .bind(runs_before)
         .bind(letters_before)
         .bind(json(&self.runs)?)
-        .fetch_all(&mut *scribe.connection)
+        .fetch_all(scribe.connection().await?)
         .await
         .map_err(failed("look which runs may be forgotten"))
     }
@@ -152,7 +152,7 @@ async fn delete_some(scribe: &mut Scribe<'_>, statement: &'static str, gone: &st
     let done = sqlx::query(scribe.sql(statement))
         .bind(gone.to_owned())
         .bind(super::int(most))
-        .execute(&mut *scribe.connection)
+        .execute(scribe.connection().await?)
         .await
         .map_err(failed("forget what runs said"))?;
     Ok(done.rows_affected())
@@ -163,7 +163,7 @@ async fn read_inputs(scribe: &mut Scribe<'_>, gone: &str) -> Result<Vec<Digest>,
         scribe.sql("SELECT DISTINCT digest FROM run_inputs WHERE run_id IN (SELECT value FROM {texts $1} AS gone)"),
     )
     .bind(gone.to_owned())
-    .fetch_all(&mut *scribe.connection)
+    .fetch_all(scribe.connection().await?)
     .await
     .map_err(failed("look what runs read"))?;
     digests.iter().map(|digest| digest.parse().map_err(|_| corrupt("a digest", digest))).collect()
