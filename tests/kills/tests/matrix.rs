@@ -3,7 +3,12 @@
 //! One case: a worker leaves runs behind; a second one takes them up, works, and is killed at the step; a third one
 //! finishes. Then the ledger has to hold what [`kills::audit`] says. The short form takes a sample, SPINE_SOAK=1 all.
 
-#![expect(clippy::disallowed_methods, reason = "the environment says whether the whole matrix is wanted")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "it fails where it stands, says how long it took, and the environment says whether all of it is wanted"
+)]
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
