@@ -35,8 +35,8 @@ demo: build ## shows it working: sample files, both pipelines, captures, a query
 test: build examples oracle ## runs every test and ends with the counts
 	@.ci/test
 
-soak: build examples oracle ## runs the stories in their long forms: more kills, more load
-	@SPINE_SOAK=1 .ci/test stories
+soak: build examples oracle ## runs the stories and kills in their long forms: more kills, more load
+	@SPINE_SOAK=1 .ci/test stories matrix swarm
 
 bench: build ## prints what the boundary, the sandbox and a whole day cost
 	cargo bench --workspace --profile dev --bench '*'

@@ -45,6 +45,8 @@ struct Inner {
     is_beating: bool,
     /// Whether the ledger was told of the worker, and is told again in time.
     is_known: bool,
+    /// Every worker that the ledger was told of.
+    told: BTreeSet<WorkerId>,
     /// When the ledger last heard of this worker.
     heard: Timestamp,
 }
@@ -84,7 +86,7 @@ impl Drop for Watched {
 impl Inner {
     fn new(worker: Worker, heard: Timestamp) -> Self {
         let (watched, kept) = (BTreeMap::new(), BTreeMap::new());
-        Self { worker, watched, kept, drawn: 0, is_beating: false, is_known: false, heard }
+        Self { worker, watched, kept, drawn: 0, is_beating: false, is_known: false, told: BTreeSet::new(), heard }
     }
 
     /// The names of this process: the present one, and those under which it has something still.
@@ -135,6 +137,7 @@ impl Heart {
         if inner.worker.id == worker {
             inner.is_known = true;
         }
+        inner.told.insert(worker);
         if !inner.is_beating {
             let now = self.clock.now();
             (inner.is_beating, inner.heard) = (true, now);

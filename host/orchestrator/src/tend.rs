@@ -42,6 +42,7 @@ impl Orchestrator {
     ///
     /// Those of the ledger.
     pub async fn tend(&self, policy: Interrupted) -> Result<Tended, Failure> {
+        self.shared.begin_to_tend();
         let reaped = self.shared.parts.ledger.reap(policy).await?;
         for Reaped { run, became } in &reaped {
             tracing::warn!(run.id = %run, became = became.name(), "interrupted: who carried it out is gone");
@@ -94,7 +95,7 @@ impl Orchestrator {
         let let_go = self.shared.dispatcher.close(closing);
         self.shared.give_up(let_go).await;
         self.shared.drained().await;
-        for worker in self.shared.heart.known() {
+        for worker in self.shared.heart.told() {
             if let Err(failure) = self.shared.parts.ledger.leave(worker).await {
                 tracing::warn!(code = %failure.code, "what this host kept is adopted once its worker expires: {failure}");
             }

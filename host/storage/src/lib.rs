@@ -21,6 +21,7 @@ mod commands;
 mod create;
 mod dialect;
 mod failure;
+mod faults;
 mod ledger;
 mod lock;
 mod migrations;
@@ -32,6 +33,7 @@ mod wal;
 mod writer;
 
 pub use commands::judge::Verdict;
+pub use faults::{Faults, Point};
 pub use read::findings::{RejectingRun, RunQuality};
 pub use storage::Storage;
 

@@ -27,7 +27,7 @@ const SQLITE_OTHERS: &str = "PRAGMA busy_timeout = 10000;";
 
 /// As on SQLite; and a server lets go of the locks of a host whose machine is gone after half a minute, not hours. Plans
 /// are not kept: one that was made for an empty table reads all of it for ever.
-const POSTGRES_OWN: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; \
+const POSTGRES_OWN: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '20s'; \
                             SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; \
                             SET tcp_keepalives_count = 4; SET client_min_messages = warning; SET jit = off; \
                             SET plan_cache_mode = force_custom_plan; \

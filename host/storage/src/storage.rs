@@ -13,6 +13,7 @@ use crate::commands::judge::{Judgement, Verdict};
 use crate::commands::reap::{Reap, Whose};
 use crate::dialect::Sql;
 use crate::failure::{closed, failed, read_only, unreachable};
+use crate::faults::Faults;
 use crate::place::{Place, Server};
 use crate::wal::WalKeeper;
 use crate::writer::{Desk, Lanes, Lead, Writer};
@@ -51,7 +52,7 @@ impl Storage {
         let data_path = data_path(captures)?;
         let place = Place::file(path)?;
         create::create_if_absent(path, &data_path, &*clock, &*entropy).await?;
-        Self::open_place(place, data_path, Lead { clock, entropy, captures: captures.to_owned() }).await
+        Self::open_place(place, data_path, Lead { clock, entropy, captures: captures.to_owned(), faults: None }).await
     }
 
     /// Opens the ledger in a PostgreSQL database (14 or later), makes its tables if the database is empty, and brings
@@ -75,7 +76,32 @@ impl Storage {
     ) -> Result<Self, Failure> {
         let data_path = data_path(captures)?;
         let place = Place::Server(Server::parse(url)?);
-        Self::open_place(place, data_path, Lead { clock, entropy, captures: captures.to_owned() }).await
+        Self::open_place(place, data_path, Lead { clock, entropy, captures: captures.to_owned(), faults: None }).await
+    }
+
+    /// As [`Storage::open`], or [`Storage::open_database`] where `ledger` begins with `postgres://`, with somebody who is
+    /// told of every step of the writer.
+    ///
+    /// # Errors
+    ///
+    /// Those of both.
+    pub async fn open_with_faults(
+        ledger: &str,
+        captures: &Path,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        faults: Arc<dyn Faults>,
+    ) -> Result<Self, Failure> {
+        let data_path = data_path(captures)?;
+        let place = match ledger.starts_with("postgres://") {
+            true => Place::Server(Server::parse(ledger)?),
+            false => {
+                create::create_if_absent(Path::new(ledger), &data_path, &*clock, &*entropy).await?;
+                Place::file(Path::new(ledger))?
+            }
+        };
+        let lead = Lead { clock, entropy, captures: captures.to_owned(), faults: Some(faults) };
+        Self::open_place(place, data_path, lead).await
     }
 
     async fn open_place(place: Place, data_path: String, lead: Lead) -> Result<Self, Failure> {

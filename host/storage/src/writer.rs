@@ -24,6 +24,8 @@ use model::ports::Entropy;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::faults::Faults;
+
 pub(crate) use group::Desk;
 pub(crate) use lanes::{Lane, Lanes};
 pub(crate) use scribe::{Scribe, Statement, Value};
@@ -34,6 +36,9 @@ const WAITING_MAX: usize = 1_024;
 /// Something the writer can do. Commands of one kind are carried out together.
 pub(crate) trait Command: Send + Sync + Sized + 'static {
     type Answer: Send + 'static;
+
+    /// What the lane of these commands is called.
+    const LANE: &'static str;
 
     /// Carries out `commands` and answers each, in order.
     ///
@@ -53,6 +58,8 @@ pub(crate) struct Lead {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// The folder of the captures.
     pub(crate) captures: PathBuf,
+    /// Who is told where the writer is.
+    pub(crate) faults: Option<Arc<dyn Faults>>,
 }
 
 /// A command on its way, with whoever waits for the answer.

@@ -70,11 +70,9 @@ impl Heart {
         self.inner().names().contains(&worker)
     }
 
-    /// The workers of this process that the ledger may know.
-    pub(crate) fn known(&self) -> Vec<WorkerId> {
-        let inner = self.inner();
-        let is_unknown = |id: &WorkerId| *id == inner.worker.id && !inner.is_known;
-        inner.names().into_iter().filter(|id| !is_unknown(id)).collect()
+    /// The workers that the ledger was told this process is.
+    pub(crate) fn told(&self) -> Vec<WorkerId> {
+        self.inner().told.iter().copied().collect()
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct AppendLog {
 }
 
 impl Command for AppendLog {
+    const LANE: &'static str = "append_log";
     type Answer = ();
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {

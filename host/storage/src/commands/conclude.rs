@@ -29,6 +29,7 @@ struct Ending<'a> {
 }
 
 impl Command for Conclusion {
+    const LANE: &'static str = "conclude";
     type Answer = RunReport;
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<RunReport, Failure>>, Failure> {

@@ -241,6 +241,7 @@ pub(crate) struct Resolve {
 }
 
 impl Command for Resolve {
+    const LANE: &'static str = "resolve";
     type Answer = bool;
 
     /// Whether it was open: who resolved it first stays on record.

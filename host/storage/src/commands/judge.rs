@@ -29,6 +29,7 @@ pub(crate) struct Judgement {
 }
 
 impl Command for Judgement {
+    const LANE: &'static str = "judge";
     type Answer = CaptureRecord;
 
     async fn execute(

@@ -13,6 +13,7 @@ use crate::read::work;
 use crate::writer::{Command, Scribe};
 
 impl Command for Adoption {
+    const LANE: &'static str = "adopt";
     type Answer = Vec<RecordedRun>;
 
     async fn execute(
@@ -96,6 +97,7 @@ pub(crate) enum GiveUp {
 }
 
 impl Command for GiveUp {
+    const LANE: &'static str = "give_up";
     type Answer = ();
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {

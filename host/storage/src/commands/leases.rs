@@ -271,6 +271,7 @@ pub(crate) fn free_all(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<(), Fa
 }
 
 impl Command for LeaseRequest {
+    const LANE: &'static str = "acquire";
     type Answer = Result<Acquired, Held>;
 
     async fn execute(
@@ -299,6 +300,7 @@ pub(crate) enum LeaseChange {
 }
 
 impl Command for LeaseChange {
+    const LANE: &'static str = "change_lease";
     /// How many leases it was about.
     type Answer = u64;
 

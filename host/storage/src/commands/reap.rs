@@ -32,6 +32,7 @@ pub(crate) enum Whose {
 }
 
 impl Command for Reap {
+    const LANE: &'static str = "reap";
     type Answer = Vec<Reaped>;
 
     async fn execute(
@@ -119,8 +120,16 @@ impl Orphan {
 /// Forgets the workers that are dead, and finds the runs without one, in order. None if there are none. On a server a
 /// run that somebody else is changing right now is left to them, or to the next time.
 async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Result<Option<Vec<Orphan>>, Failure> {
-    // A worker that says it is alive right now waits for this, or this waits for it.
-    sqlx::query("DELETE FROM workers WHERE expires_at_us <= $1 OR $2 = 1")
+    // One that says right now that it is alive is left to the next time: to wait for each other would be a deadlock.
+    let dead = scribe.sql(
+        r#"
+        DELETE FROM workers
+        WHERE worker_id IN (
+            SELECT worker_id FROM workers WHERE expires_at_us <= $1 OR $2 = 1 ORDER BY worker_id {lock_free}
+        )
+        "#,
+    );
+    sqlx::query(dead)
         .bind(now.as_micros())
         .bind(i64::from(whose == Whose::Everybody))
         .execute(scribe.connection().await?)

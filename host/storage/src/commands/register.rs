@@ -19,6 +19,7 @@ use crate::writer::{Command, Scribe};
 pub(crate) struct Registration(pub(crate) Vec<(PluginRecord, Option<Arc<Manifest>>)>);
 
 impl Command for Registration {
+    const LANE: &'static str = "register";
     type Answer = ();
 
     /// All plugins of a registration are recorded, or none.

@@ -19,6 +19,7 @@ pub(crate) struct ReleaseLease {
 }
 
 impl Command for ReleaseLease {
+    const LANE: &'static str = "release";
     type Answer = Vec<Lease>;
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Vec<Lease>, Failure>>, Failure> {

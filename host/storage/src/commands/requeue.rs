@@ -26,6 +26,7 @@ struct Row {
 }
 
 impl Command for Requeue {
+    const LANE: &'static str = "requeue";
     type Answer = RunReport;
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<RunReport, Failure>>, Failure> {

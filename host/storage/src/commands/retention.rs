@@ -55,6 +55,7 @@ const SHORT: [&str; 9] = [
 pub(crate) struct ForgetDeadLetters(pub(crate) Cutoffs);
 
 impl Command for ForgetDeadLetters {
+    const LANE: &'static str = "forget_dead_letters";
     /// How many there were, of those that one transaction takes.
     type Answer = u64;
 
@@ -88,6 +89,7 @@ pub(crate) struct ForgetRuns {
 }
 
 impl Command for ForgetRuns {
+    const LANE: &'static str = "forget_runs";
     type Answer = Forgotten;
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Forgotten, Failure>>, Failure> {

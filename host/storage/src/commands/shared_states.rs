@@ -18,6 +18,7 @@ pub(crate) struct Swap {
 }
 
 impl Command for Swap {
+    const LANE: &'static str = "swap";
     /// Whether it was stored.
     type Answer = bool;
 

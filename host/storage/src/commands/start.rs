@@ -34,6 +34,7 @@ struct Row<'a> {
 }
 
 impl Command for Start {
+    const LANE: &'static str = "start";
     type Answer = ();
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {

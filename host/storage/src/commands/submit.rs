@@ -22,6 +22,7 @@ use crate::writer::{Command, Scribe, Statement, Value};
 const PARAMS_BYTES_MAX: usize = 256 * 1024;
 
 impl Command for NewRun {
+    const LANE: &'static str = "submit";
     type Answer = Submission;
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Submission, Failure>>, Failure> {

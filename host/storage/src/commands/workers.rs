@@ -18,6 +18,7 @@ pub(crate) struct Heartbeat {
 }
 
 impl Command for Heartbeat {
+    const LANE: &'static str = "heartbeat";
     type Answer = Heard;
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Heard, Failure>>, Failure> {

@@ -108,6 +108,7 @@ impl Bench {
             clock: self.clock.clone(),
             entropy: Arc::new(Counter::default()),
             captures: self.folder.path().join("captures"),
+            faults: None,
         };
         (opening::writing(&self.place()).await.unwrap(), lead)
     }

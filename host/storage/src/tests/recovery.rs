@@ -245,7 +245,12 @@ async fn a_full_disk_fails_all_that_was_to_be_committed_and_leaves_the_runs_as_t
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut connection).await.unwrap();
     let limit: i64 = sqlx::query_scalar("PRAGMA max_page_count = 300").fetch_one(&mut connection).await.unwrap();
     assert!(pages < limit);
-    let lead = Lead { clock: bench.clock.clone(), entropy: Arc::new(Counter::default()), captures: path.clone() };
+    let lead = Lead {
+        clock: bench.clock.clone(),
+        entropy: Arc::new(Counter::default()),
+        captures: path.clone(),
+        faults: None,
+    };
     let storage = Storage::assemble(bench.place(), connection, lead).await.unwrap();
     let bench = Bench { storage, ..bench };
     let raw = Some("x".repeat(2_000_000));

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::{Lanes, Lead, Message, Scribe};
 use crate::dialect::Dialect;
 use crate::failure::{is_contention, is_lost, outcome_unknown, unreachable};
+use crate::faults::Point;
 use crate::place::Place;
 use crate::wal::WalKeeper;
 use crate::{lock, open};
@@ -95,6 +96,7 @@ async fn transaction(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> (Result<(), 
         Dialect::Sqlite => None,
         Dialect::Postgres => Some(ANSWER_MAX),
     };
+    tell(scribe, Point::Begin, lanes);
     let done = match within(limit, work(scribe, lanes)).await {
         Ok(()) => match within(limit, scribe.run("COMMIT")).await {
             Err(lost) if is_lost(&lost) => return (Err(outcome_unknown(&lost)), false),
@@ -102,7 +104,10 @@ async fn transaction(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> (Result<(), 
         },
         Err(failure) => Err(failure),
     };
-    let Err(failure) = done else { return (Ok(()), true) };
+    let Err(failure) = done else {
+        tell(scribe, Point::Committed, lanes);
+        return (Ok(()), true);
+    };
     if is_lost(&failure) {
         return (Err(failure), false);
     }
@@ -136,7 +141,18 @@ async fn work(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> Result<(), Failure>
         lock::catalog(scribe.connection().await?).await?;
     }
     lanes.work(scribe).await?;
+    if scribe.lead.faults.is_some() {
+        scribe.flush().await?;
+        tell(scribe, Point::Commit, lanes);
+    }
     if scribe.may_end_with_what_waits() { Ok(()) } else { scribe.flush().await }
+}
+
+/// Tells whoever wants to know that the writer is here.
+fn tell(scribe: &Scribe<'_>, point: Point, lanes: &Lanes) {
+    if let Some(faults) = &scribe.lead.faults {
+        faults.at(point, &lanes.names());
+    }
 }
 
 async fn close_connection(mut connection: AnyConnection) {

@@ -17,6 +17,7 @@ use crate::commands::release::ReleaseLease;
 use crate::commands::retention::{ForgetDeadLetters, ForgetRuns};
 use crate::commands::shared_states::Swap;
 use crate::commands::workers::Heartbeat;
+use crate::faults::Point;
 
 /// What the commands of one kind are undone to if they fail together.
 const SAVEPOINT: &str = "SAVEPOINT command";
@@ -67,6 +68,31 @@ impl Lanes {
             + self.release.commands.len()
             + self.forget_dead_letters.commands.len()
             + self.forget_runs.commands.len()
+    }
+
+    /// The lanes that have commands.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        let names = [
+            self.heartbeat.name(),
+            self.reap.name(),
+            self.give_up.name(),
+            self.adopt.name(),
+            self.register.name(),
+            self.submit.name(),
+            self.change_lease.name(),
+            self.acquire.name(),
+            self.start.name(),
+            self.append_log.name(),
+            self.requeue.name(),
+            self.conclude.name(),
+            self.judge.name(),
+            self.resolve.name(),
+            self.swap.name(),
+            self.release.name(),
+            self.forget_dead_letters.name(),
+            self.forget_runs.name(),
+        ];
+        names.into_iter().flatten().collect()
     }
 
     /// Whether anything here makes a snapshot, counts on the latest ones, or fixes the schema of a dataset.
@@ -150,7 +176,17 @@ impl<C: Command> Lane<C> {
             [_] if alone => C::execute(scribe, &commands).await?,
             commands => together(scribe, commands).await?,
         };
+        let faults = scribe.lead.faults.as_ref().filter(|_| !self.commands.is_empty());
+        if let Some(faults) = faults {
+            // What is to be interrupted has come to the database.
+            scribe.flush().await?;
+            faults.at(Point::Lane(C::LANE), &[C::LANE]);
+        }
         Ok(())
+    }
+
+    fn name(&self) -> Option<&'static str> {
+        (!self.commands.is_empty()).then_some(C::LANE)
     }
 
     fn answer(self, committed: &Result<(), Failure>) {

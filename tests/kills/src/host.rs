@@ -1,0 +1,154 @@
+//! An orchestrator on a ledger, as a worker has it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::limits::Limits;
+use model::policy::{PolicySpec, RetryPolicy};
+use model::ports::{Interrupted, ParamValue, RunFilter, RunListener, RunRequest};
+use model::run::{RunReport, RunStatus};
+use model::{Digest, Failure, Manifest};
+use orchestrator::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, Versions};
+use serde_json::json;
+use storage::{Faults, Storage};
+
+use crate::body::{Bodies, MANIFEST, WORK};
+use crate::lake::NoLake;
+use crate::system::System;
+
+/// How long a worker on a server counts as alive after it was last heard of.
+pub const LEASE: Duration = Duration::from_millis(1_000);
+
+const BEAT: Duration = Duration::from_millis(100);
+
+/// How often a worker looks for what nobody has.
+const TEND: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub struct Host {
+    pub storage: Arc<Storage>,
+    pub orchestrator: Orchestrator,
+}
+
+/// What a host is opened with.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// A path, or `postgres://`.
+    pub ledger: &'a str,
+    pub folder: &'a Path,
+    pub faults: Arc<dyn Faults>,
+    /// Runs at one time.
+    pub runs: usize,
+    /// Whether each step of a run is told on standard output.
+    pub tells: bool,
+}
+
+pub fn is_server(ledger: &str) -> bool {
+    ledger.starts_with("postgres://")
+}
+
+impl Host {
+    /// Opens the ledger; the owner of a file ends what was at work before.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger.
+    pub async fn open(opening: Opening<'_>) -> Result<Self, Failure> {
+        let Opening { ledger, folder, faults, runs, tells } = opening;
+        let (clock, captures) = (Arc::new(System), folder.join("captures"));
+        let storage = Storage::open_with_faults(ledger, &captures, clock, Arc::new(System), faults).await?;
+        let storage = Arc::new(storage);
+        storage.recover(Interrupted::Requeue).await?;
+        let ttl = if is_server(ledger) { LEASE } else { Duration::from_secs(3_600) };
+        let listener = move |report: &RunReport| {
+            if tells {
+                println!("end {} {}", report.run_id, report.status.name());
+            }
+        };
+        let retry = json!({ "attempts_max": 50, "strategy": { "constant": { "delay_ms": 20 } }, "jitter": 0.0 });
+        let spec: PolicySpec = serde_json::from_value(json!({
+            "breaker": {},
+            "concurrency": { "slots": 64, "key": { "named": "k" } },
+        }))
+        .map_err(|error| bad(&error))?;
+        let all: PolicySpec = serde_json::from_value(json!({ "retry": retry })).map_err(|error| bad(&error))?;
+        let mut policy: BTreeMap<String, PolicySpec> = BTreeMap::new();
+        for name in [crate::body::FLAKY, crate::body::BAD, crate::body::SLOW] {
+            policy.insert(name.to_owned(), all.clone());
+        }
+        policy.insert(WORK.to_owned(), PolicySpec { retry: all.retry, ..spec });
+        let orchestrator = Orchestrator::new(Parts {
+            ledger: storage.clone(),
+            states: storage.clone(),
+            lake: Arc::new(NoLake),
+            invoker: Arc::new(Bodies { folder: folder.to_owned(), tells }),
+            clock: Arc::new(System),
+            timer: Arc::new(System),
+            entropy: Arc::new(System),
+            limits: Limits::standard(),
+            policies: BTreeMap::new(),
+            severities: BTreeMap::new(),
+            retry: RetryPolicy::default(),
+            policy,
+            bulkheads: BTreeMap::new(),
+            concurrency: Concurrency { runs, writers: 1 },
+            lanes: BTreeMap::new(),
+            lease: LeasePolicy { ttl, beat: BEAT },
+            host: format!("process {}", std::process::id()),
+            versions: Versions { host: "kills".to_owned(), wasmtime: "none".to_owned() },
+            ended: Some(RunListener(Arc::new(listener))),
+            advanced: None,
+        });
+        let manifest = Manifest::parse(MANIFEST).map_err(|problem| bad(&problem))?;
+        let digest = Some(Digest::new([7; 32]));
+        let (file, manifest) = (PathBuf::from("k.wasm"), Some(Arc::new(manifest)));
+        orchestrator.install(vec![FoundPlugin { file, digest, manifest, findings: Vec::new() }]).await?;
+        orchestrator.resume().await?;
+        Ok(Self { storage, orchestrator })
+    }
+
+    /// Looks for what nobody has again and again, more often than a host does by itself.
+    pub fn tend(&self) {
+        let orchestrator = self.orchestrator.clone();
+        tokio::spawn(async move {
+            loop {
+                drop(orchestrator.tend(Interrupted::Requeue).await);
+                tokio::time::sleep(TEND).await;
+            }
+        });
+    }
+
+    /// Returns when every run has ended.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger.
+    pub async fn finish(&self) -> Result<(), Failure> {
+        while self.is_any_open().await? {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        Ok(())
+    }
+
+    async fn is_any_open(&self) -> Result<bool, Failure> {
+        for status in [RunStatus::Queued, RunStatus::Running] {
+            let filter = RunFilter { status: Some(status), ..RunFilter::default() };
+            if !self.storage.runs(&filter).await?.runs.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A task with a key that is also its parameter.
+pub fn request(name: &str, key: &str) -> RunRequest {
+    let params = BTreeMap::from([("key".to_owned(), ParamValue::Text(key.to_owned()))]);
+    RunRequest { name: name.to_owned(), params, key: Some(key.to_owned()), ..RunRequest::default() }
+}
+
+fn bad(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(model::FailureKind::Internal, "harness", error.to_string())
+}

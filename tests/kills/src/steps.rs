@@ -1,0 +1,156 @@
+//! What a worker of the matrix does: one kind of work, and then the rest of what is there until all has ended.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::ports::{DeadLetterFilter, DeadLetters, Engine, ParamValue};
+use model::run::RunStatus;
+use model::{Failure, RunId};
+
+use crate::body::{BAD, FLAKY, SLOW, WORK};
+use crate::host::{Host, LEASE, Opening, is_server, request};
+use crate::kill::KillAt;
+
+/// A kind of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Play {
+    /// Leaves runs at work and queued ones behind, for the others to find.
+    Seeds,
+    Completes,
+    /// Fails once, and is tried again.
+    Retries,
+    Fails,
+    Cancels,
+    /// Fails, and is repeated as a new run.
+    Repeats,
+    /// Fails, and somebody resolves its dead letter.
+    Resolves,
+    /// Only takes up what is there.
+    Adopts,
+    /// Goes in order.
+    Leaves,
+}
+
+impl Play {
+    pub const ALL: [Self; 9] = [
+        Self::Seeds,
+        Self::Completes,
+        Self::Retries,
+        Self::Fails,
+        Self::Cancels,
+        Self::Repeats,
+        Self::Resolves,
+        Self::Adopts,
+        Self::Leaves,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seeds => "seeds",
+            Self::Completes => "completes",
+            Self::Retries => "retries",
+            Self::Fails => "fails",
+            Self::Cancels => "cancels",
+            Self::Repeats => "repeats",
+            Self::Resolves => "resolves",
+            Self::Adopts => "adopts",
+            Self::Leaves => "leaves",
+        }
+    }
+}
+
+impl FromStr for Play {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|play| play.name() == name).ok_or_else(|| format!("no play is called {name}"))
+    }
+}
+
+/// Plays it, and returns once every run has ended and this worker has gone.
+///
+/// # Errors
+///
+/// Those of the ledger.
+pub async fn play(play: Play, ledger: &str, folder: &std::path::Path, kill: &Arc<KillAt>) -> Result<(), Failure> {
+    if matches!(play, Play::Seeds | Play::Adopts) {
+        kill.arm();
+    }
+    let host = Host::open(Opening { ledger, folder, faults: kill.clone(), runs: 2, tells: false }).await?;
+    host.tend();
+    act(play, &host, folder, kill).await?;
+    if is_server(ledger) {
+        // Long enough for whoever died before to count as dead.
+        tokio::time::sleep(LEASE + Duration::from_millis(300)).await;
+    }
+    host.finish().await?;
+    if play == Play::Leaves {
+        kill.arm();
+    }
+    host.orchestrator.drain().await;
+    host.storage.close().await;
+    Ok(())
+}
+
+async fn act(play: Play, host: &Host, folder: &std::path::Path, kill: &KillAt) -> Result<(), Failure> {
+    let engine = &host.orchestrator;
+    match play {
+        Play::Seeds => {
+            for key in ["seed-1", "seed-2", "seed-3", "seed-4"] {
+                engine.spawn(request(WORK, key)).await?;
+            }
+        }
+        Play::Completes => {
+            kill.arm();
+            let mut asked = request(WORK, "work");
+            asked.params.insert("ms".to_owned(), ParamValue::Text("250".to_owned()));
+            engine.submit(asked).await?;
+        }
+        Play::Retries => {
+            kill.arm();
+            engine.submit(request(FLAKY, "flaky")).await?;
+        }
+        Play::Fails => {
+            kill.arm();
+            engine.submit(request(BAD, "bad")).await?;
+        }
+        Play::Cancels => {
+            kill.arm();
+            let run = engine.spawn(request(SLOW, "slow")).await?.run_id;
+            until_at_work(host, run).await?;
+            // A run that is a dead worker's still is cancelled once somebody has taken it up.
+            while engine.wait(run, Duration::from_millis(30)).await?.is_some_and(|it| !it.status.is_terminal()) {
+                engine.cancel(run).await?;
+            }
+        }
+        Play::Repeats => {
+            let run = engine.submit(request(BAD, "bad")).await?;
+            std::fs::write(folder.join("cured"), "").unwrap();
+            kill.arm();
+            if run.status == RunStatus::Failed {
+                engine.retry(run.run_id).await?;
+            }
+        }
+        Play::Resolves => {
+            engine.submit(request(BAD, "bad")).await?;
+            kill.arm();
+            let filter = DeadLetterFilter { name: Some(BAD.to_owned()), limit: 10, ..DeadLetterFilter::default() };
+            for letter in host.storage.dead_letters(filter).await? {
+                host.storage.resolve(letter.run_id, "ann", None).await?;
+            }
+        }
+        Play::Adopts | Play::Leaves => {}
+    }
+    Ok(())
+}
+
+async fn until_at_work(host: &Host, run: RunId) -> Result<(), Failure> {
+    loop {
+        match host.orchestrator.wait(run, Duration::ZERO).await? {
+            Some(report) if report.status == RunStatus::Queued => {}
+            _ => return Ok(()),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
