@@ -23,11 +23,11 @@ use kills::body::WORK;
 use kills::host::LEASE;
 use kills::kill::{KillAt, Step};
 use kills::system::System;
-use model::ports::{Entropy, Ledger, NewRun};
+use model::ports::{Entropy, Ledger, NewRun, RunFilter};
 use model::run::{RunKind, RunStatus};
 use model::work::WorkSpec;
 use model::{Clock, RunId, Timestamp};
-use storage::{RunFilter, Storage};
+use storage::Storage;
 
 /// How long a run may be nobody's after the lease of its worker has expired.
 const STUCK_MAX: Duration = Duration::from_secs(5);
@@ -221,8 +221,8 @@ async fn submit(storage: &Storage, runs: u32) {
 
 async fn is_all_done(storage: &Storage) -> bool {
     for status in [RunStatus::Queued, RunStatus::Running] {
-        let filter = RunFilter { status: Some(status), limit: 1, ..RunFilter::default() };
-        if !storage.runs(&filter).await.unwrap().0.is_empty() {
+        let filter = RunFilter { status: Some(status), ..RunFilter::default() };
+        if !storage.runs(&filter).await.unwrap().runs.is_empty() {
             return false;
         }
     }
