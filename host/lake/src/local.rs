@@ -135,6 +135,10 @@ impl Lake for LocalLake {
         Ok(self.inputs.keep(input))
     }
 
+    fn settle_input(&self, digest: Digest) -> Result<(), Failure> {
+        self.inputs.settle(digest)
+    }
+
     fn kept_input(&self, file_name: &str, digest: Digest) -> Result<KeptInput, Failure> {
         let bytes = self.inputs.read(digest)?;
         Ok(KeptInput { file_name: file_name.to_owned(), digest, bytes })

@@ -311,7 +311,7 @@ pub struct LogLine {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conclusion {
     pub run_id: RunId,
-    /// The attempt that ends it; none for a run that waits.
+    /// The attempt that ends it; none for a run that waits, or that is cancelled whoever carries it out.
     pub claim: Option<Claim>,
     pub status: RunStatus,
     pub error: Option<Failure>,

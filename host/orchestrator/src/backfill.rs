@@ -19,7 +19,7 @@ use model::work::WorkSpec;
 use model::{RunId, Timestamp, WorkerId};
 use tracing::Instrument as _;
 
-use crate::identity;
+use crate::{identity, inputs};
 use crate::live::Seat;
 use crate::orchestrator::Orchestrator;
 
@@ -44,6 +44,8 @@ impl Orchestrator {
     pub(crate) async fn begin_backfill(&self, request: BackfillRequest) -> Result<RunReport, Failure> {
         let BackfillRequest { items, parallel, stop_on_failure, force, routing, lineage, key } = request;
         let (plan, inputs) = self.plan(items, parallel, stop_on_failure).await?;
+        // Its items are begun later, and perhaps by another process.
+        inputs::settle(&self.shared.parts.lake, &inputs).await;
         let names: Vec<&str> = plan.items.iter().map(|item| item.name.as_str()).collect();
         let name = match names.as_slice() {
             [first, rest @ ..] if rest.iter().all(|name| name == first) => (*first).to_owned(),

@@ -55,6 +55,17 @@ async fn keep_one(lake: &Arc<dyn Lake>, input: InputBytes, dry_run: bool) -> Res
     blocking("keep an input", keep).await
 }
 
+/// Waits until these inputs are durable: who is told that work will be done may leave then. One that could not be kept
+/// fails its run, not the answer.
+pub(crate) async fn settle(lake: &Arc<dyn Lake>, described: &BTreeMap<String, WorkInput>) {
+    for digest in described.values().filter_map(WorkInput::digest) {
+        let lake = Arc::clone(lake);
+        if let Err(failure) = blocking("keep an input", move || lake.settle_input(digest)).await {
+            tracing::warn!(code = %failure.code, "an input is not kept: {failure}");
+        }
+    }
+}
+
 /// Reads again what was kept when the work was asked for.
 ///
 /// # Errors

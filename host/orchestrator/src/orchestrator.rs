@@ -397,8 +397,14 @@ enum Existing {
 #[async_trait::async_trait]
 impl Engine for Orchestrator {
     async fn spawn(&self, request: RunRequest) -> Result<RunReport, Failure> {
-        match self.begin(request, false).await? {
-            Begun::Started { queued: report, .. } | Begun::Existing(report) => Ok(report),
+        let job = self.job(request).await?;
+        let kept = job.spec.inputs.clone();
+        match self.begin_job(job, false).await? {
+            Begun::Started { queued, .. } => {
+                inputs::settle(&self.shared.parts.lake, &kept).await;
+                Ok(queued)
+            }
+            Begun::Existing(report) => Ok(report),
             Begun::Elsewhere(report) => Err(nobody_runs(report.run_id)),
         }
     }
@@ -444,8 +450,9 @@ impl Engine for Orchestrator {
             return self.report(run).await;
         }
         match self.report(run).await? {
-            // In nobody's queue: its plugin is not here, or its secret is lost.
-            Some(report) if matches!(report.status, RunStatus::Pending | RunStatus::Queued) => {
+            // In nobody's queue: its plugin is not here, or its secret is lost. Or another host's, which finds out when it
+            // next says that it is alive, and stops it.
+            Some(report) if !report.status.is_terminal() => {
                 let ended =
                     Conclusion::nothing(run, RunStatus::Cancelled, Some(cancelled()), self.shared.parts.clock.now());
                 let ended = self.shared.parts.ledger.conclude(ended).await?;

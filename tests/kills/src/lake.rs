@@ -25,6 +25,10 @@ impl Lake for NoLake {
         Err(absent())
     }
 
+    fn settle_input(&self, _: Digest) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn kept_input(&self, _: &str, _: Digest) -> Result<KeptInput, Failure> {
         Err(absent())
     }

@@ -27,6 +27,13 @@ pub trait Lake: Debug + Send + Sync {
     ///
     /// `input_missing` if it is not there any more or is not what its digest says.
     fn kept_input(&self, file_name: &str, digest: Digest) -> Result<KeptInput, Failure>;
+
+    /// Waits until an input that is being kept is durable.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage`: why it could not be kept.
+    fn settle_input(&self, digest: Digest) -> Result<(), Failure>;
     /// Prepares what one attempt reads and writes. Fails, with the publisher's file at fault, if an input fits none of
     /// its declared formats: `empty_file`, `not_text`, `header_mismatch`, `bad_document`, `too_large`.
     fn workbench(&self, order: WorkOrder) -> Result<Box<dyn Workbench>, Failure>;

@@ -243,3 +243,28 @@ async fn a_host_with_a_long_line_leaves_the_rest_to_others() {
     assert_eq!((first, second), (256, 1), "one of them is at work, so there is room for one");
     gate.add_permits(1_000);
 }
+
+#[tokio::test]
+async fn a_run_at_work_is_cancelled_by_way_of_another_host() {
+    let (bench, _gate, first, second) = one_in_line().await;
+    let other = bench.again().await;
+    for run in [first, second] {
+        let ended = other.cancel(run).await.unwrap().unwrap();
+        assert_eq!((ended.status, ended.error.unwrap().code.as_str()), (RunStatus::Cancelled, "cancelled"));
+    }
+    // Its host hears of it when it next says that it is alive, and frees the place.
+    bench.clock.advance(BEAT);
+    until(|| bench.orchestrator.live_runs() == 0).await;
+    assert_eq!(end(&bench.orchestrator, first).await.status, RunStatus::Cancelled);
+    assert!(bench.lake.written.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_is_told_that_work_will_be_done_may_leave_for_its_input_is_kept() {
+    let bench = Bench::with(|_| {}).await;
+    let run = bench.orchestrator.spawn(day(1)).await.unwrap().run_id;
+    assert_eq!(bench.lake.settled.lock().unwrap().len(), 1);
+    assert_eq!(end(&bench.orchestrator, run).await.status, RunStatus::Completed);
+    bench.orchestrator.submit(day(2)).await.unwrap();
+    assert_eq!(bench.lake.settled.lock().unwrap().len(), 1, "who waits for the end waits for the input with it");
+}

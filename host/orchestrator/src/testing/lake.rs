@@ -38,6 +38,8 @@ pub(crate) struct FakeLake {
     /// The script of sources and tasks, which have no input file.
     pub(crate) ambient: Mutex<String>,
     pub(crate) orders: Mutex<Vec<WorkOrder>>,
+    /// The inputs that somebody waited for until they were durable.
+    pub(crate) settled: Mutex<Vec<Digest>>,
 }
 
 impl Lake for FakeLake {
@@ -46,6 +48,11 @@ impl Lake for FakeLake {
         let digest = digest(&input.bytes);
         self.inputs.lock().unwrap().insert(digest, Arc::clone(&input.bytes));
         Ok(KeptInput { file_name: input.file_name, digest, bytes: input.bytes })
+    }
+
+    fn settle_input(&self, digest: Digest) -> Result<(), Failure> {
+        self.settled.lock().unwrap().push(digest);
+        Ok(())
     }
 
     fn kept_input(&self, file_name: &str, digest: Digest) -> Result<KeptInput, Failure> {

@@ -287,9 +287,10 @@ impl Ledger for FakeLedger {
         let last = state.starts.iter().rfind(|start| start.run_id == conclusion.run_id);
         let at_work = last.map(|start| (start.worker, start.attempt));
         let is_late = conclusion.claim.is_some_and(|claim| at_work != Some((claim.worker, claim.attempt)));
+        let is_revoked = conclusion.claim.is_none() && conclusion.status == RunStatus::Cancelled;
         if is_late
             || state.lost.contains(&conclusion.run_id)
-            || (status == RunStatus::Running) != conclusion.claim.is_some()
+            || ((status == RunStatus::Running) != conclusion.claim.is_some() && !is_revoked)
         {
             return Err(lost(conclusion.run_id));
         }

@@ -1,6 +1,7 @@
 //! Errors across the boundary, both ways, and the plain records that cross with them.
 
 use model::ports::{Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers};
+use model::failure::FailureType;
 use model::{Failure, FailureKind};
 
 use crate::attempt::cut;
@@ -34,8 +35,11 @@ pub(crate) fn failure_of_guest(error: host::Error) -> Failure {
     let code = if error.code.is_empty() { "guest_error" } else { cut(&error.code, 128) };
     let message = if error.message.is_empty() { code } else { cut(&error.message, MESSAGE_BYTES_MAX) };
     let mut failure = Failure::new(kind, code, message);
-    failure.retryable = error.retryable.unwrap_or(failure.retryable);
-    failure.retry_after_ms = error.retry_after_ms;
+    // What the guest leaves open, the type of the failure decides.
+    let found = failure.failure_type();
+    failure.retryable = error.retryable.or(found.map(FailureType::is_retryable)).unwrap_or(failure.retryable);
+    let usual = found.filter(|_| failure.retryable).and_then(FailureType::retry_after_ms);
+    failure.retry_after_ms = error.retry_after_ms.or(usual);
     for (name, value) in error.details.into_iter().take(DETAILS_MAX) {
         let value = cut(&value, MESSAGE_BYTES_MAX).to_owned();
         if name == CAUSE {
@@ -111,16 +115,21 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_decides_about_retrying_unless_the_guest_does() {
-        let error = |kind: &str, retryable| host::Error {
+    fn the_type_decides_about_retrying_unless_the_guest_does() {
+        let named = |kind: &str, code: &str, retryable| host::Error {
             kind: kind.to_owned(),
-            code: String::new(),
+            code: code.to_owned(),
             message: String::new(),
             retryable,
             retry_after_ms: None,
             details: Vec::new(),
         };
+        let error = |kind: &str, retryable| named(kind, "", retryable);
         assert!(failure_of_guest(error("network", None)).retryable);
+        assert!(failure_of_guest(named("source", "unavailable", None)).retryable);
+        assert!(!failure_of_guest(named("source", "not_found", None)).retryable);
+        assert_eq!(failure_of_guest(named("network", "rate_limit", None)).retry_after_ms, Some(60_000));
+        assert_eq!(failure_of_guest(named("network", "rate_limit", Some(false))).retry_after_ms, None);
         assert!(!failure_of_guest(error("network", Some(false))).retryable);
         let odd = failure_of_guest(error("quantum", None));
         assert_eq!(

@@ -93,6 +93,10 @@ impl Lake for NoLake {
     fn keep_input(&self, _: InputBytes) -> Result<KeptInput, Failure> {
         Err(unused())
     }
+    fn settle_input(&self, _: Digest) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn kept_input(&self, _: &str, _: Digest) -> Result<KeptInput, Failure> {
         Err(unused())
     }

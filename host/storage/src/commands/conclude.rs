@@ -84,7 +84,9 @@ fn may_conclude(conclusion: &Conclusion, run: Option<RunRow>, held: &Owned) -> R
     if !may_end(from, conclusion.status) {
         return Err(illegal(conclusion.run_id, from, conclusion.status.name()));
     }
-    match leases::is_at_it(conclusion.claim.as_ref(), &run, held) {
+    // An operator may cancel what another host carries out; it has lost the run then.
+    let is_revoked = conclusion.claim.is_none() && conclusion.status == RunStatus::Cancelled;
+    match is_revoked || leases::is_at_it(conclusion.claim.as_ref(), &run, held) {
         true => Ok(run),
         false => Err(lost(conclusion.run_id)),
     }

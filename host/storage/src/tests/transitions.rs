@@ -22,6 +22,7 @@ on_both! {
     a_running_run_may_begin_another_attempt,
     a_queued_run_may_be_cancelled_and_one_that_cannot_start_may_fail,
     case_x16_a_run_that_timed_out_says_when_and_why,
+    a_run_at_work_is_cancelled_by_whoever_may_and_its_worker_has_lost_it,
     one_bad_command_does_not_hurt_those_that_are_committed_with_it,
     a_cursor_moves_with_the_run_that_read_up_to_it,
 }
@@ -165,6 +166,19 @@ async fn case_x16_a_run_that_timed_out_says_when_and_why(bench: Bench) {
         assert_eq!(bench.event_names(run).await.last().unwrap(), "timed_out");
     }
     assert_eq!(bench.number("SELECT COUNT(*) FROM attempts WHERE outcome = 'timed_out'").await, 2);
+}
+
+async fn a_run_at_work_is_cancelled_by_whoever_may_and_its_worker_has_lost_it(bench: Bench) {
+    let run = bench.running().await;
+    let nobodys = |status| Conclusion { claim: None, ..bench.ended(run, status) };
+    for status in [RunStatus::Completed, RunStatus::Failed, RunStatus::TimedOut] {
+        assert_eq!(bench.storage.conclude(nobodys(status)).await.unwrap_err().code, "lost");
+    }
+    let cancelled = bench.storage.conclude(nobodys(RunStatus::Cancelled)).await.unwrap();
+    assert_eq!(cancelled.status, RunStatus::Cancelled);
+    assert_eq!(bench.number("SELECT COUNT(*) FROM leases").await, 0);
+    let late = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap_err();
+    assert_eq!(late.code, "illegal_transition");
 }
 
 async fn one_bad_command_does_not_hurt_those_that_are_committed_with_it(bench: Bench) {
