@@ -33,7 +33,7 @@ use crate::system::SystemClock;
 use wiring::Wiring;
 
 pub(crate) use authors::check_component;
-pub(crate) use backfills::{BackfillOrder, backfill};
+pub(crate) use backfills::{BackfillOrder, NamedItem, backfill};
 pub(crate) use changes::{cancel, is_left, resolve, retry, why};
 pub(crate) use looking::plugins;
 pub(crate) use operations::{Intervened, Intervention, intervene};

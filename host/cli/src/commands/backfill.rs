@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::{key_value, run, story};
 use crate::args::Global;
-use crate::host::{self, BackfillOrder};
+use crate::host::{self, BackfillOrder, NamedItem};
 use crate::output::{Output, complain_about};
 
 /// Run one pipeline, source or task for many files or parameters
@@ -117,7 +117,7 @@ impl BackfillCommand {
     }
 
     /// Name and parameters of each item.
-    fn work(&self) -> Result<Vec<(String, BTreeMap<String, ParamValue>)>, Failure> {
+    fn work(&self) -> Result<Vec<NamedItem>, Failure> {
         let mut fixed = BTreeMap::new();
         for (name, value) in &self.param {
             if fixed.insert(name.clone(), ParamValue::Text(value.clone())).is_some() {
@@ -147,12 +147,7 @@ impl BackfillCommand {
         Ok(values.iter().map(item).collect())
     }
 
-    fn named(
-        &self,
-        at: usize,
-        item: Item,
-        fixed: &BTreeMap<String, ParamValue>,
-    ) -> Result<(String, BTreeMap<String, ParamValue>), Failure> {
+    fn named(&self, at: usize, item: Item, fixed: &BTreeMap<String, ParamValue>) -> Result<NamedItem, Failure> {
         let Some(name) = item.name.or_else(|| self.name.clone()) else {
             return Err(usage(format!("item {} has no `name`; give it one, or name one for all", at + 1)));
         };

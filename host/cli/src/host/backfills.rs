@@ -22,11 +22,13 @@ use crate::shutdown::Stop;
 /// How long one wait for the end lasts.
 const WAIT: Duration = Duration::from_secs(60);
 
+/// Name and parameters of an item.
+pub(crate) type NamedItem = (String, BTreeMap<String, ParamValue>);
+
 /// A backfill as the command line asks for it.
 #[derive(Clone, Debug)]
 pub(crate) struct BackfillOrder {
-    /// Name and parameters of each item.
-    pub(crate) items: Vec<(String, BTreeMap<String, ParamValue>)>,
+    pub(crate) items: Vec<NamedItem>,
     pub(crate) parallel: Option<u32>,
     pub(crate) stop_on_failure: bool,
     pub(crate) force: bool,
