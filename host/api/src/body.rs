@@ -159,12 +159,15 @@ fn sent(given: &BTreeMap<String, ParamValue>, files: &BTreeMap<String, GivenFile
     (params, texts, inputs)
 }
 
+/// Parameters and files, by their names.
+type TakenApart = (BTreeMap<String, ParamValue>, BTreeMap<String, GivenFile>);
+
 /// Parameters and files as they were sent.
 fn taken_apart(
     json: BTreeMap<String, Value>,
     texts: BTreeMap<String, String>,
     inputs: BTreeMap<String, InputBody<'_>>,
-) -> Result<(BTreeMap<String, ParamValue>, BTreeMap<String, GivenFile>), Failure> {
+) -> Result<TakenApart, Failure> {
     let mut params: BTreeMap<String, ParamValue> =
         json.into_iter().map(|(name, value)| (name, ParamValue::Json(value))).collect();
     for (name, text) in texts {
