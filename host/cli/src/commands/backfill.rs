@@ -89,6 +89,9 @@ struct Item {
     params: BTreeMap<String, Value>,
 }
 
+/// Name and parameters of one run of a backfill, checked.
+type Wanted = (String, BTreeMap<String, ParamValue>);
+
 impl BackfillCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
         if self.key.as_deref().is_some_and(|key| key.trim().is_empty()) {
@@ -117,7 +120,7 @@ impl BackfillCommand {
     }
 
     /// Name and parameters of each item.
-    fn work(&self) -> Result<Vec<(String, BTreeMap<String, ParamValue>)>, Failure> {
+    fn work(&self) -> Result<Vec<Wanted>, Failure> {
         let mut fixed = BTreeMap::new();
         for (name, value) in &self.param {
             if fixed.insert(name.clone(), ParamValue::Text(value.clone())).is_some() {
