@@ -2,6 +2,7 @@
 //! leave nothing behind.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -11,6 +12,13 @@ use tests::files::{THREE_ROWS, regsho};
 
 const PIPELINE: &str = "finra.regsho_daily";
 const DAY_US: i64 = 24 * 3600 * 1_000_000;
+
+/// A host whose data folder is its user's only, as one that a host makes is.
+fn private() -> TestHost {
+    let host = TestHost::new();
+    std::fs::set_permissions(host.data(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    host
+}
 
 /// A run of a file of this day, with these rows.
 fn run(host: &TestHost, day: &str, rows: &[&str], more: &[&str]) -> tests::Answer {
@@ -109,7 +117,7 @@ fn a_run_of_a_host_that_is_gone_is_stale_once_it_is_old() {
 
 #[test]
 fn doctor_looks_at_everything_and_changes_nothing() {
-    let host = TestHost::new();
+    let host = private();
     let absent = host.folder().join("absent");
     let new = host.ask(&["doctor", "--data", absent.to_str().unwrap()]).exits(0).json();
     assert_eq!(new["status"], "healthy", "nothing has run yet: {new}");
@@ -150,7 +158,7 @@ fn doctor_looks_at_everything_and_changes_nothing() {
 
 #[test]
 fn doctor_finds_what_is_broken_and_says_what_to_do() {
-    let host = TestHost::new();
+    let host = private();
     run(&host, "20210129", &THREE_ROWS, &[]).exits(0);
     failed(&host);
     let capture = everything(&host.data().join("captures")).into_keys().next().unwrap();
@@ -243,7 +251,7 @@ fn a_lock_is_released_once_it_has_expired_or_by_force() {
 
 #[test]
 fn retention_forgets_old_runs_with_their_files_and_never_a_capture() {
-    let host = TestHost::new();
+    let host = private();
     let published = run(&host, "20210129", &THREE_ROWS, &[]).exits(0).json();
     let dead = failed(&host);
     let old = failed(&host);

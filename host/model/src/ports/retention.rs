@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 
 /// The ledger as retention sees it.
 ///
-/// A run may go once it has ended before its cutoff and nothing refers to it: no capture in any state, no key under which
+/// A run may go once it has ended before its cutoff and nothing refers to it: no capture in any state or stage of one, no key under which
 /// it completed, no cursor of a source, no other run, no dead letter, no lease. Children go before what they refer to.
 #[async_trait::async_trait]
 pub trait RetentionLedger: Debug + Send + Sync {

@@ -28,6 +28,7 @@ macro_rules! forgettable {
             r#"
             runs.finished_at_us < $1
             AND NOT EXISTS (SELECT 1 FROM captures WHERE captures.run_id = runs.run_id)
+            AND NOT EXISTS (SELECT 1 FROM capture_stages WHERE capture_stages.run_id = runs.run_id)
             AND NOT EXISTS (SELECT 1 FROM source_cursors WHERE source_cursors.run_id = runs.run_id)
             AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.run_id = runs.run_id)
             AND NOT EXISTS (SELECT 1 FROM runs AS other WHERE other.retry_of = runs.run_id)

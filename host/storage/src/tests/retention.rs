@@ -296,7 +296,9 @@ async fn every_reference_to_a_run_is_looked_at(bench: Bench) {
     references.sort();
     let known = [
         "attempts.run_id",
+        "capture_stages.run_id",
         "captures.run_id",
+        "completed_inputs.run_id",
         "dead_letters.retry_run_id",
         "dead_letters.run_id",
         "idempotency_keys.run_id",
