@@ -38,7 +38,7 @@ test: build examples oracle ## runs every test and ends with the counts
 soak: build examples oracle ## runs the stories and kills in their long forms: more kills, more load
 	@SPINE_SOAK=1 .ci/test stories matrix swarm
 
-bench: build ## prints what the boundary, the sandbox and a whole day cost
+bench: build ## prints what the boundary, the sandbox, a durable run and a whole day cost
 	cargo bench --workspace --profile dev --bench '*'
 
 lint: ## what must be clean

@@ -225,7 +225,6 @@ fn a_lock_is_released_once_it_has_expired_or_by_force() {
     assert_eq!(host.ask(&["locks", "release", "k"]).exits(2).error_code(), "bad_id");
     let id = report["run_id"].as_str().unwrap();
     let lease = |key: &str, until: i64| {
-        change(&host, &format!("INSERT INTO lease_tokens (lease_key, last_token) VALUES ('{key}', 7)"));
         let columns = "lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us";
         let worker = format!("wrk_{}", &id[4..]);
         change(&host, &format!("INSERT INTO leases ({columns}) VALUES ('{key}', '{id}', '{worker}', 7, 1, {until})"));

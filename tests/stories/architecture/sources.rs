@@ -46,9 +46,9 @@ impl Source {
         Self { path: path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), lines }
     }
 
-    /// Whether all of it is compiled for tests only.
+    /// Whether all of it is compiled for tests and benches only.
     pub(super) fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/") || self.path.contains("/benches/")
     }
 
     /// The codes of failures that the code makes, tests left out: what follows a kind.

@@ -16,6 +16,8 @@ on_both! {
     case_l10_a_refused_lease_takes_nothing_of_its_group_with_it,
     case_l11_a_late_owner_writes_nothing,
     case_l11_tokens_grow_across_take_overs_and_are_never_used_again,
+    keys_that_nobody_holds_leave_nothing_behind,
+    tokens_go_on_after_those_of_an_earlier_version,
     a_key_has_as_many_holders_as_slots,
     case_x3_a_start_takes_every_lease_or_none,
     the_end_of_a_run_and_its_way_back_to_the_queue_free_its_leases,
@@ -192,6 +194,31 @@ async fn case_l11_tokens_grow_across_take_overs_and_are_never_used_again(bench: 
         }
     }
     assert_eq!(tokens, [1, 2, 3, 4, 5, 6]);
+}
+
+async fn keys_that_nobody_holds_leave_nothing_behind(bench: Bench) {
+    let run = bench.queued().await;
+    let counters = "SELECT COUNT(*) FROM lease_counters";
+    assert_eq!(bench.number(counters).await, 64);
+    for number in 0..200 {
+        let (key, until) = (format!("key {number}"), at(60));
+        let request = LeaseRequest { key: key.clone(), slots: 1, run, worker: worker(1), until };
+        bench.storage.acquire(request).await.unwrap().unwrap();
+        assert!(bench.storage.free(&key, run, worker(1)).await.unwrap());
+    }
+    assert_eq!(bench.number("SELECT COUNT(*) FROM leases").await, 0);
+    assert_eq!(bench.number(counters).await, 64);
+    let given = bench.value("SELECT CAST(SUM(last_token) AS TEXT) FROM lease_counters").await;
+    assert_eq!(given.as_deref(), Some("200"), "every lease counted once");
+}
+
+async fn tokens_go_on_after_those_of_an_earlier_version(bench: Bench) {
+    let before = "INSERT INTO lease_tokens (lease_key, last_token) VALUES ('shop.sales|day=2021-01-28', 41), ('b', 7)";
+    let bench = bench.left_by(20_261_126_200_000, before).await;
+    let run = bench.queued().await;
+    assert_eq!(bench.acquire(run, 1).await, Ok(Acquired { token: 42 }));
+    let request = LeaseRequest { key: "new".to_owned(), slots: 1, run, worker: worker(1), until: at(60) };
+    assert_eq!(bench.storage.acquire(request).await.unwrap().unwrap().token, 42, "a counter starts after every token");
 }
 
 async fn a_key_has_as_many_holders_as_slots(bench: Bench) {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use model::ports::Ledger;
 use model::{Clock, Failure};
 use private_postgres::{Absent, Database};
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Connection};
 
 use super::support::{Bench, Counter, HandClock, found, hand_clock, manifest};
 use crate::dialect::Dialect;
 use crate::place::{Place, Server};
 use crate::writer::{Lead, Scribe};
-use crate::{Storage, lock, open as opening};
+use crate::{Storage, lock, migrations, open as opening};
 
 /// Makes of each function two tests, one for each database: it gets an open ledger that knows the datasets of
 /// [`manifest`].
@@ -53,7 +53,29 @@ impl Bench {
     }
 
     async fn begin(server: Option<Database>) -> Self {
+        Self::begin_in(server, Arc::new(tempfile::tempdir().unwrap())).await
+    }
+
+    /// Another ledger in a database of the same kind: left by an earlier version after this statement, and then
+    /// brought up to date.
+    pub(super) async fn left_by(&self, version: i64, sql: &'static str) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
+        let server = self.server.as_ref().and_then(|_| server());
+        let place = match &server {
+            None => Place::file(&folder.path().join("spine.db")).unwrap(),
+            Some(server) => Place::Server(Server::parse(&server.url()).unwrap()),
+        };
+        if server.is_none() {
+            std::fs::write(folder.path().join("spine.db"), "").unwrap();
+        }
+        let mut connection = opening::writing(&place).await.unwrap();
+        migrations::migrate_to(version, &mut connection).await;
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        Self::begin_in(server, folder).await
+    }
+
+    async fn begin_in(server: Option<Database>, folder: Arc<tempfile::TempDir>) -> Self {
         let clock = hand_clock();
         let storage = open_at(server.as_ref(), &folder, &clock).await.unwrap();
         let bench = Self { folder, clock, storage, ids: Arc::default(), claims: Arc::default(), server };
