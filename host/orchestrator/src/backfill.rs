@@ -19,9 +19,9 @@ use model::work::WorkSpec;
 use model::{RunId, Timestamp, WorkerId};
 use tracing::Instrument as _;
 
-use crate::{identity, inputs};
 use crate::live::Seat;
 use crate::orchestrator::Orchestrator;
+use crate::{identity, inputs};
 
 /// What a backfill is called whose items have several names.
 pub(crate) const OF_SEVERAL: &str = "several";

@@ -1,7 +1,7 @@
 //! Errors across the boundary, both ways, and the plain records that cross with them.
 
-use model::ports::{Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers};
 use model::failure::FailureType;
+use model::ports::{Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers};
 use model::{Failure, FailureKind};
 
 use crate::attempt::cut;
