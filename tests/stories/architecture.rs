@@ -1,5 +1,6 @@
 //! Which crate may use which, and who may do what nobody else may. The reasons are in ARCHITECTURE.md.
 
+mod cases;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
