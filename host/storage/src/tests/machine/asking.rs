@@ -147,8 +147,10 @@ impl Bench {
             }
             Ask::Resolve { run } => {
                 let Some(place) = life.place(run) else { return };
-                let resolved = self.storage.resolve(life.runs[place].id, "ann", None).await.unwrap();
-                assert_eq!(resolved, life.resolve(place), "{ask:?} {:?}", life.runs[place]);
+                let resolved = self.storage.resolve(life.runs[place].id, "ann", None).await;
+                let resolved = resolved.map_err(|failure| failure.code);
+                let expected = life.resolve(place).map_err(str::to_owned);
+                assert_eq!(resolved, expected, "{ask:?} {:?}", life.runs[place]);
                 life.touched.insert(place);
             }
         }
@@ -164,10 +166,10 @@ impl Bench {
             assert_eq!(self.storage.kept_by(it.id).await.unwrap(), has, "{ask:?} {it:?}");
         }
         let leases = self.storage.leases().await.unwrap();
-        let leases: Vec<_> =
+        let leases: BTreeSet<_> =
             leases.into_iter().map(|lease| (lease.key, lease.run, lease.worker, lease.expires_at)).collect();
         let live = life.slots.iter().filter(|(_, lease)| lease.until > life.now);
-        let live: Vec<_> = live
+        let live: BTreeSet<_> = live
             .map(|(number, lease)| (slot(*number), life.runs[lease.run].id, worker(lease.worker), at(lease.until)))
             .collect();
         assert_eq!(leases, live, "{ask:?}");

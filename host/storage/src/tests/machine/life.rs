@@ -165,7 +165,8 @@ impl Life {
             return Err("illegal_transition");
         }
         let is_at_it = match claim {
-            None => from != RunStatus::Running,
+            // Whoever takes a run away from its worker may only cancel it.
+            None => from != RunStatus::Running || status == RunStatus::Cancelled,
             Some((by, attempt)) => self.is_at_it(place, by, attempt),
         };
         if !is_at_it {
@@ -274,12 +275,14 @@ impl Life {
         self.runs[place].events.push("retried");
     }
 
-    pub(super) fn resolve(&mut self, place: usize) -> bool {
-        let is_open = self.letters.get_mut(&place).filter(|letter| !letter.resolved).map(|it| it.resolved = true);
-        if is_open.is_some() {
+    /// Whether it was open.
+    pub(super) fn resolve(&mut self, place: usize) -> Result<bool, &'static str> {
+        let letter = self.letters.get_mut(&place).ok_or("bad_id")?;
+        let was_open = !std::mem::replace(&mut letter.resolved, true);
+        if was_open {
             self.runs[place].events.push("resolved");
         }
-        is_open.is_some()
+        Ok(was_open)
     }
 
     /// The commands were such that everything happened.
