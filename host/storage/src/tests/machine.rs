@@ -1,7 +1,7 @@
 //! Random commands, legal and not, against a model of what a run may become: after each of them the ledger and the model
 //! agree on what was refused and why, on status, attempt, keeper, events, leases and dead letters.
 //!
-//! The commands are the same each time, 600 of them; with SPINE_SOAK=1 there are 12,000.
+//! The commands are the same each time, 600 of them; with SPINE_SOAK=1 there are 6,000.
 
 mod asking;
 mod life;
@@ -116,7 +116,7 @@ fn asks() -> impl Strategy<Value = Ask> {
 
 #[expect(clippy::disallowed_methods, reason = "the environment says whether the long form is wanted")]
 fn count() -> usize {
-    if std::env::var_os("SPINE_SOAK").is_some() { 12_000 } else { 600 }
+    if std::env::var_os("SPINE_SOAK").is_some() { 6_000 } else { 600 }
 }
 
 async fn case_x11_whatever_is_asked_for_a_run_is_only_what_it_may_become(bench: Bench) {
