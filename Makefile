@@ -36,7 +36,7 @@ test: build examples oracle ## runs every test and ends with the counts
 	@.ci/test
 
 soak: build examples oracle ## runs the stories and kills in their long forms: more kills, more load
-	@SPINE_SOAK=1 .ci/test stories matrix swarm
+	@SPINE_SOAK=1 .ci/test stories matrix swarm storage
 
 bench: build ## prints what the boundary, the sandbox, a durable run and a whole day cost
 	cargo bench --workspace --profile dev --bench '*'

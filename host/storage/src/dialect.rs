@@ -14,6 +14,7 @@
 //! | `{instant_text c}` | that text form again |
 //! | `{lock}` | at the end of a query: nobody else changes these rows until the transaction ends |
 //! | `{lock_free}` | the same, without the rows that somebody else has locked |
+//! | `{lock_gone}` | the same, without those that somebody is about to refer to either: they are to be deleted |
 //!
 //! `->>` gives numbers as they are on SQLite, and as texts on PostgreSQL: they are always cast. JSON `true` is 1 and
 //! 'true': truth values of our own tables are the numbers 0 and 1, those of the catalog are cast to `BOOLEAN` when
@@ -73,9 +74,10 @@ impl Dialect {
             (Self::Sqlite, "bytes") => format!("unhex({argument})"),
             (Self::Postgres, "bytes") => format!("decode({argument}, 'hex')"),
             // The write lock is taken already.
-            (Self::Sqlite, "lock" | "lock_free") => String::new(),
+            (Self::Sqlite, "lock" | "lock_free" | "lock_gone") => String::new(),
             (Self::Postgres, "lock") => "FOR NO KEY UPDATE".to_owned(),
             (Self::Postgres, "lock_free") => "FOR NO KEY UPDATE SKIP LOCKED".to_owned(),
+            (Self::Postgres, "lock_gone") => "FOR UPDATE OF runs SKIP LOCKED".to_owned(),
             (Self::Sqlite, "uuid" | "instant" | "instant_text") => argument.to_owned(),
             (Self::Postgres, "uuid") => format!("CAST({argument} AS UUID)"),
             (Self::Postgres, "instant") => format!("CAST({argument} AS TIMESTAMPTZ)"),

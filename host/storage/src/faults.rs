@@ -17,6 +17,10 @@ pub enum Point {
 
 /// Somebody who is told where the writer is, on the writer's task. The product has nobody.
 pub trait Faults: Debug + Send + Sync {
-    /// `lanes` are those that the group has commands for.
+    /// Whether it is to be told of the writer at this point. The statements before it are sent to the database first,
+    /// which otherwise may go there together with the commit.
+    fn awaits(&self, point: Point, lanes: &[&'static str]) -> bool;
+
+    /// The writer is there. `lanes` are those that the group has commands for.
     fn at(&self, point: Point, lanes: &[&'static str]);
 }

@@ -1,26 +1,32 @@
 //! Locks across processes.
 //!
 //! On SQLite there is one: the write lock, which every transaction of the writer takes as it begins. On PostgreSQL
-//! other processes write too, and what has to come one after the other takes advisory locks, which end with the
-//! transaction. They are taken before anything is read, always in this order: the catalog, then keys, then runs, then
-//! the counters of leases, then leases.
+//! other processes write too, and what has to come one after the other takes locks of rows, or advisory locks where there
+//! is no row yet. Both end with the transaction. [`Needs`] has the order in which a group waits for them.
 
-use model::RunId;
+mod needs;
+
+use std::collections::BTreeSet;
+
 use model::failure::Failure;
 use sqlx::{AnyConnection, Connection};
 
-use crate::commands::json;
 use crate::dialect::Dialect;
 use crate::failure::failed;
 use crate::open;
 use crate::place::Place;
-use crate::writer::{Scribe, Statement};
+use crate::writer::Scribe;
+
+pub(crate) use needs::Needs;
 
 /// Who makes a snapshot or fixes schemas holds it alone; who waits for them shares it. "spine" and a number.
 const CATALOG: i64 = 0x0073_7069_6e65_0001;
 
 /// Distinguishes locks on keys from those of other programs: the first of two numbers, the second is the key's hash.
 const KEYS: i32 = 0x7370_696e;
+
+/// Likewise, for names.
+const NAMES: i32 = 0x7370_696f;
 
 const ACTION: &str = "wait for a transaction in flight";
 
@@ -37,9 +43,9 @@ pub(crate) async fn catalog(connection: &mut AnyConnection) -> Result<(), Failur
     }
 }
 
-/// Makes the transaction the only one that decides what these idempotency keys stand for.
-pub(crate) async fn keys(scribe: &mut Scribe<'_>, keys: &[&str]) -> Result<(), Failure> {
-    if keys.is_empty() || scribe.dialect() == Dialect::Sqlite {
+/// Makes the transaction the only one that decides what these stand for.
+async fn named(scribe: &mut Scribe<'_>, class: i32, names: &BTreeSet<String>) -> Result<(), Failure> {
+    if names.is_empty() || scribe.dialect() == Dialect::Sqlite {
         return Ok(());
     }
     sqlx::query(
@@ -50,30 +56,12 @@ pub(crate) async fn keys(scribe: &mut Scribe<'_>, keys: &[&str]) -> Result<(), F
         ) AS hashes
         "#,
     )
-    .bind(KEYS)
-    .bind(scribe.json(keys)?)
+    .bind(class)
+    .bind(scribe.json(names)?)
     .execute(scribe.connection().await?)
     .await
     .map(drop)
     .map_err(failed("wait for others with the same key"))
-}
-
-/// Keeps these runs as they are until the transaction has changed them.
-pub(crate) fn runs(scribe: &mut Scribe<'_>, runs: &[RunId]) -> Result<(), Failure> {
-    if scribe.dialect() == Dialect::Postgres {
-        let statement = Statement::new(
-            "wait for others with the same run",
-            r#"
-            SELECT run_id
-            FROM runs
-            WHERE run_id IN (SELECT value FROM {texts $1} AS asked)
-            ORDER BY run_id
-            {lock}
-            "#,
-        );
-        scribe.later(statement.bind(json(runs)?));
-    }
-    Ok(())
 }
 
 /// Returns when every transaction that may be publishing now has ended. Changes nothing.

@@ -12,6 +12,7 @@ mod lease_table;
 mod leases;
 mod lists;
 mod logs;
+mod machine;
 mod places;
 mod plugins;
 mod publish;

@@ -8,8 +8,10 @@
 //! One bad command does not hurt the others: a lane that fails is rolled back to its savepoint and its commands are
 //! repeated one by one. A full disk or a broken file fails the whole group.
 //!
-//! On a server other processes write at the same time, and the connection may break. A group that came to nothing for
-//! either reason is repeated a few times before anybody is told; one whose commit nobody answered is not.
+//! On a server other processes write at the same time, and the connection may break. A group waits at its beginning, once
+//! and in order, for all that it will change ([`Needs`]), so writers do not wait in a circle. One that came to nothing all
+//! the same, because of others or of the connection, is repeated a few times before anybody is told; one whose commit
+//! nobody answered is not.
 
 mod group;
 mod lanes;
@@ -25,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::faults::Faults;
+use crate::lock::Needs;
 
 pub(crate) use group::Desk;
 pub(crate) use lanes::{Lane, Lanes};
@@ -39,6 +42,9 @@ pub(crate) trait Command: Send + Sync + Sized + 'static {
 
     /// What the lane of these commands is called.
     const LANE: &'static str;
+
+    /// Says what the command will change, of what is there already. Nobody else has it when the command is carried out.
+    fn needs(&self, needs: &mut Needs);
 
     /// Carries out `commands` and answers each, in order.
     ///

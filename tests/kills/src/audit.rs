@@ -11,6 +11,7 @@ use storage::Storage;
 
 use crate::host::is_server;
 use crate::system::System;
+use crate::witness::{self, Told};
 
 /// A run with all that happened to it.
 #[derive(Clone, Debug)]
@@ -64,6 +65,7 @@ pub async fn audit(storage: &Storage, folder: &Path) -> Vec<Story> {
     stories.iter().for_each(one);
     let notes = std::fs::read_to_string(folder.join("notes")).unwrap_or_default();
     once(&stories, &notes);
+    fenced(&stories, &witness::told(folder));
     let filter = DeadLetterFilter { resolved: true, limit: 10_000, ..DeadLetterFilter::default() };
     letters(&stories, &storage.dead_letters(filter).await.unwrap());
     assert_eq!(storage.leases().await.unwrap(), [], "no lease is left");
@@ -112,6 +114,18 @@ fn once(stories: &[Story], notes: &str) {
             panic!("the key `{}` completed in {other} and in {run_id}", story.key());
         }
         assert!(noted.contains(format!("{run_id} {attempt}").as_str()), "nobody did what {run_id} says");
+    }
+}
+
+/// Of the attempts of a run one was told that it had ended the run, at most: whoever was late was refused. An attempt that
+/// was killed before it heard the answer has noted none.
+fn fenced(stories: &[Story], told: &[Told]) {
+    let attempts: BTreeMap<String, u32> =
+        stories.iter().map(|story| (story.report.run_id.to_string(), story.report.attempt)).collect();
+    let mut ended: BTreeSet<&str> = BTreeSet::new();
+    for Told { run, attempt, .. } in told.iter().filter(|told| told.answer == "recorded") {
+        assert!(ended.insert(run), "{run} was ended twice");
+        assert_eq!(attempts.get(run).map(u32::to_string).as_ref(), Some(attempt), "{run}: an early attempt ended it");
     }
 }
 

@@ -17,6 +17,7 @@ use storage::{Faults, Storage};
 use crate::body::{Bodies, MANIFEST, WORK};
 use crate::lake::NoLake;
 use crate::system::System;
+use crate::witness::Witness;
 
 /// How long a worker on a server counts as alive after it was last heard of.
 pub const LEASE: Duration = Duration::from_millis(1_000);
@@ -80,7 +81,7 @@ impl Host {
         }
         policy.insert(WORK.to_owned(), PolicySpec { retry: all.retry, ..spec });
         let orchestrator = Orchestrator::new(Parts {
-            ledger: storage.clone(),
+            ledger: Arc::new(Witness { storage: storage.clone(), folder: folder.to_owned() }),
             states: storage.clone(),
             lake: Arc::new(NoLake),
             invoker: Arc::new(Bodies { folder: folder.to_owned(), tells }),

@@ -59,7 +59,8 @@ impl KillAt {
 }
 
 impl Faults for KillAt {
-    fn at(&self, point: Point, lanes: &[&'static str]) {
+    /// Until then the writer goes its usual way.
+    fn awaits(&self, point: Point, lanes: &[&'static str]) -> bool {
         let is_here = match (self.step, point) {
             (Step::Begin, Point::Begin) | (Step::Commit, Point::Commit) | (Step::Committed, Point::Committed) => {
                 lanes.contains(&self.lane.as_str())
@@ -67,7 +68,11 @@ impl Faults for KillAt {
             (Step::Lane, Point::Lane(lane)) => lane == self.lane,
             (Step::Begin | Step::Lane | Step::Commit | Step::Committed, _) => false,
         };
-        if is_here && self.is_armed.load(Ordering::SeqCst) && self.seen.fetch_add(1, Ordering::SeqCst) + 1 == self.nth {
+        is_here && self.is_armed.load(Ordering::SeqCst)
+    }
+
+    fn at(&self, _point: Point, _lanes: &[&'static str]) {
+        if self.seen.fetch_add(1, Ordering::SeqCst) + 1 == self.nth {
             die();
         }
     }

@@ -18,3 +18,4 @@ mod lake;
 pub mod steps;
 pub mod swarm;
 pub mod system;
+pub mod witness;

@@ -8,7 +8,7 @@ use model::run::LogLine;
 
 use super::{distinct, findings, unknown_run};
 use crate::failure::corrupt;
-use crate::lock;
+use crate::lock::Needs;
 use crate::read::runs::{self, RunRow};
 use crate::writer::{Command, Scribe};
 
@@ -23,10 +23,13 @@ impl Command for AppendLog {
     const LANE: &'static str = "append_log";
     type Answer = ();
 
+    fn needs(&self, needs: &mut Needs) {
+        needs.runs.insert(self.run);
+    }
+
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         distinct(commands.iter().map(|append| append.run))?;
         let ids: Vec<RunId> = commands.iter().map(|append| append.run).collect();
-        lock::runs(scribe, &ids)?;
         let rows: Vec<RunRow> = scribe.rows(runs::by_id(&super::json(&ids)?.into())).await?;
         let rows: HashMap<String, RunRow> = rows.into_iter().map(|run| (run.run_id.clone(), run)).collect();
         let mut answers = Vec::with_capacity(commands.len());

@@ -15,7 +15,7 @@ use model::run::{Conclusion, RunCapture, RunReport, RunStatus};
 use super::leases::{self, Owned};
 use super::{dead_letters, distinct, events, findings, illegal, unknown_run};
 use crate::failure::{corrupt, is_fatal};
-use crate::lock;
+use crate::lock::Needs;
 use crate::read::runs::{self, RunRow};
 use crate::writer::{Command, Scribe, Value};
 
@@ -32,10 +32,16 @@ impl Command for Conclusion {
     const LANE: &'static str = "conclude";
     type Answer = RunReport;
 
+    fn needs(&self, needs: &mut Needs) {
+        needs.catalog |= !self.captures.is_empty();
+        needs.names.extend(self.cursor.iter().map(|cursor| format!("cursor {}", cursor.source)));
+        needs.names.extend(self.input_key.map(|key| format!("input {key}")));
+        needs.runs.insert(self.run_id);
+    }
+
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<RunReport, Failure>>, Failure> {
         distinct(commands.iter().map(|conclusion| conclusion.run_id))?;
         let ids: Vec<RunId> = commands.iter().map(|conclusion| conclusion.run_id).collect();
-        lock::runs(scribe, &ids)?;
         let asked: Value = super::json(&ids)?.into();
         let (rows, held) = scribe.rows_of_two(runs::by_id(&asked), leases::of_runs(&asked)).await?;
         let held = leases::counted(held);

@@ -11,7 +11,7 @@ use sqlx::FromRow;
 use super::events::{self, Event};
 use super::unknown_run;
 use crate::failure::{corrupt, failed};
-use crate::lock;
+use crate::lock::Needs;
 use crate::writer::{Command, Scribe, Statement, Value};
 
 #[derive(FromRow)]
@@ -31,7 +31,6 @@ struct Repeated {
 ///
 /// `not_repeatable`, `retries_used_up`.
 pub(crate) async fn may_repeat(scribe: &mut Scribe<'_>, run: RunId) -> Result<(), Failure> {
-    lock::runs(scribe, &[run])?;
     let row: Option<Repeated> = sqlx::query_as(
         r#"
         SELECT runs.status, COALESCE(runs.dead_letter_of, runs.run_id) AS first,
@@ -243,6 +242,10 @@ pub(crate) struct Resolve {
 impl Command for Resolve {
     const LANE: &'static str = "resolve";
     type Answer = bool;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.runs.insert(self.run);
+    }
 
     /// Whether it was open: who resolved it first stays on record.
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<bool, Failure>>, Failure> {

@@ -9,6 +9,7 @@ use crate::catalog::publish::{Commit, Delivery, Published, publish};
 use crate::catalog::stats::Stats;
 use crate::catalog::tables::Tables;
 use crate::failure::{corrupt, failed, internal};
+use crate::lock::Needs;
 use crate::read::captures::{self, CaptureRow};
 use crate::read::heads;
 use crate::writer::{Command, Lead, Scribe};
@@ -31,6 +32,11 @@ pub(crate) struct Judgement {
 impl Command for Judgement {
     const LANE: &'static str = "judge";
     type Answer = CaptureRecord;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.catalog = true;
+        needs.captures.insert(self.capture);
+    }
 
     async fn execute(
         scribe: &mut Scribe<'_>,

@@ -9,12 +9,17 @@ use model::{RunId, WorkerId};
 use super::json;
 use super::workers::{self, Living};
 use crate::failure::{corrupt, failed};
+use crate::lock::Needs;
 use crate::read::work;
 use crate::writer::{Command, Scribe};
 
 impl Command for Adoption {
     const LANE: &'static str = "adopt";
     type Answer = Vec<RecordedRun>;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.workers.insert(self.worker);
+    }
 
     async fn execute(
         scribe: &mut Scribe<'_>,
@@ -99,6 +104,16 @@ pub(crate) enum GiveUp {
 impl Command for GiveUp {
     const LANE: &'static str = "give_up";
     type Answer = ();
+
+    fn needs(&self, needs: &mut Needs) {
+        match self {
+            Self::These { runs, .. } => needs.runs.extend(runs),
+            Self::All { worker } => {
+                needs.workers.insert(*worker);
+                needs.leaving.insert(*worker);
+            }
+        }
+    }
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         for command in commands {

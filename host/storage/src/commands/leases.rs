@@ -1,8 +1,8 @@
 //! Leases: taking, extending and freeing slots of keys.
 //!
 //! Tokens come from counters, a fixed number of them: a key always counts at the same one, and shares it with other
-//! keys. Whoever takes slots holds the counters of their keys for as long as its transaction lasts, so what it read of
-//! the keys stays true, and nobody gets a token before one that is less is visible.
+//! keys. Whoever takes slots needs the counters of their keys ([`Needs`]) and has them for as long as its transaction
+//! lasts, so what it read of the keys stays true, and nobody gets a token before one that is less is visible.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,6 +15,7 @@ use sqlx::FromRow;
 
 use super::{int, json};
 use crate::failure::{corrupt, failed};
+use crate::lock::Needs;
 use crate::read::count;
 use crate::read::runs::RunRow;
 use crate::writer::{Command, Scribe, Statement, Value};
@@ -71,7 +72,7 @@ struct Table {
 const COUNTERS: u32 = 64;
 
 /// The counter of a key: by FNV-1a, the same in every process and version.
-fn counter(key: &str) -> i64 {
+pub(crate) fn counter(key: &str) -> i64 {
     let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     i64::from(hash % COUNTERS)
 }
@@ -140,15 +141,12 @@ impl Table {
 
 async fn read(scribe: &mut Scribe<'_>, keys: &BTreeSet<&str>, now: Timestamp) -> Result<Table, Failure> {
     let counters: BTreeSet<i64> = keys.iter().map(|key| counter(key)).collect();
-    // Changes nothing, but locks; in order, so that nobody waits for each other.
-    let lock = Statement::new(
-        "wait for others with the same lease",
+    let last = Statement::new(
+        "read the counters of leases",
         r#"
         SELECT counter, last_token
         FROM lease_counters
         WHERE counter IN (SELECT CAST(value AS BIGINT) FROM {texts $1} AS wanted)
-        ORDER BY counter
-        {lock}
         "#,
     );
     let leases = Statement::new(
@@ -157,12 +155,10 @@ async fn read(scribe: &mut Scribe<'_>, keys: &BTreeSet<&str>, now: Timestamp) ->
         SELECT lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us
         FROM leases
         WHERE lease_key IN (SELECT value FROM {texts $1} AS wanted)
-        ORDER BY lease_key, run_id
-        {lock}
         "#,
     );
-    let (lock, leases) = (lock.bind(json(&counters)?), leases.bind(scribe.json(keys)?));
-    let (counters, leases): (Vec<(i64, i64)>, Vec<LeaseRow>) = scribe.rows_of_two(lock, leases).await?;
+    let (last, leases) = (last.bind(json(&counters)?), leases.bind(scribe.json(keys)?));
+    let (counters, leases): (Vec<(i64, i64)>, Vec<LeaseRow>) = scribe.rows_of_two(last, leases).await?;
     let (live, expired): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.expires_at_us > now.as_micros());
     let live = live.into_iter().map(|lease| ((lease.lease_key.clone(), lease.run_id.clone()), lease.into()));
     let (counters, live, any_expired) = (counters.into_iter().collect(), live.collect(), !expired.is_empty());
@@ -233,7 +229,7 @@ pub(crate) fn is_at_it(claim: Option<&Claim>, run: &RunRow, owned: &Owned) -> bo
     run.is_running() && run.worker_id == Some(worker) && run.attempt == i64::from(claim.attempt) && held >= run.leases
 }
 
-/// Asks for what the runs of a JSON array of ids have; it stays so until the transaction ends.
+/// Asks for what the runs of a JSON array of ids have.
 pub(crate) fn of_runs(ids: &Value) -> Statement {
     let statement = Statement::new(
         "read the leases of a run",
@@ -241,8 +237,6 @@ pub(crate) fn of_runs(ids: &Value) -> Statement {
         SELECT run_id, worker_id
         FROM leases
         WHERE run_id IN (SELECT value FROM {texts $1} AS asked)
-        ORDER BY lease_key, run_id
-        {lock}
         "#,
     );
     statement.bind(ids)
@@ -274,6 +268,11 @@ impl Command for LeaseRequest {
     const LANE: &'static str = "acquire";
     type Answer = Result<Acquired, Held>;
 
+    fn needs(&self, needs: &mut Needs) {
+        needs.runs.insert(self.run);
+        needs.slots.insert(self.key.clone());
+    }
+
     async fn execute(
         scribe: &mut Scribe<'_>,
         commands: &[&Self],
@@ -303,6 +302,14 @@ impl Command for LeaseChange {
     const LANE: &'static str = "change_lease";
     /// How many leases it was about.
     type Answer = u64;
+
+    fn needs(&self, needs: &mut Needs) {
+        match self {
+            Self::Extend { key, .. } | Self::Free { key, .. } => needs.slots.extend([key.clone()]),
+            // Only those that nobody else has.
+            Self::CleanExpired => {}
+        }
+    }
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<u64, Failure>>, Failure> {
         let mut answers = Vec::with_capacity(commands.len());
@@ -347,10 +354,15 @@ async fn change(scribe: &mut Scribe<'_>, change: &LeaseChange) -> Result<u64, Fa
             .await
         }
         LeaseChange::CleanExpired => {
-            sqlx::query("DELETE FROM leases WHERE expires_at_us <= $1")
-                .bind(now)
-                .execute(scribe.connection().await?)
-                .await
+            let expired = scribe.sql(
+                r#"
+                DELETE FROM leases
+                WHERE (lease_key, run_id) IN (
+                    SELECT lease_key, run_id FROM leases WHERE expires_at_us <= $1 ORDER BY lease_key, run_id {lock_free}
+                )
+                "#,
+            );
+            sqlx::query(expired).bind(now).execute(scribe.connection().await?).await
         }
     };
     done.map(|done| done.rows_affected()).map_err(failed("change a lease"))

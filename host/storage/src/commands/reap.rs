@@ -10,9 +10,11 @@ use sqlx::FromRow;
 
 use super::events::{self, Event};
 use super::{dead_letters, leases};
+use crate::dialect::Dialect;
 use crate::failure::{corrupt, failed};
+use crate::lock::Needs;
 use crate::read::work::KeptWork;
-use crate::writer::{Command, Scribe};
+use crate::writer::{Command, Scribe, Statement};
 
 /// Ends or queues again what dead workers left.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,8 @@ impl Command for Reap {
     const LANE: &'static str = "reap";
     type Answer = Vec<Reaped>;
 
+    fn needs(&self, _needs: &mut Needs) {}
+
     async fn execute(
         scribe: &mut Scribe<'_>,
         commands: &[&Self],
@@ -54,6 +58,8 @@ struct Orphan {
     status: String,
     attempt: i64,
     work: Option<String>,
+    /// The first run of its chain, whose dead letter hears of its end.
+    dead_letter_of: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -70,7 +76,11 @@ struct Row {
 
 async fn reap(scribe: &mut Scribe<'_>, reap: Reap) -> Result<Vec<Reaped>, Failure> {
     let now = scribe.lead.clock.now();
-    let Some(orphans) = orphans(scribe, reap.whose, now).await? else { return Ok(Vec::new()) };
+    let orphans = orphans(scribe, reap.whose, now).await?;
+    let orphans = take(scribe, orphans).await?;
+    if orphans.is_empty() {
+        return Ok(Vec::new());
+    }
     let error = interrupted();
     let mut reaped = Vec::with_capacity(orphans.len());
     let mut rows = Vec::with_capacity(orphans.len());
@@ -117,10 +127,10 @@ impl Orphan {
     }
 }
 
-/// Forgets the workers that are dead, and finds the runs without one, in order. None if there are none. On a server a
+/// Forgets the workers that are dead, and finds the runs without one, in order. On a server a
 /// run that somebody else is changing right now is left to them, or to the next time.
-async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Result<Option<Vec<Orphan>>, Failure> {
-    // One that says right now that it is alive is left to the next time: to wait for each other would be a deadlock.
+async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Result<Vec<Orphan>, Failure> {
+    // One that says right now that it is alive is left to the next time.
     let dead = scribe.sql(
         r#"
         DELETE FROM workers
@@ -135,10 +145,10 @@ async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Resul
         .execute(scribe.connection().await?)
         .await
         .map_err(failed("forget dead workers"))?;
-    let found: Vec<Orphan> = match whose {
+    match whose {
         Whose::Expired => sqlx::query_as(scribe.sql(
             r#"
-            SELECT run_id, kind, status, attempt, work
+            SELECT run_id, kind, status, attempt, work, dead_letter_of
             FROM runs
             WHERE status = 'running'
                 AND (
@@ -156,7 +166,7 @@ async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Resul
         )),
         Whose::Everybody => sqlx::query_as(scribe.sql(
             r#"
-            SELECT run_id, kind, status, attempt, work
+            SELECT run_id, kind, status, attempt, work, dead_letter_of
             FROM runs
             WHERE status IN ('pending', 'running') OR (status = 'queued' AND work IS NULL)
             ORDER BY run_id
@@ -166,8 +176,46 @@ async fn orphans(scribe: &mut Scribe<'_>, whose: Whose, now: Timestamp) -> Resul
     }
     .fetch_all(scribe.connection().await?)
     .await
-    .map_err(failed("find interrupted runs"))?;
-    Ok(Some(found).filter(|found| !found.is_empty()))
+    .map_err(failed("find interrupted runs"))
+}
+
+/// Takes what hangs on these runs, in the order of [`Needs`]: first the runs whose dead letters hear of their ends, and
+/// where somebody else has one of those, its run is left to the next time; then their leases, which are waited for.
+async fn take(scribe: &mut Scribe<'_>, mut orphans: Vec<Orphan>) -> Result<Vec<Orphan>, Failure> {
+    if orphans.is_empty() || scribe.dialect() == Dialect::Sqlite {
+        return Ok(orphans);
+    }
+    let firsts: Vec<&str> = orphans.iter().filter_map(|orphan| orphan.dead_letter_of.as_deref()).collect();
+    if !firsts.is_empty() {
+        let statement = Statement::new(
+            "take the runs that were repeated",
+            r#"
+            SELECT run_id
+            FROM runs
+            WHERE run_id IN (SELECT value FROM {texts $1} AS repeated)
+            ORDER BY run_id
+            {lock_free}
+            "#,
+        );
+        let taken: Vec<(String,)> = scribe.rows(statement.bind(super::json(&firsts)?)).await?;
+        orphans.retain(|orphan| {
+            let is_taken = |first: &String| taken.iter().any(|(run,)| run == first);
+            orphan.dead_letter_of.as_ref().is_none_or(is_taken)
+        });
+    }
+    let runs: Vec<&str> = orphans.iter().map(|orphan| orphan.run_id.as_str()).collect();
+    let statement = Statement::new(
+        "wait for others with the same lease",
+        r#"
+        SELECT lease_key
+        FROM leases
+        WHERE run_id IN (SELECT value FROM {texts $1} AS interrupted)
+        ORDER BY lease_key, run_id
+        {lock}
+        "#,
+    );
+    scribe.later(statement.bind(super::json(&runs)?));
+    Ok(orphans)
 }
 
 async fn move_on(scribe: &mut Scribe<'_>, rows: &str, count: usize) -> Result<(), Failure> {

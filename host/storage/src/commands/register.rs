@@ -12,6 +12,7 @@ use sqlx::{AnyConnection, FromRow};
 
 use super::json;
 use crate::failure::{corrupt, failed};
+use crate::lock::Needs;
 use crate::writer::{Command, Scribe};
 
 /// The plugins of one look into the folder.
@@ -21,6 +22,10 @@ pub(crate) struct Registration(pub(crate) Vec<(PluginRecord, Option<Arc<Manifest
 impl Command for Registration {
     const LANE: &'static str = "register";
     type Answer = ();
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.catalog = true;
+    }
 
     /// All plugins of a registration are recorded, or none.
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {

@@ -5,6 +5,7 @@ use model::ports::{Held, Lease};
 use model::{RunId, Timestamp};
 
 use crate::failure::failed;
+use crate::lock::Needs;
 use crate::read::leases::{LeaseRow, lease};
 use crate::writer::{Command, Scribe};
 
@@ -21,6 +22,10 @@ pub(crate) struct ReleaseLease {
 impl Command for ReleaseLease {
     const LANE: &'static str = "release";
     type Answer = Vec<Lease>;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.slots.insert(self.key.clone());
+    }
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Vec<Lease>, Failure>>, Failure> {
         let now = scribe.lead.clock.now();
@@ -41,7 +46,6 @@ impl ReleaseLease {
             FROM leases
             WHERE lease_key = $1 AND (CAST($2 AS TEXT) IS NULL OR run_id = $2)
             ORDER BY lease_key, run_id
-            {lock}
             "#,
         ))
         .bind(self.key.clone())

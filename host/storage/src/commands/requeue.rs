@@ -12,7 +12,7 @@ use serde_json::json;
 use super::events::{self, Event};
 use super::{distinct, findings, illegal, leases, unknown_run};
 use crate::failure::{corrupt, failed};
-use crate::lock;
+use crate::lock::Needs;
 use crate::read::runs::{self, RunRow};
 use crate::writer::{Command, Scribe, Value};
 
@@ -29,10 +29,13 @@ impl Command for Requeue {
     const LANE: &'static str = "requeue";
     type Answer = RunReport;
 
+    fn needs(&self, needs: &mut Needs) {
+        needs.runs.insert(self.run_id);
+    }
+
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<RunReport, Failure>>, Failure> {
         distinct(commands.iter().map(|requeue| requeue.run_id))?;
         let ids: Vec<RunId> = commands.iter().map(|requeue| requeue.run_id).collect();
-        lock::runs(scribe, &ids)?;
         let asked: Value = super::json(&ids)?.into();
         let (before, held) = scribe.rows_of_two(runs::by_id(&asked), leases::of_runs(&asked)).await?;
         let (before, held): (Vec<RunRow>, _) = (before, leases::counted(held));

@@ -11,6 +11,7 @@ use model::{Digest, RunId};
 
 use super::json;
 use crate::failure::{corrupt, failed};
+use crate::lock::Needs;
 use crate::read::retention::{bounds, forgettable};
 use crate::read::work::KeptWork;
 use crate::writer::{Command, Scribe};
@@ -59,17 +60,24 @@ impl Command for ForgetDeadLetters {
     /// How many there were, of those that one transaction takes.
     type Answer = u64;
 
+    fn needs(&self, _needs: &mut Needs) {}
+
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<u64, Failure>>, Failure> {
         let mut answers = Vec::with_capacity(commands.len());
         for Self(cutoffs) in commands {
-            let done = sqlx::query(
+            let done = sqlx::query(scribe.sql(
                 r#"
                 DELETE FROM dead_letters
                 WHERE run_id IN (
-                    SELECT run_id FROM dead_letters WHERE resolved_at_us < $1 ORDER BY resolved_at_us LIMIT $2
+                    SELECT run_id
+                    FROM dead_letters
+                    WHERE resolved_at_us < $1
+                    ORDER BY resolved_at_us
+                    LIMIT $2
+                    {lock_free}
                 )
                 "#,
-            )
+            ))
             .bind(bounds(*cutoffs).1)
             .bind(LETTERS_MAX)
             .execute(scribe.connection().await?)
@@ -91,6 +99,8 @@ pub(crate) struct ForgetRuns {
 impl Command for ForgetRuns {
     const LANE: &'static str = "forget_runs";
     type Answer = Forgotten;
+
+    fn needs(&self, _needs: &mut Needs) {}
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Forgotten, Failure>>, Failure> {
         let mut answers = Vec::with_capacity(commands.len());
@@ -137,7 +147,7 @@ impl ForgetRuns {
         let (runs_before, letters_before) = bounds(self.cutoffs);
         sqlx::query_as(scribe.sql(forgettable!(
             "SELECT runs.run_id, runs.work FROM runs WHERE",
-            "AND runs.run_id IN (SELECT value FROM {texts $3} AS asked) ORDER BY runs.run_id {lock}"
+            "AND runs.run_id IN (SELECT value FROM {texts $3} AS asked) ORDER BY runs.run_id {lock_gone}"
         )))
         .bind(runs_before)
         .bind(letters_before)

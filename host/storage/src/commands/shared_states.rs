@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::int;
 use crate::failure::failed;
+use crate::lock::Needs;
 use crate::writer::{Command, Scribe};
 
 /// A new state in the place of the version that was seen; none: in the place of nothing.
@@ -22,17 +23,18 @@ impl Command for Swap {
     /// Whether it was stored.
     type Answer = bool;
 
-    /// Each statement compares and stores at once: processes need no lock but the row's, and of two commands of one group
-    /// about one state the second finds another version. In the order of their keys, so that two processes do not wait
-    /// for each other in a circle.
+    fn needs(&self, needs: &mut Needs) {
+        needs.names.insert(format!("{} {}", self.kind.name(), self.key));
+    }
+
+    /// Each statement compares and stores at once: of two commands of one group about one state the second finds another
+    /// version.
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<bool, Failure>>, Failure> {
-        let mut ordered: Vec<(usize, &Self)> = commands.iter().copied().enumerate().collect();
-        ordered.sort_by(|(_, one), (_, other)| (one.kind, &one.key).cmp(&(other.kind, &other.key)));
-        let mut stored = vec![false; commands.len()];
-        for (at, command) in ordered {
-            stored[at] = command.swap(scribe).await?;
+        let mut stored = Vec::with_capacity(commands.len());
+        for command in commands {
+            stored.push(Ok(command.swap(scribe).await?));
         }
-        Ok(stored.into_iter().map(Ok).collect())
+        Ok(stored)
     }
 }
 

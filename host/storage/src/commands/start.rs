@@ -14,6 +14,7 @@ use super::leases::{self, Wish};
 use super::workers::{self, Living};
 use super::{distinct, illegal, int, json, keepers, unknown_run};
 use crate::failure::corrupt;
+use crate::lock::Needs;
 use crate::writer::{Command, Scribe, Statement, Value};
 
 #[derive(Serialize)]
@@ -36,6 +37,12 @@ struct Row<'a> {
 impl Command for Start {
     const LANE: &'static str = "start";
     type Answer = ();
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.workers.insert(self.worker);
+        needs.runs.insert(self.run_id);
+        needs.slots.extend(self.exclusive.iter().map(|exclusive| exclusive.key.clone()));
+    }
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         distinct(commands.iter().map(|start| start.run_id))?;
@@ -81,7 +88,7 @@ impl Before {
     }
 }
 
-/// Asks for the runs that are to start, which stay as they are until the transaction ends.
+/// Asks for the runs that are to start.
 fn before(starts: &[&Start]) -> Result<Statement, Failure> {
     let ids: Vec<RunId> = starts.iter().map(|start| start.run_id).collect();
     let statement = Statement::new(
@@ -90,8 +97,6 @@ fn before(starts: &[&Start]) -> Result<Statement, Failure> {
         SELECT run_id, status, attempt, worker_id, keeper_id
         FROM runs
         WHERE run_id IN (SELECT value FROM {texts $1} AS asked)
-        ORDER BY run_id
-        {lock}
         "#,
     );
     Ok(statement.bind(json(&ids)?))

@@ -14,7 +14,7 @@ use super::events::{self, Event};
 use super::workers::{self, Living};
 use super::{dead_letters, json};
 use crate::failure::{corrupt, failed, internal};
-use crate::lock;
+use crate::lock::Needs;
 use crate::read::work::KeptWork;
 use crate::writer::{Command, Scribe, Statement, Value};
 
@@ -25,6 +25,12 @@ impl Command for NewRun {
     const LANE: &'static str = "submit";
     type Answer = Submission;
 
+    fn needs(&self, needs: &mut Needs) {
+        needs.keys.extend(self.spec.idempotency_key.clone());
+        needs.workers.extend(self.keeper.map(|keeper| keeper.worker));
+        needs.runs.extend(self.spec.lineage.retry_of);
+    }
+
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Submission, Failure>>, Failure> {
         let keys: Vec<&str> = commands.iter().filter_map(|run| run.spec.idempotency_key.as_deref()).collect();
         if keys.iter().collect::<HashSet<_>>().len() < keys.len() {
@@ -34,7 +40,6 @@ impl Command for NewRun {
         if repeated.iter().collect::<HashSet<_>>().len() < repeated.len() {
             return Err(internal("same_run", "two commands of one group repeat the same run"));
         }
-        lock::keys(scribe, &keys).await?;
         let mut answers = Vec::with_capacity(commands.len());
         let mut fresh = Vec::with_capacity(commands.len());
         for run in commands {

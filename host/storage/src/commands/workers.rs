@@ -8,6 +8,7 @@ use model::{RunId, Timestamp, WorkerId};
 use serde::Serialize;
 
 use crate::failure::{corrupt, failed};
+use crate::lock::Needs;
 use crate::writer::{Command, Scribe, Statement};
 
 /// A worker says that it is alive.
@@ -20,6 +21,11 @@ pub(crate) struct Heartbeat {
 impl Command for Heartbeat {
     const LANE: &'static str = "heartbeat";
     type Answer = Heard;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.workers.insert(self.worker.id);
+        needs.beating.insert(self.worker.id);
+    }
 
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<Heard, Failure>>, Failure> {
         let mut answers = Vec::with_capacity(commands.len());

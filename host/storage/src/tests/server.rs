@@ -214,11 +214,11 @@ async fn a_connection_that_is_lost_in_a_commit_leaves_the_outcome_open() {
 async fn a_group_that_met_others_is_repeated_and_in_the_end_given_back() {
     let Some(bench) = Bench::on_postgres().await else { return };
     let server = bench.server.as_ref().unwrap();
-    for (times, code) in [(2, "40001"), (2, "40P01"), (3, "40001")] {
+    for (times, code) in [(2, "40001"), (9, "40P01"), (10, "40001")] {
         server.run(&failing("INSERT", times, code)).unwrap();
         let answer = bench.storage.submit(bench.new_run()).await;
         match times {
-            3 => {
+            10 => {
                 let failure = answer.unwrap_err();
                 assert_eq!((failure.code.as_str(), failure.retryable), ("contention", true));
             }

@@ -6,19 +6,29 @@ use model::failure::Failure;
 use sqlx::{AnyConnection, Connection};
 use tokio::sync::mpsc;
 
+use super::lanes::interrupt;
 use super::{Lanes, Lead, Message, Scribe};
 use crate::dialect::Dialect;
 use crate::failure::{is_contention, is_lost, outcome_unknown, unreachable};
 use crate::faults::Point;
+use crate::open;
 use crate::place::Place;
 use crate::wal::WalKeeper;
-use crate::{lock, open};
 
 /// Most commands of one transaction: those who came first should not wait for all the others.
 const GROUP_MAX: usize = 256;
 
-/// How often a group is tried that came to nothing because of others, or because the connection was lost.
+/// How often a group is tried whose connection was lost.
 const TRIES_MAX: u32 = 3;
+
+/// How often a group is tried that others were in the way of.
+const CONTENDED_TRIES_MAX: u32 = 10;
+
+/// The longest pause before the first repetition of such a group; each later one may be twice as long, up to
+/// [`PAUSE_MAX`].
+const PAUSE_FIRST: Duration = Duration::from_millis(4);
+
+const PAUSE_MAX: Duration = Duration::from_millis(256);
 
 /// How long a server may take for a group, the locks that it waits for included.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
@@ -50,9 +60,15 @@ impl Desk {
                     Message::Close => open = false,
                 }
             }
-            if lanes.count() > 0 {
-                let committed = self.commit(&mut lanes).await;
-                lanes.answer(committed);
+            let reaping = match self.place {
+                Place::File(_) => None,
+                Place::Server(_) => lanes.split_off_reap(),
+            };
+            for mut lanes in reaping.into_iter().chain([lanes]) {
+                if lanes.count() > 0 {
+                    let committed = self.commit(&mut lanes).await;
+                    lanes.answer(committed);
+                }
             }
         }
         self.close().await;
@@ -71,8 +87,13 @@ impl Desk {
                 self.connection = Some(connection);
             }
             match done {
-                Err(failure) if tries < TRIES_MAX && (is_lost(&failure) || is_contention(&failure)) => {
+                Err(failure) if tries < tries_max(&failure) => {
                     tracing::warn!(%failure, tries, "the ledger could not be written and is tried again");
+                    if is_contention(&failure) {
+                        let mut random = [0; 2];
+                        self.lead.entropy.fill(&mut random);
+                        tokio::time::sleep(pause(tries, u16::from_be_bytes(random))).await;
+                    }
                     tries += 1;
                 }
                 done => return done,
@@ -90,13 +111,32 @@ impl Desk {
     }
 }
 
+/// Nothing of the group is there after these failures.
+fn tries_max(failure: &Failure) -> u32 {
+    if is_contention(failure) {
+        CONTENDED_TRIES_MAX
+    } else if is_lost(failure) {
+        TRIES_MAX
+    } else {
+        1
+    }
+}
+
+/// How long a group lets others go first, after so many tries: a random part of what it may.
+fn pause(tries: u32, random: u16) -> Duration {
+    let most = PAUSE_FIRST.saturating_mul(1 << (tries - 1).min(16)).min(PAUSE_MAX);
+    most * u32::from(random) / u32::from(u16::MAX)
+}
+
 /// Carries out one group. Returns also whether the connection is still good for another.
 async fn transaction(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> (Result<(), Failure>, bool) {
     let limit = match scribe.dialect() {
         Dialect::Sqlite => None,
         Dialect::Postgres => Some(ANSWER_MAX),
     };
-    tell(scribe, Point::Begin, lanes);
+    if let Err(failure) = interrupt(scribe, Point::Begin, &lanes.names()).await {
+        return (Err(failure), false);
+    }
     let done = match within(limit, work(scribe, lanes)).await {
         Ok(()) => match within(limit, scribe.run("COMMIT")).await {
             Err(lost) if is_lost(&lost) => return (Err(outcome_unknown(&lost)), false),
@@ -105,8 +145,8 @@ async fn transaction(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> (Result<(), 
         Err(failure) => Err(failure),
     };
     let Err(failure) = done else {
-        tell(scribe, Point::Committed, lanes);
-        return (Ok(()), true);
+        let told = interrupt(scribe, Point::Committed, &lanes.names()).await;
+        return (told, true);
     };
     if is_lost(&failure) {
         return (Err(failure), false);
@@ -137,22 +177,10 @@ async fn work(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> Result<(), Failure>
         // Each statement sees what others have committed, and locks and guards keep it so.
         Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
     });
-    if lanes.touch_catalog() {
-        lock::catalog(scribe.connection().await?).await?;
-    }
+    lanes.needs().take(scribe).await?;
     lanes.work(scribe).await?;
-    if scribe.lead.faults.is_some() {
-        scribe.flush().await?;
-        tell(scribe, Point::Commit, lanes);
-    }
+    interrupt(scribe, Point::Commit, &lanes.names()).await?;
     if scribe.may_end_with_what_waits() { Ok(()) } else { scribe.flush().await }
-}
-
-/// Tells whoever wants to know that the writer is here.
-fn tell(scribe: &Scribe<'_>, point: Point, lanes: &Lanes) {
-    if let Some(faults) = &scribe.lead.faults {
-        faults.at(point, &lanes.names());
-    }
 }
 
 async fn close_connection(mut connection: AnyConnection) {
@@ -171,6 +199,14 @@ async fn close_connection(mut connection: AnyConnection) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pause_before_a_repetition_is_a_random_part_of_one_that_grows() {
+        let longest = |tries| pause(tries, u16::MAX);
+        assert_eq!([1, 2, 3].map(longest), [PAUSE_FIRST, 2 * PAUSE_FIRST, 4 * PAUSE_FIRST]);
+        assert_eq!((longest(CONTENDED_TRIES_MAX), longest(u32::MAX)), (PAUSE_MAX, PAUSE_MAX));
+        assert_eq!(pause(3, 0), Duration::ZERO);
+    }
 
     #[tokio::test]
     async fn a_server_that_says_nothing_is_given_up() {

@@ -18,6 +18,7 @@ use crate::commands::retention::{ForgetDeadLetters, ForgetRuns};
 use crate::commands::shared_states::Swap;
 use crate::commands::workers::Heartbeat;
 use crate::faults::Point;
+use crate::lock::Needs;
 
 /// What the commands of one kind are undone to if they fail together.
 const SAVEPOINT: &str = "SAVEPOINT command";
@@ -95,11 +96,37 @@ impl Lanes {
         names.into_iter().flatten().collect()
     }
 
-    /// Whether anything here makes a snapshot, counts on the latest ones, or fixes the schema of a dataset.
-    pub(super) fn touch_catalog(&self) -> bool {
-        !self.register.commands.is_empty()
-            || !self.judge.commands.is_empty()
-            || self.conclude.commands.iter().any(|conclusion| !conclusion.captures.is_empty())
+    /// What all of them change.
+    pub(super) fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        self.heartbeat.needs(&mut needs);
+        self.reap.needs(&mut needs);
+        self.give_up.needs(&mut needs);
+        self.adopt.needs(&mut needs);
+        self.register.needs(&mut needs);
+        self.submit.needs(&mut needs);
+        self.change_lease.needs(&mut needs);
+        self.acquire.needs(&mut needs);
+        self.start.needs(&mut needs);
+        self.append_log.needs(&mut needs);
+        self.requeue.needs(&mut needs);
+        self.conclude.needs(&mut needs);
+        self.judge.needs(&mut needs);
+        self.resolve.needs(&mut needs);
+        self.swap.needs(&mut needs);
+        self.release.needs(&mut needs);
+        self.forget_dead_letters.needs(&mut needs);
+        self.forget_runs.needs(&mut needs);
+        needs
+    }
+
+    /// The reaper's commands as a group of their own, where they came with others: nobody knows beforehand what they
+    /// change.
+    pub(super) fn split_off_reap(&mut self) -> Option<Self> {
+        if self.reap.commands.is_empty() || self.reap.commands.len() == self.count() {
+            return None;
+        }
+        Some(Self { reap: std::mem::take(&mut self.reap), ..Self::default() })
     }
 
     /// Carries everything out inside the open transaction. Nobody is told yet.
@@ -176,13 +203,14 @@ impl<C: Command> Lane<C> {
             [_] if alone => C::execute(scribe, &commands).await?,
             commands => together(scribe, commands).await?,
         };
-        let faults = scribe.lead.faults.as_ref().filter(|_| !self.commands.is_empty());
-        if let Some(faults) = faults {
-            // What is to be interrupted has come to the database.
-            scribe.flush().await?;
-            faults.at(Point::Lane(C::LANE), &[C::LANE]);
+        match self.name() {
+            Some(name) => interrupt(scribe, Point::Lane(name), &[name]).await,
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        self.commands.iter().for_each(|command| command.needs(needs));
     }
 
     fn name(&self) -> Option<&'static str> {
@@ -200,6 +228,16 @@ impl<C: Command> Lane<C> {
             drop(waiting.send(answer));
         }
     }
+}
+
+/// Tells whoever waits for the writer to be here. What is to be interrupted has come to the database by then; for
+/// everybody else it goes there as it always does.
+pub(super) async fn interrupt(scribe: &mut Scribe<'_>, point: Point, lanes: &[&'static str]) -> Result<(), Failure> {
+    if let Some(faults) = scribe.lead.faults.as_ref().filter(|faults| faults.awaits(point, lanes)) {
+        scribe.flush().await?;
+        faults.at(point, lanes);
+    }
+    Ok(())
 }
 
 async fn together<C: Command>(scribe: &mut Scribe<'_>, commands: &[&C]) -> Result<Answers<C>, Failure> {
