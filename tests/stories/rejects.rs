@@ -39,7 +39,7 @@ fn a_hundred_and_fifty_thousand_bad_lines_are_all_there_with_their_text_in_order
     assert!(!many["quality"].to_string().contains("rejects_kept"), "no limit cut them");
 
     let id = many["run_id"].as_str().unwrap();
-    assert_eq!(files(&host), [format!("{id}.parquet")], "a few rejects have no file");
+    assert_eq!(files(&host), [format!("{id}.1.parquet")], "a few rejects have no file");
     let listed = host.ask(&["rejects", "--run", id]).exits(0).json();
     let listed = listed.as_array().unwrap();
     assert_eq!(listed.len(), BAD_LINES);
@@ -116,11 +116,11 @@ fn a_dry_run_shows_its_first_rejects_and_leaves_no_file() {
 fn the_next_start_removes_files_of_rejects_that_no_row_names_and_no_other() {
     let host = TestHost::new();
     let report = run(&host, &bad_rows()[..2_001]);
-    let kept = format!("{}.parquet", report["run_id"].as_str().unwrap());
+    let kept = format!("{}.1.parquet", report["run_id"].as_str().unwrap());
     let other = run(&host, &["AAA|1|0|2|Q".to_owned()])["run_id"].as_str().unwrap().to_owned();
     let folder = host.data().join("rejects");
     // What a process that was killed leaves: a file that no commit named, and one that was not whole.
-    std::fs::copy(folder.join(&kept), folder.join(format!("{other}.parquet"))).unwrap();
+    std::fs::copy(folder.join(&kept), folder.join(format!("{other}.1.parquet"))).unwrap();
     std::fs::write(folder.join(format!(".{other}.0.tmp")), "x").unwrap();
     run(&host, &["AAA|1|0|2|Q".to_owned()]);
     assert_eq!(files(&host), [kept]);
@@ -133,7 +133,7 @@ fn a_file_of_rejects_that_is_missing_or_damaged_hides_no_rejects_of_other_runs()
     let id = |report: &Value| report["run_id"].as_str().unwrap().to_owned();
     let few = id(&run(&host, &["AAA|1|0|2|Q", "BBB|x|0|2|Q"].map(str::to_owned)));
     let [missing, whole, damaged] = [2_001, 2_002, 2_003].map(|lines| id(&run(&host, &bad_rows()[..lines])));
-    let file = |run: &str| host.data().join("rejects").join(format!("{run}.parquet"));
+    let file = |run: &str| host.data().join("rejects").join(format!("{run}.1.parquet"));
     std::fs::remove_file(file(&missing)).unwrap();
     std::fs::write(file(&damaged), "PAR1").unwrap();
 
@@ -144,11 +144,11 @@ fn a_file_of_rejects_that_is_missing_or_damaged_hides_no_rejects_of_other_runs()
     let warnings: Vec<&str> = answer.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
     assert_eq!(warnings.len(), 2, "{}", answer.stderr);
     for (warning, run) in warnings.iter().zip([&damaged, &missing]) {
-        assert!(warning.contains(&format!("rejects/{run}.parquet")), "{warning}");
+        assert!(warning.contains(&format!("rejects/{run}.1.parquet")), "{warning}");
         assert!(warning.contains("restore it from a backup, or run the input again"), "{warning}");
     }
     let table = host.show(&["rejects", "--limit", "5000"]).exits(0).stdout;
-    assert!(table.contains(&format!("in `rejects/{missing}.parquet`, which cannot be read")), "{table}");
+    assert!(table.contains(&format!("in `rejects/{missing}.1.parquet`, which cannot be read")), "{table}");
     assert_eq!(host.show(&["rejects", "-o", "csv"]).exits(0).stdout.lines().count(), 2_003);
 
     assert_eq!(host.ask(&["rejects", "--run", &missing]).exits(1).error_code(), "not_found");

@@ -127,7 +127,7 @@ fn a_server_that_is_not_there_is_exit_4_and_its_password_is_not_told() {
 fn a_killed_hosts_run_is_carried_out_by_the_other_once() {
     let Some(pair) = Pair::new() else { return };
     let Pair { one, two, .. } = &pair;
-    let rows: Vec<String> = (0..MANY).map(|at| format!("S{at:07}|1|0|{at}|Q")).collect();
+    let rows: Vec<String> = (1..=MANY).map(|at| format!("S{at:07}|1|0|{at}|Q")).collect();
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let file = format!("file={}", day(one, "20210128", &rows).display());
     let doomed = one.serve();

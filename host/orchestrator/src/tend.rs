@@ -49,7 +49,10 @@ impl Orchestrator {
             debug_assert!(matches!(became, RunStatus::Queued | RunStatus::Failed), "{became:?}");
         }
         let waiting = u32::try_from(self.shared.dispatcher.in_line()).unwrap_or(u32::MAX);
-        let adopted = match ADOPTED_MAX.saturating_sub(waiting) {
+        // What was at work already goes on here however many wait: it is older than they are.
+        let again = reaped.iter().filter(|reaped| reaped.became == RunStatus::Queued).count();
+        let again = u32::try_from(again).unwrap_or(u32::MAX);
+        let adopted = match ADOPTED_MAX.saturating_sub(waiting).max(again) {
             0 => Vec::new(),
             most => self.adopt(most).await?.adopted,
         };

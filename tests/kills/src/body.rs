@@ -18,6 +18,9 @@ pub const BAD: &str = "k.bad";
 /// Goes on until somebody stops it.
 pub const SLOW: &str = "k.slow";
 
+/// How long a body of the swarm is at work, so that most kills meet some.
+const AT_WORK: Duration = Duration::from_millis(20);
+
 /// More than are written at once.
 const LOG_LINES: usize = 250;
 
@@ -47,6 +50,7 @@ impl Invoker for Bodies {
         let key = params["key"].as_str().unwrap_or_default();
         if self.tells {
             println!("at {run} {attempt}");
+            tokio::time::sleep(AT_WORK).await;
         }
         let answer = match name.as_str() {
             WORK => {

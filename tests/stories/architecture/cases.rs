@@ -33,7 +33,8 @@ fn every_case_has_a_test_and_the_page_names_it() {
     let mut told = std::collections::BTreeSet::new();
     let mut labels = Vec::new();
     for line in page.lines().filter(|line| line.contains("`case_")) {
-        let [_, label, test, file, _] = line.split('|').map(|cell| cell.trim().trim_matches('`')).collect::<Vec<_>>()[..]
+        let [_, label, test, file, _] =
+            line.split('|').map(|cell| cell.trim().trim_matches('`')).collect::<Vec<_>>()[..]
         else {
             panic!("not a line of the table: {line}");
         };

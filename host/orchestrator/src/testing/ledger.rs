@@ -146,6 +146,12 @@ impl Ledger for FakeLedger {
             state.has_begun(start);
             return Err(failure);
         }
+        let run = &state.runs[&start.run_id];
+        let may_begin = run.status == RunStatus::Running || run.status.may_become(RunStatus::Running);
+        if !may_begin || run.attempt + 1 != start.attempt {
+            let message = format!("run `{}` is {}", start.run_id, run.status.name());
+            return Err(Failure::new(FailureKind::Orchestration, "illegal_transition", message));
+        }
         let (now, owner) = (start.started_at, (start.run_id, start.worker));
         for Exclusive { key, .. } in &start.exclusive {
             let held = state.leases.get(key).filter(|(run, worker, until)| (*run, *worker) != owner && *until > now);
