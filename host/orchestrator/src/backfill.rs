@@ -124,7 +124,11 @@ impl Orchestrator {
         for child in self.shared.parts.ledger.children(parent.run_id).await? {
             if !child.status.is_terminal() {
                 // A backfill has no backfills below it, so this ends.
-                Box::pin(self.cancel(child.run_id)).await?;
+                match Box::pin(self.cancel(child.run_id)).await {
+                    // It ended while it was asked.
+                    Err(failure) if failure.code == "illegal_transition" => {}
+                    done => drop(done?),
+                }
             }
         }
         Ok(())

@@ -491,8 +491,7 @@ impl Engine for Orchestrator {
             Submission::New => match self.begun(job, seat, span, keeper).await {
                 Begun::Started { queued, .. } | Begun::Existing(queued) | Begun::Elsewhere(queued) => Ok(queued),
             },
-            // Its key has moved on to a later run.
-            Submission::Existing(later) => self.recorded(later).await,
+            Submission::Existing(later) => Err(moved_on(run, later)),
         }
     }
 
@@ -523,6 +522,13 @@ fn standing(report: &RunReport, waiting: Option<Waiting>) -> Standing {
         Some(Waiting::Ready) => ("ready", "it begins now".to_owned(), None),
     };
     Standing { run_id: report.run_id, status: report.status, code: code.to_owned(), reason, until }
+}
+
+/// A later run stands for the work now, and repetitions of it count.
+fn moved_on(run: RunId, later: RunId) -> Failure {
+    let message =
+        format!("the key of run `{run}` belongs to `{later}` by now: look how that one stands, and repeat it");
+    Failure::new(FailureKind::Orchestration, "not_repeatable", message)
 }
 
 fn not_repeatable(run: RunId, status: RunStatus) -> Failure {

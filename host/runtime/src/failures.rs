@@ -53,7 +53,8 @@ pub(crate) fn stopped_failure(plugin: &str, stopped: Stopped) -> Failure {
             "wall_clock_limit",
             format!(
                 "plugin `{plugin}` was stopped after {} s, its limit for one attempt; raise `limits.wall_clock` (for \
-                 all plugins, or under [plugins.{plugin}.limits]) or give it less to do",
+                 all plugins, or under [plugins.{plugin}.limits], or `timeout_ms` where a policy has one) or give it less to \
+                 do",
                 limit.as_secs_f64()
             ),
         ),

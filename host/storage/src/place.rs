@@ -1,6 +1,7 @@
 //! Where a ledger is: in a file of the data folder, or on a PostgreSQL server.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use model::failure::{Failure, FailureKind};
@@ -125,11 +126,34 @@ impl Place {
         })
     }
 
+    /// The file that is there now; none on a server, or where there is no file.
+    pub(crate) fn file_id(&self) -> Option<FileId> {
+        let Self::File(file) = self else { return None };
+        let found = std::fs::metadata(&file.path).ok()?;
+        Some(FileId { device: found.dev(), number: found.ino() })
+    }
+
+    /// It was taken away from a process that has it open.
+    pub(crate) fn gone(&self) -> Failure {
+        let message = format!(
+            "the ledger `{self}` was removed or replaced while this host had it open: nothing was written, nor will be; \
+             stop the host and put the file, or a copy, back in its place"
+        );
+        Failure::new(FailureKind::Database, "unreachable", message)
+    }
+
     /// What its owner may be about to change.
     pub(crate) fn unready(&self, why: &str) -> Failure {
         let failure = Failure { kind: FailureKind::Database, code: "unreachable".to_owned(), ..self.unusable(why) };
         failure.retryable(true)
     }
+}
+
+/// Tells a file from another one at the same path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    number: u64,
 }
 
 /// What a connection is for.

@@ -66,7 +66,10 @@ fn no_ledger(global: &Global, failure: &Failure) -> HealthCheck {
     if is_new && !files::any_capture(&global.data) {
         return HealthCheck::healthy(NAME, "there is none yet: nothing has run here");
     }
-    let hint = "docs/operating.md, `When the database is lost or older`, tells how to restore a copy";
+    let hint = match global.ledger_place().is_ok_and(|place| place.is_shared()) {
+        true => "see whether the server runs, and whether this user may use the database",
+        false => "docs/operating.md, `When the database is lost or older`, tells how to restore a copy",
+    };
     HealthCheck::failed(NAME, failure).hint(hint)
 }
 

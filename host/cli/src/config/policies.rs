@@ -77,6 +77,11 @@ impl Reader {
         for (key, value) in table {
             let here = format!("{place}.{key}");
             let Some(entry) = self.json(&here, key, value) else { continue };
+            // What JSON has no number for: nan and inf.
+            if holds_null(&entry) {
+                self.problems.push(format!("`{here}` holds a number that is not finite"));
+                continue;
+            }
             let unknown = kind.unknown_keys(place, &entry);
             if !unknown.is_empty() {
                 self.problems.extend(unknown);
@@ -100,6 +105,15 @@ impl Reader {
                 None
             }
         }
+    }
+}
+
+fn holds_null(value: &Json) -> bool {
+    match value {
+        Json::Null => true,
+        Json::Array(values) => values.iter().any(holds_null),
+        Json::Object(entries) => entries.values().any(holds_null),
+        Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
     }
 }
 
@@ -199,5 +213,17 @@ mod tests {
         }
         assert_eq!(problems.len(), 12, "{problems:#?}");
         assert!(read("retry = 3\npolicy = 4\n").unwrap_err()[0].contains("must be a table"));
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_mistakes() {
+        for text in [
+            "[retry]\njitter = nan\n",
+            "[policy.\"d.p\".retry]\nfactor = inf\n",
+            "[policy.\"d.p\".rate_limit]\ntoken_bucket = { per_second = nan, capacity = 1 }\n",
+        ] {
+            let problems = Config::parse(text, Path::new("")).unwrap_err();
+            assert!(problems.iter().any(|problem| problem.contains("not finite")), "{text}: {problems:?}");
+        }
     }
 }

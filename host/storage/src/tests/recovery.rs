@@ -33,6 +33,22 @@ async fn what_was_committed_is_there_when_the_ledger_is_opened_again(bench: Benc
 }
 
 #[tokio::test]
+async fn a_ledger_that_was_taken_away_is_not_written_until_it_is_back() {
+    let bench = Bench::on_sqlite().await;
+    let run = bench.queued().await;
+    let away = bench.database().with_extension("away");
+    std::fs::rename(bench.database(), &away).unwrap();
+    let refused = bench.storage.submit(bench.new_run()).await.unwrap_err();
+    assert_eq!((refused.kind, refused.exit_code()), (FailureKind::Database, 4));
+    assert!(refused.message.contains("was removed or replaced"), "{refused}");
+    // Another file in its place is not it.
+    std::fs::copy(&away, bench.database()).unwrap();
+    assert!(bench.storage.start(bench.start(run, 1)).await.is_err());
+    std::fs::rename(&away, bench.database()).unwrap();
+    bench.storage.start(bench.start(run, 1)).await.unwrap();
+}
+
+#[tokio::test]
 async fn runs_of_a_dead_owner_end_interrupted() {
     let bench = Bench::on_sqlite().await;
     let done = bench.running().await;

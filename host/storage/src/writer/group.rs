@@ -12,7 +12,7 @@ use crate::dialect::Dialect;
 use crate::failure::{is_contention, is_lost, outcome_unknown, unreachable};
 use crate::faults::Point;
 use crate::open;
-use crate::place::Place;
+use crate::place::{FileId, Place};
 use crate::wal::WalKeeper;
 
 /// Most commands of one transaction: those who came first should not wait for all the others.
@@ -42,11 +42,14 @@ pub(crate) struct Desk {
     /// None on a server.
     keeper: Option<WalKeeper>,
     lead: Lead,
+    /// Which file it was that was opened.
+    file: Option<FileId>,
 }
 
 impl Desk {
     pub(crate) fn new(connection: AnyConnection, place: Place, keeper: Option<WalKeeper>, lead: Lead) -> Self {
-        Self { connection: Some(connection), place, keeper, lead }
+        let file = place.file_id();
+        Self { connection: Some(connection), place, keeper, lead, file }
     }
 
     pub(super) async fn serve(mut self, mut inbox: mpsc::Receiver<Message>) {
@@ -75,6 +78,10 @@ impl Desk {
     }
 
     async fn commit(&mut self, lanes: &mut Lanes) -> Result<(), Failure> {
+        // SQLite goes on writing to a file that nobody can find any more.
+        if self.place.file_id() != self.file {
+            return Err(self.place.gone());
+        }
         let mut tries = 1;
         loop {
             let mut connection = match self.connection.take() {
