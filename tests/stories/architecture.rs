@@ -96,6 +96,7 @@ const LINTS_OFF: &[(&str, &[&str])] = &[
         "clippy::disallowed_methods",
         &[
             "host/cli/src/system.rs",
+            "host/storage/src/tests/machine.rs",
             "plugins/earnings/src/tests.rs",
             "plugins/finra/src/tests/real.rs",
             "tests/harness/lib.rs",

@@ -80,7 +80,10 @@ pub(super) async fn inputs(lake: &Path, ledger: &Storage) -> HealthCheck {
     let paths = wanted.iter().map(|digest| input_path(*digest));
     let missing: Vec<String> = paths.filter(|path| !lake.join(path).is_file()).collect();
     if missing.is_empty() {
-        return HealthCheck::healthy(NAME, format!("all {} inputs of runs that wait or may be repeated are there", wanted.len()));
+        return HealthCheck::healthy(
+            NAME,
+            format!("all {} inputs of runs that wait or may be repeated are there", wanted.len()),
+        );
     }
     let shown = missing.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     let detail =
