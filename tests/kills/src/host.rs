@@ -13,6 +13,7 @@ use model::{Digest, Failure, Manifest};
 use orchestrator::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, Versions};
 use serde_json::json;
 use storage::{Faults, Storage};
+use tokio::sync::watch;
 
 use crate::body::{Bodies, MANIFEST, WORK};
 use crate::lake::NoLake;
@@ -31,6 +32,8 @@ const TEND: Duration = Duration::from_millis(100);
 pub struct Host {
     pub storage: Arc<Storage>,
     pub orchestrator: Orchestrator,
+    /// How often it has tended.
+    rounds: watch::Sender<u64>,
 }
 
 /// What a host is opened with.
@@ -107,18 +110,41 @@ impl Host {
         let (file, manifest) = (PathBuf::from("k.wasm"), Some(Arc::new(manifest)));
         orchestrator.install(vec![FoundPlugin { file, digest, manifest, findings: Vec::new() }]).await?;
         orchestrator.resume().await?;
-        Ok(Self { storage, orchestrator })
+        Ok(Self { storage, orchestrator, rounds: watch::Sender::new(0) })
     }
 
     /// Looks for what nobody has again and again, more often than a host does by itself.
     pub fn tend(&self) {
-        let orchestrator = self.orchestrator.clone();
+        let (orchestrator, rounds) = (self.orchestrator.clone(), self.rounds.clone());
         tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(TEND);
             loop {
+                ticks.tick().await;
                 drop(orchestrator.tend(Interrupted::Requeue).await);
-                tokio::time::sleep(TEND).await;
+                rounds.send_modify(|rounds| *rounds += 1);
             }
         });
+    }
+
+    /// Returns when another round of [`Host::tend`] has ended.
+    pub async fn round(&self) {
+        drop(self.rounds.subscribe().changed().await);
+    }
+
+    /// Returns when no worker is left that could be alive, and those that died are forgotten. For a host that has
+    /// drained: it is none itself then.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger.
+    pub async fn outlive(&self) -> Result<(), Failure> {
+        while self.storage.has_workers().await? {
+            self.round().await;
+        }
+        // The round that is under way may have looked before the last one expired.
+        self.round().await;
+        self.round().await;
+        Ok(())
     }
 
     /// Returns when every run has ended.
@@ -128,7 +154,7 @@ impl Host {
     /// Those of the ledger.
     pub async fn finish(&self) -> Result<(), Failure> {
         while self.is_any_open().await? {
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            self.round().await;
         }
         Ok(())
     }

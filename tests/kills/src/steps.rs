@@ -9,7 +9,7 @@ use model::run::RunStatus;
 use model::{Failure, RunId};
 
 use crate::body::{BAD, FLAKY, SLOW, WORK};
-use crate::host::{Host, LEASE, Opening, is_server, request};
+use crate::host::{Host, Opening, is_server, request};
 use crate::kill::KillAt;
 
 /// A kind of work.
@@ -80,15 +80,15 @@ pub async fn play(play: Play, ledger: &str, folder: &std::path::Path, kill: &Arc
     let host = Host::open(Opening { ledger, folder, faults: kill.clone(), runs: 2, tells: false }).await?;
     host.tend();
     act(play, &host, folder, kill).await?;
-    if is_server(ledger) {
-        // Long enough for whoever died before to count as dead.
-        tokio::time::sleep(LEASE + Duration::from_millis(300)).await;
-    }
     host.finish().await?;
     if play == Play::Leaves {
         kill.arm();
     }
     host.orchestrator.drain().await;
+    if is_server(ledger) {
+        // Whoever died before is forgotten too.
+        host.outlive().await?;
+    }
     host.storage.close().await;
     Ok(())
 }
@@ -151,6 +151,6 @@ async fn until_at_work(host: &Host, run: RunId) -> Result<(), Failure> {
             Some(report) if report.status == RunStatus::Queued => {}
             _ => return Ok(()),
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        host.round().await;
     }
 }

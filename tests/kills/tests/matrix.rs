@@ -13,7 +13,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use kills::audit;
@@ -112,15 +112,11 @@ fn case(play: Play, lane: &str, step: Step, server: Option<&(dyn Fn() -> Databas
 fn worker(ledger: &str, folder: &Path, words: &[&str]) -> ExitStatus {
     let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
     command.arg(ledger).arg(folder).args(words).stdin(Stdio::null()).stdout(Stdio::null());
-    let (mut child, began) = (command.spawn().unwrap(), Instant::now());
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        if began.elapsed() > HANG {
-            child.kill().unwrap();
-            panic!("the worker of {words:?} hangs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = command.spawn().unwrap();
+    let (id, (ends, ended)) = (child.id().to_string(), mpsc::channel());
+    std::thread::spawn(move || ends.send(child.wait().unwrap()));
+    ended.recv_timeout(HANG).unwrap_or_else(|_| {
+        drop(Command::new("kill").args(["-KILL", &id]).status());
+        panic!("the worker of {words:?} hangs");
+    })
 }
