@@ -18,6 +18,7 @@ use crate::conceal::conceal;
 use crate::identity::{self, InputsRead};
 use crate::job::{Course, Job, cancelled};
 use crate::parts::Versions;
+use crate::patience::is_away;
 use crate::plugins::Export;
 use crate::publish;
 use crate::verdict::{Tally, Verdict, apply_severities, blocked_by_guest, judge};
@@ -30,7 +31,7 @@ pub(crate) enum Attempted {
     Raced(Conclusion),
     /// It did not begin: another run holds what it needs.
     Held(Failure),
-    /// It did not begin: the run is somebody else's.
+    /// The run is somebody else's, or the ledger is away, which alone knows whose it is.
     Lost(Failure),
 }
 
@@ -45,10 +46,9 @@ type Read = BTreeMap<String, KeptInput>;
 
 impl Job {
     pub(crate) async fn attempt(&self, course: &mut Course) -> Attempted {
-        let ledger = &self.shared.parts.ledger;
         let started_at = self.shared.parts.clock.now();
         course.started_at.get_or_insert(started_at);
-        let catalog = ledger.latest().await;
+        let catalog = self.shared.latest().await;
         if !self.dry_run {
             let snapshot = catalog.as_ref().map_or(0, |catalog| catalog.snapshot.id);
             let exclusive = self.exclusive(course);
@@ -60,12 +60,12 @@ impl Job {
                 return Attempted::Decided(done);
             }
         }
-        let (inputs, catalog) = match (&self.inputs, catalog) {
-            (Ok(inputs), Ok(catalog)) => (inputs, catalog),
-            (Err(failure), _) => return Attempted::Decided(self.failed(failure.clone())),
-            (_, Err(failure)) => return Attempted::Decided(self.failed(failure)),
+        let (inputs, catalog, cursor) = match (&self.inputs, catalog, self.cursor().await) {
+            (Ok(inputs), Ok(catalog), Ok(cursor)) => (inputs, catalog, cursor),
+            (Err(failure), _, _) => return Attempted::Decided(self.failed(failure.clone())),
+            (_, Err(failure), _) | (_, _, Err(failure)) => return self.without_ledger(failure),
         };
-        let delivered = self.work(course, inputs, &catalog, started_at).await;
+        let delivered = self.work(course, inputs, &catalog, started_at, cursor).await;
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
         if let Attempted::Decided(conclusion) | Attempted::Raced(conclusion) = &mut attempted {
             conclusion.logs = course.log.settle().await;
@@ -75,6 +75,25 @@ impl Job {
         attempted
     }
 
+    /// Where a source goes on.
+    async fn cursor(&self) -> Result<Option<Vec<u8>>, Failure> {
+        match self.target.export {
+            Export::Source => {
+                let ledger = &self.shared.parts.ledger;
+                self.shared.patiently(|| ledger.cursor(&self.target.name)).await
+            }
+            Export::Pipeline | Export::Task => Ok(None),
+        }
+    }
+
+    /// What becomes of an attempt that the ledger does not tell what it has to know.
+    fn without_ledger(&self, failure: Failure) -> Attempted {
+        match is_away(&failure) && !self.dry_run {
+            true => Attempted::Lost(failure),
+            false => Attempted::Decided(self.failed(failure)),
+        }
+    }
+
     /// Prepares the workbench, has the guest work on it, and finishes it: even after a trap, for its rejects.
     async fn work(
         &self,
@@ -82,6 +101,7 @@ impl Job {
         inputs: &Read,
         catalog: &Arc<CatalogView>,
         started_at: Timestamp,
+        cursor: Option<Vec<u8>>,
     ) -> Delivered {
         let nothing = |failure| Delivered { answer: Err(failure), finished: None, stages: Vec::new() };
         let lake = Arc::clone(&self.shared.parts.lake);
@@ -90,14 +110,7 @@ impl Job {
             Ok(workbench) => workbench,
             Err(failure) => return nothing(failure),
         };
-        let cursor = match self.target.export {
-            Export::Source => self.shared.parts.ledger.cursor(&self.target.name).await,
-            Export::Pipeline | Export::Task => Ok(None),
-        };
-        let invocation = match cursor {
-            Ok(cursor) => self.invocation(course, started_at, workbench, cursor),
-            Err(failure) => return nothing(failure),
-        };
+        let invocation = self.invocation(course, started_at, workbench, cursor);
         let Invoked { answer, workbench, stages, usage } = self.shared.parts.invoker.invoke(invocation).await;
         tracing::debug!(usage.wall_us, usage.memory_bytes_peak, usage.host_calls, "the guest has returned");
         let finished = match workbench {
@@ -165,6 +178,7 @@ impl Job {
                     let failed = known(self.failed(failure));
                     Attempted::Decided(Conclusion { rows_out, captures, result, stage_order, ..failed })
                 }
+                Err(away) if is_away(&away) => self.without_ledger(away),
                 Err(unwritten) => {
                     failure.causes.insert(0, failure.message.clone());
                     let causes = [failure.causes, unwritten.causes.clone()].concat();
@@ -178,6 +192,7 @@ impl Job {
                     Attempted::Decided(Conclusion { rows_out, result, cursor, ..known(completed) })
                 }
                 Err(failure) if failure.code == "conflict" => Attempted::Raced(known(self.failed(failure))),
+                Err(failure) if is_away(&failure) => self.without_ledger(failure),
                 Err(failure) => Attempted::Decided(known(self.failed(failure))),
             },
         }

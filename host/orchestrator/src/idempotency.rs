@@ -28,7 +28,7 @@ impl Job {
     /// of the run taken: whoever had them before has ended. What cannot be told is done again.
     pub(crate) async fn done_before(&self) -> Option<Conclusion> {
         let key = self.input_key().filter(|_| !self.spec.force)?;
-        match self.same_done(key).await {
+        match self.shared.patiently(|| self.same_done(key)).await {
             Ok(done) => done,
             Err(failure) => {
                 tracing::warn!(code = %failure.code, "could not tell whether the work was done before: {failure}");

@@ -22,6 +22,7 @@ use crate::inputs::Inputs;
 use crate::log::RunLog;
 use crate::orchestrator::Shared;
 use crate::params::Params;
+use crate::patience::is_away;
 use crate::plugins::Target;
 use crate::publish;
 use crate::queue::Ticket;
@@ -195,7 +196,7 @@ impl Job {
                 Attempted::Raced(conclusion) if last => return self.ended(course, conclusion).await,
                 Attempted::Raced(_) => {}
                 Attempted::Held(failure) => return self.wait_for_lease(course, failure).await,
-                Attempted::Lost(failure) => return lost(&failure),
+                Attempted::Lost(failure) => return self.left(course, &failure),
                 Attempted::Decided(conclusion) if self.dry_run => {
                     return Turn::Ended(Box::new(report::concluded(self, course, conclusion)));
                 }
@@ -219,13 +220,27 @@ impl Job {
             _ => conclusion,
         };
         let conclusion = Conclusion { claim: course.claim, ..conclusion };
-        let retry = self.retry(course, &conclusion).filter(|_| !is_lost);
-        if let Some((after, failure)) = retry
-            && let Some(not_before) = self.requeued(course, &conclusion, after, failure).await
-        {
-            return Settled::As(Turn::Again { not_before, failure: Box::new(failure.clone()) });
+        let retry = self.retry(course, &conclusion);
+        if let Some((Claim { worker, .. }, (after, failure))) = course.claim.zip(retry) {
+            match self.requeued(course, worker, &conclusion, after, failure).await {
+                // Its stop cannot be taken back: whoever adopts the run begins it afresh.
+                Ok(_) if is_lost => {
+                    self.shared.give_up(vec![(self.run_id, course.keeper)]).await;
+                    return Settled::As(lost(failure));
+                }
+                Ok(not_before) => {
+                    return Settled::As(Turn::Again { not_before, failure: Box::new(failure.clone()) });
+                }
+                Err(unqueued) if is_away(&unqueued) || is_anothers(&unqueued) => {
+                    return Settled::As(self.left(course, &unqueued));
+                }
+                // The run then ends with its failure.
+                Err(unqueued) => {
+                    warn!(code = %unqueued.code, "the ledger does not let the run be tried again: {unqueued}");
+                }
+            }
         }
-        match self.shared.parts.ledger.conclude(conclusion.clone()).await {
+        match self.shared.conclude(conclusion.clone()).await {
             Ok(report) => {
                 self.tell_of_stages(&conclusion, &report);
                 Settled::As(Turn::Ended(Box::new(report)))
@@ -234,10 +249,12 @@ impl Job {
                 publish::discard(self, conclusion.captures).await;
                 Settled::Raced
             }
-            Err(failure) if failure.code == "lost" => {
+            Err(failure) if is_anothers(&failure) => {
                 publish::discard(self, conclusion.captures).await;
                 Settled::As(lost(&failure))
             }
+            // What was written stays: nobody told whether it is published.
+            Err(failure) if is_away(&failure) => Settled::As(self.left(course, &failure)),
             Err(failure) => Settled::As(self.unpublished(course, conclusion, failure).await),
         }
     }
@@ -260,14 +277,15 @@ impl Job {
         }
     }
 
-    /// None if the ledger does not take it: the run then ends with its failure.
+    /// Has the ledger record that another attempt follows. Returns when it may begin.
     async fn requeued(
         &self,
         course: &mut Course,
+        worker: WorkerId,
         conclusion: &Conclusion,
         after: Duration,
         failure: &Failure,
-    ) -> Option<Timestamp> {
+    ) -> Result<Timestamp, Failure> {
         let at = self.shared.parts.clock.now();
         let not_before = at.plus_micros(i64::try_from(after.as_micros()).unwrap_or(i64::MAX));
         let note = format!("attempt {} failed, the next begins at {not_before}: {failure}", course.attempt);
@@ -275,19 +293,11 @@ impl Job {
         let line = self.host_line("warn", note);
         let logs = conclusion.logs.iter().cloned().chain([line]).collect();
         let (run_id, attempt, error) = (self.run_id, course.attempt, failure.clone());
-        let worker = course.claim?.worker;
-        match self.shared.parts.ledger.requeue(Requeue { run_id, attempt, worker, error, not_before, logs, at }).await {
-            Ok(_) => {
-                (course.claim, course.keeper) = (None, Some(worker));
-                // All that was said is in the ledger.
-                course.log = self.log();
-                Some(not_before)
-            }
-            Err(unqueued) => {
-                warn!(code = %unqueued.code, "the ledger does not let the run be tried again: {unqueued}");
-                None
-            }
-        }
+        self.shared.requeue(Requeue { run_id, attempt, worker, error, not_before, logs, at }).await?;
+        (course.claim, course.keeper) = (None, Some(worker));
+        // All that was said is in the ledger.
+        course.log = self.log();
+        Ok(not_before)
     }
 
     /// Why the run does not even begin: somebody stopped it while it waited, or its time is up.
@@ -339,9 +349,9 @@ impl Job {
             return Ok(report::concluded(self, course, conclusion));
         }
         let conclusion = Conclusion { claim: course.claim, ..conclusion };
-        self.shared.parts.ledger.conclude(conclusion.clone()).await.map_err(|failure| {
-            if failure.code == "lost" {
-                return lost(&failure);
+        self.shared.conclude(conclusion.clone()).await.map_err(|failure| {
+            if is_anothers(&failure) || is_away(&failure) {
+                return self.left(course, &failure);
             }
             if let Some(claim) = course.claim {
                 // Whoever reaps finds the run once this worker has expired: what begins from now on is another's.
@@ -353,6 +363,15 @@ impl Job {
             error.causes.push(format!("the ledger could not record the end of the run: {failure}"));
             Turn::Ended(Box::new(report))
         })
+    }
+
+    /// The run is left to whoever has it by now, or once this worker counts as dead: what begins from now on is
+    /// another's.
+    pub(crate) fn left(&self, course: &Course, failure: &Failure) -> Turn {
+        if let Some(claim) = course.claim.filter(|_| is_away(failure)) {
+            self.shared.heart.renew(claim.worker);
+        }
+        lost(failure)
     }
 
     /// The end of a run that comes to nothing.
@@ -390,7 +409,12 @@ enum Settled {
     Raced,
 }
 
-pub(crate) fn lost(failure: &Failure) -> Turn {
+/// Whether the ledger refused because somebody else has the run, or has ended it.
+fn is_anothers(failure: &Failure) -> bool {
+    matches!(failure.code.as_str(), "lost" | "illegal_transition")
+}
+
+fn lost(failure: &Failure) -> Turn {
     warn!(code = %failure.code, "the run is left to whoever has it now: {failure}");
     Turn::Lost
 }

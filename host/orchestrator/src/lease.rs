@@ -14,6 +14,7 @@ use model::{Partition, Timestamp};
 
 use crate::attempt::Attempted;
 use crate::job::{Course, Job, Turn};
+use crate::patience::is_away;
 
 /// How long it waits before it tries again, unless it hears that the holder has ended.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
@@ -91,7 +92,7 @@ impl Job {
             exclusive,
             started_at,
         };
-        match self.shared.parts.ledger.start(start).await {
+        match self.shared.start(start).await {
             Ok(()) => {
                 course.begun(claim, heart.watch(self.run_id, claim, self.cancel.clone()));
                 None
@@ -99,25 +100,17 @@ impl Job {
             Err(failure) => Some(match failure.code.as_str() {
                 "lease_held" => Attempted::Held(failure),
                 // This host was not heard of for so long that it counts as dead, but nobody else has the run.
-                "lost" if self.has_come_to(RunStatus::Queued, course.attempt - 1).await => {
+                "lost" if self.shared.has_come_to(self.run_id, RunStatus::Queued, course.attempt - 1).await => {
                     heart.renew(claim.worker);
                     Attempted::Held(failure)
                 }
                 // Somebody else has it, or had it since.
                 "lost" | "kept" | "illegal_transition" => Attempted::Lost(failure),
-                _ => {
-                    // Nobody may have told that it was committed.
-                    let has_begun = self.has_come_to(RunStatus::Running, course.attempt).await;
-                    course.claim = has_begun.then_some(claim);
-                    Attempted::Decided(self.failed(failure))
-                }
+                // It is as it was: queued, for whoever looks for such runs once the ledger is back.
+                _ if is_away(&failure) => Attempted::Lost(failure),
+                _ => Attempted::Decided(self.failed(failure)),
             }),
         }
-    }
-
-    async fn has_come_to(&self, status: RunStatus, attempt: u32) -> bool {
-        let report = self.shared.parts.ledger.report(self.run_id).await;
-        report.is_ok_and(|it| it.is_some_and(|it| (it.status, it.attempt) == (status, attempt)))
     }
 
     /// What a run does that may not begin yet: it waits, but not for ever.

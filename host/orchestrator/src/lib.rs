@@ -36,6 +36,7 @@ mod log;
 mod orchestrator;
 mod params;
 mod parts;
+mod patience;
 mod plugins;
 mod policies;
 mod publish;

@@ -28,8 +28,8 @@ pub(crate) async fn outcomes(
     catalog: &CatalogView,
     captures: Vec<Prepared>,
 ) -> Result<Vec<CaptureOutcome>, Failure> {
-    let wanted = captures.iter().map(|capture| (capture.dataset.clone(), capture.partition.clone())).collect();
-    let heads = job.shared.parts.ledger.heads(wanted).await?;
+    let wanted: Vec<_> = captures.iter().map(|it| (it.dataset.clone(), it.partition.clone())).collect();
+    let heads = job.shared.patiently(|| job.shared.parts.ledger.heads(wanted.clone())).await?;
     let mut judged = Vec::with_capacity(captures.len());
     for (at, capture) in captures.into_iter().enumerate() {
         let head = heads.get(at).cloned().flatten();
@@ -58,8 +58,9 @@ async fn publish(job: &Job, capture: Prepared, head: Option<Head>) -> Result<Cap
 /// Writes captures that a check keeps from being published. One whose content already waits in quarantine is named
 /// again: a bad file that stays in a folder does not fill the disk, run by run.
 pub(crate) async fn quarantined(job: &Job, captures: Vec<Prepared>) -> Result<Vec<CaptureOutcome>, Failure> {
-    let wanted = captures.iter().map(|it| (it.dataset.clone(), it.partition.clone(), it.content_hash)).collect();
-    let held = job.shared.parts.ledger.held(wanted).await?;
+    let content = |it: &Prepared| (it.dataset.clone(), it.partition.clone(), it.content_hash);
+    let wanted: Vec<_> = captures.iter().map(content).collect();
+    let held = job.shared.patiently(|| job.shared.parts.ledger.held(wanted.clone())).await?;
     let held = held.into_iter().chain(std::iter::repeat(None));
     let writes = captures.into_iter().zip(held).map(|(capture, held)| quarantine(job, capture, held).boxed());
     all(job, writes.collect()).await

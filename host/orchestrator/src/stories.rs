@@ -9,6 +9,7 @@ mod keys;
 mod leases;
 mod logs;
 mod outcomes;
+mod patience;
 mod plugins;
 mod policies;
 mod races;

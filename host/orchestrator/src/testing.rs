@@ -28,7 +28,7 @@ pub(crate) use ledger::FakeLedger;
 
 /// One microsecond passes with each look at it; the rest is up to the test.
 #[derive(Clone, Debug)]
-pub(crate) struct HandClock(Arc<watch::Sender<i64>>);
+pub(crate) struct HandClock(pub(crate) Arc<watch::Sender<i64>>);
 
 impl HandClock {
     pub(crate) fn new() -> Self {

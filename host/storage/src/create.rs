@@ -9,9 +9,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use model::Clock;
-use model::failure::{Failure, Reading};
+use model::failure::{Failure, FailureKind, Reading};
 use model::ports::Entropy;
-use sqlx::Connection;
+use sqlx::{AnyConnection, Connection};
 
 use crate::failure::failed;
 use crate::place::{Place, unusable_folder};
@@ -41,9 +41,24 @@ pub(crate) async fn create_if_absent(
     let mut connection = open::writing(&place).await?;
     migrations::migrate(&place, &mut connection).await?;
     catalog::start::prepare(&mut connection, data_path, clock, entropy).await?;
-    // The last connection brings the log into the database and removes it.
+    bring_in_log(&mut connection).await?;
     connection.close().await.map_err(failed("create the ledger"))?;
     put_in_place(&partial, path).map_err(unusable)
+}
+
+/// Brings the log into the database. The last connection does so as it closes, but tells nobody if the disk is full.
+async fn bring_in_log(connection: &mut AnyConnection) -> Result<(), Failure> {
+    let (is_busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(connection)
+        .await
+        .map_err(failed("create the ledger"))?;
+    match is_busy {
+        0 => Ok(()),
+        _ => {
+            let message = "another program has the ledger open that is being made; close it and try again";
+            Err(Failure::new(FailureKind::Database, "locked", message).retryable(true))
+        }
+    }
 }
 
 /// Makes the file before SQLite does, which would let everybody read it. Log and index get the mode of the database.

@@ -112,6 +112,11 @@ pub(crate) fn is_lost(failure: &Failure) -> bool {
     failure.kind == FailureKind::Database && failure.code == "unreachable"
 }
 
+/// Whether nobody told if the change was committed.
+pub(crate) fn is_unknown(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Database && failure.code == "outcome_unknown"
+}
+
 /// Whether others were in the way of a transaction, which was undone and can be repeated at once.
 pub(crate) fn is_contention(failure: &Failure) -> bool {
     failure.kind == FailureKind::Database && failure.code == "contention"

@@ -142,6 +142,15 @@ impl Place {
         Failure::new(FailureKind::Database, "unreachable", message)
     }
 
+    /// This user, or anybody, may only look at it.
+    pub(crate) fn read_only(&self) -> Failure {
+        let message = match self {
+            Self::File(_) => format!("`{self}` or its folder cannot be written by this user"),
+            Self::Server(_) => format!("`{self}` cannot be written: it is read-only, or this user may not write to it"),
+        };
+        Failure::new(FailureKind::Database, "read_only", message)
+    }
+
     /// What its owner may be about to change.
     pub(crate) fn unready(&self, why: &str) -> Failure {
         let failure = Failure { kind: FailureKind::Database, code: "unreachable".to_owned(), ..self.unusable(why) };

@@ -27,7 +27,7 @@ use crate::{catalog, create, migrations, open};
 pub struct Storage {
     pub(crate) reads: AnyPool,
     /// None if opened read-only.
-    writer: Option<Writer>,
+    pub(crate) writer: Option<Writer>,
     pub(crate) place: Place,
     /// The present, for comparisons with what a user asks.
     pub(crate) clock: Arc<dyn Clock>,

@@ -1,6 +1,6 @@
 //! What the ledger promises, held against both databases: a test under `on_sqlite` has its twin under `on_postgres`.
 //!
-//! Those that stand alone are about a file (`recovery`, `growth`) or a server (`server`).
+//! Those that stand alone are about a file (`recovery`, `growth`) or a server (`server`, `unanswered`).
 
 mod catalog;
 mod dead_letters;
@@ -26,4 +26,5 @@ mod shared_states;
 mod stages;
 mod support;
 mod transitions;
+mod unanswered;
 mod vitals;

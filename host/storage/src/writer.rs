@@ -11,8 +11,9 @@
 //! On a server other processes write at the same time, and the connection may break. A group waits at its beginning, once
 //! and in order, for all that it will change ([`Needs`]), so writers do not wait in a circle. One that came to nothing all
 //! the same, because of others or of the connection, is repeated a few times before anybody is told; one whose commit
-//! nobody answered is not.
+//! nobody answered is repeated only if the server says that nothing of it is there.
 
+mod fate;
 mod group;
 mod lanes;
 mod scribe;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use model::RunId;
 use model::ports::{DeadLetter, DeadLetterFilter, DeadLetters, Leases, Ledger, ListLimit, RunFilter, RunPage};
 use model::run::{RunEvent, RunReport, RunStatus};
+use model::{Partition, RunId};
 use storage::Storage;
 
 use crate::host::is_server;
@@ -69,6 +69,7 @@ pub async fn audit(storage: &Storage, folder: &Path) -> Vec<Story> {
     let filter = DeadLetterFilter { resolved: true, limit: 10_000, ..DeadLetterFilter::default() };
     letters(&stories, &storage.dead_letters(filter).await.unwrap());
     assert_eq!(storage.leases().await.unwrap(), [], "no lease is left");
+    revisions(storage).await;
     stories
 }
 
@@ -90,7 +91,7 @@ fn one(story: &Story) {
                 RunStatus::Running
             }
             // They tell of what was done about the run, and leave it as it is.
-            "retried" | "resolved" => continue,
+            "retried" | "resolved" | "quarantined" | "released" => continue,
             end => RunStatus::from_name(end).unwrap_or_else(|| panic!("{run}: what is `{end}`?")),
         };
         match status {
@@ -127,6 +128,15 @@ fn fenced(stories: &[Story], told: &[Told]) {
         assert!(ended.insert(run), "{run} was ended twice");
         assert_eq!(attempts.get(run).map(u32::to_string).as_ref(), Some(attempt), "{run}: an early attempt ended it");
     }
+}
+
+/// Nothing waits that somebody has released, and each revision is there once.
+async fn revisions(storage: &Storage) {
+    assert_eq!(storage.quarantined().await.unwrap(), [], "a capture waits that was released");
+    let captures = storage.captures(&"k.t".parse().unwrap(), &Partition::default()).await.unwrap();
+    let mut revisions: Vec<u64> = captures.iter().filter_map(|capture| capture.revision).collect();
+    revisions.sort_unstable();
+    assert_eq!(revisions, (1..=captures.len() as u64).collect::<Vec<_>>(), "{captures:?}");
 }
 
 /// A failed run has one dead letter, which its repetitions share, and which a repetition that completed resolved.

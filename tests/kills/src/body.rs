@@ -26,6 +26,10 @@ const LOG_LINES: usize = 250;
 
 pub(crate) const MANIFEST: &str = r#"{
     "contract": "0.1.0", "name": "k", "version": "1.0.0",
+    "datasets": [{
+        "name": "k.t", "columns": [{"name": "day", "type": "date32"}], "key": ["day"], "partition_by": ["day"]
+    }],
+    "pipelines": [{"name": "k.p", "outputs": ["k.t"]}],
     "tasks": [
         {"name": "k.work", "params": [{"name": "key", "type": "string"}, {"name": "ms", "type": "integer", "default": 0}]},
         {"name": "k.flaky", "params": [{"name": "key", "type": "string"}]},

@@ -105,12 +105,22 @@ impl Host {
             ended: Some(RunListener(Arc::new(listener))),
             advanced: None,
         });
+        let host = Self { storage, orchestrator, rounds: watch::Sender::new(0) };
+        host.install(Digest::new([7; 32])).await?;
+        host.orchestrator.resume().await?;
+        Ok(host)
+    }
+
+    /// Has a version of the plugin answer from now on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ledger.
+    pub async fn install(&self, digest: Digest) -> Result<(), Failure> {
         let manifest = Manifest::parse(MANIFEST).map_err(|problem| bad(&problem))?;
-        let digest = Some(Digest::new([7; 32]));
         let (file, manifest) = (PathBuf::from("k.wasm"), Some(Arc::new(manifest)));
-        orchestrator.install(vec![FoundPlugin { file, digest, manifest, findings: Vec::new() }]).await?;
-        orchestrator.resume().await?;
-        Ok(Self { storage, orchestrator, rounds: watch::Sender::new(0) })
+        let found = FoundPlugin { file, digest: Some(digest), manifest, findings: Vec::new() };
+        self.orchestrator.install(vec![found]).await.map(drop)
     }
 
     /// Looks for what nobody has again and again, more often than a host does by itself.

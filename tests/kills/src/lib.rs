@@ -15,6 +15,7 @@ pub mod body;
 pub mod host;
 pub mod kill;
 mod lake;
+mod operator;
 pub mod steps;
 pub mod swarm;
 pub mod system;

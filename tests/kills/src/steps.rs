@@ -4,13 +4,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ports::{DeadLetterFilter, DeadLetters, Engine, ParamValue};
+use model::ports::{DeadLetterFilter, DeadLetters, Engine, ParamValue, RunRequest};
 use model::run::RunStatus;
-use model::{Failure, RunId};
+use model::work::Routing;
+use model::{Clock, Failure, RunId};
 
 use crate::body::{BAD, FLAKY, SLOW, WORK};
 use crate::host::{Host, Opening, is_server, request};
 use crate::kill::KillAt;
+use crate::operator;
+use crate::system::System;
 
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +25,19 @@ pub enum Play {
     Retries,
     Fails,
     Cancels,
+    TimesOut,
     /// Fails, and is repeated as a new run.
     Repeats,
     /// Fails, and somebody resolves its dead letter.
     Resolves,
+    /// A capture waits for somebody, who releases it.
+    Judges,
+    /// A lease is taken, extended and taken away.
+    Holds,
+    /// What is old is forgotten.
+    Forgets,
+    /// Another version of the plugin comes.
+    Registers,
     /// Only takes up what is there.
     Adopts,
     /// Goes in order.
@@ -33,14 +45,19 @@ pub enum Play {
 }
 
 impl Play {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Seeds,
         Self::Completes,
         Self::Retries,
         Self::Fails,
         Self::Cancels,
+        Self::TimesOut,
         Self::Repeats,
         Self::Resolves,
+        Self::Judges,
+        Self::Holds,
+        Self::Forgets,
+        Self::Registers,
         Self::Adopts,
         Self::Leaves,
     ];
@@ -52,8 +69,13 @@ impl Play {
             Self::Retries => "retries",
             Self::Fails => "fails",
             Self::Cancels => "cancels",
+            Self::TimesOut => "times_out",
             Self::Repeats => "repeats",
             Self::Resolves => "resolves",
+            Self::Judges => "judges",
+            Self::Holds => "holds",
+            Self::Forgets => "forgets",
+            Self::Registers => "registers",
             Self::Adopts => "adopts",
             Self::Leaves => "leaves",
         }
@@ -124,6 +146,13 @@ async fn act(play: Play, host: &Host, folder: &std::path::Path, kill: &KillAt) -
                 engine.cancel(run).await?;
             }
         }
+        Play::TimesOut => {
+            kill.arm();
+            let deadline = Some(System.now().plus_micros(100_000));
+            let asked = RunRequest { routing: Routing { deadline, ..Routing::default() }, ..request(SLOW, "late") };
+            let report = engine.submit(asked).await?;
+            assert_eq!(report.status, RunStatus::TimedOut);
+        }
         Play::Repeats => {
             let run = engine.submit(request(BAD, "bad")).await?;
             std::fs::write(folder.join("cured"), "").unwrap();
@@ -140,6 +169,10 @@ async fn act(play: Play, host: &Host, folder: &std::path::Path, kill: &KillAt) -
                 host.storage.resolve(letter.run_id, "ann", None).await?;
             }
         }
+        Play::Judges => operator::judges(&host.storage, kill).await?,
+        Play::Holds => operator::holds(&host.storage, kill).await?,
+        Play::Forgets => operator::forgets(&host.storage, kill).await?,
+        Play::Registers => operator::registers(host, kill).await?,
         Play::Adopts | Play::Leaves => {}
     }
     Ok(())

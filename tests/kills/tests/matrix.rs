@@ -32,9 +32,17 @@ const CELLS: &[(Play, &str)] = &[
     (Play::Retries, "requeue"),
     (Play::Fails, "conclude"),
     (Play::Cancels, "conclude"),
+    (Play::TimesOut, "conclude"),
     (Play::Repeats, "submit"),
     (Play::Repeats, "conclude"),
     (Play::Resolves, "resolve"),
+    (Play::Judges, "judge"),
+    (Play::Holds, "acquire"),
+    (Play::Holds, "change_lease"),
+    (Play::Holds, "release"),
+    (Play::Forgets, "forget_dead_letters"),
+    (Play::Forgets, "forget_runs"),
+    (Play::Registers, "register"),
     (Play::Adopts, "reap"),
     (Play::Adopts, "adopt"),
     (Play::Leaves, "give_up"),
@@ -46,7 +54,7 @@ const AT_ONCE: usize = 3;
 /// No worker takes so long.
 const HANG: Duration = Duration::from_secs(60);
 
-/// Of the cases the short form takes each so many-th: with 15 cells and 4 steps another step of most cells.
+/// Of the cases the short form takes each so many-th: with 23 cells and 4 steps another step of most cells.
 const SAMPLE: usize = 13;
 
 #[test]

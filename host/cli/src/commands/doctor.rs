@@ -77,6 +77,7 @@ async fn of_ledger(global: &Global, ledger: &Storage) -> Vec<HealthCheck> {
     let lake = global.ledger_place().map_or_else(|_| global.data.clone(), |place| place.lake().to_owned());
     vec![
         tables(ledger).await,
+        writable(ledger).await,
         damages(ledger).await,
         log_of_database(ledger),
         files::captures(&lake, ledger).await,
@@ -92,6 +93,17 @@ async fn tables(ledger: &Storage) -> HealthCheck {
             HealthCheck::healthy(NAME, format!("opens, with tables of version {version}, as this program has"))
         }
         Err(failure) => HealthCheck::failed(NAME, &failure),
+    }
+}
+
+async fn writable(ledger: &Storage) -> HealthCheck {
+    const NAME: &str = "ledger_writable";
+    match ledger.may_write().await {
+        Ok(()) => HealthCheck::healthy(NAME, "this user may write to it"),
+        Err(failure) => HealthCheck::failed(NAME, &failure).hint(
+            "who only reads needs nothing more; a host needs the user that the ledger belongs to, and a disk or \
+                   server that takes writes",
+        ),
     }
 }
 

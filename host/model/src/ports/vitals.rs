@@ -14,7 +14,7 @@ use crate::work::Lane;
 /// Counts of the ledger, each by a question of its own: one that cannot be answered hides no other.
 #[async_trait::async_trait]
 pub trait Vitals: Debug + Send + Sync {
-    /// Whether the ledger answers at all.
+    /// Whether the ledger answers at all, and may be written if this process writes to it.
     async fn answers(&self) -> Result<(), Failure>;
 
     /// Dead letters that nobody has dealt with.

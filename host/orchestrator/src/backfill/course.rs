@@ -66,7 +66,7 @@ impl Backfill {
                 exclusive: Vec::new(),
                 started_at: parts.clock.now(),
             };
-            match parts.ledger.start(start).await {
+            match self.host.shared.start(start).await {
                 Ok(()) => return Ok((claim, heart.watch(self.run_id, claim, self.cancel.clone()))),
                 // This host counts as dead, and goes on under another name.
                 Err(failure) if failure.code == "lost" && !is_second => heart.renew(claim.worker),
@@ -140,7 +140,7 @@ impl Backfill {
         };
         let nothing = Conclusion::nothing(self.run_id, status, error, now);
         let conclusion = Conclusion { claim: Some(claim), result: Some(json!(result)), ..nothing };
-        match parts.ledger.conclude(conclusion).await {
+        match self.host.shared.conclude(conclusion).await {
             Ok(report) => {
                 log_end(&report);
                 parts.told(&report);
@@ -158,7 +158,7 @@ impl Backfill {
         let parts = &self.host.shared.parts;
         let (at, Claim { worker, attempt }) = (parts.clock.now(), claim);
         let requeue = Requeue { run_id: self.run_id, attempt, worker, error, not_before: at, logs: Vec::new(), at };
-        if let Err(failure) = parts.ledger.requeue(requeue).await {
+        if let Err(failure) = self.host.shared.requeue(requeue).await {
             tracing::warn!(code = %failure.code, "the ledger does not have the backfill as queued: {failure}");
             return;
         }

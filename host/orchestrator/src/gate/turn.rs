@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::{Entry, Pass, Refusal, Refuser};
 use crate::attempt::Attempted;
-use crate::job::{Course, Job, Turn, lost};
+use crate::job::{Course, Job, Turn};
 use crate::resilience::breaker::{CallId, Outcome};
 
 /// Longest time that a run waits for an open breaker. A target that does not come back for longer is better known as
@@ -103,7 +103,7 @@ impl Job {
             None => self.failed(failure),
             Some(Attempted::Decided(conclusion) | Attempted::Raced(conclusion)) => conclusion,
             Some(Attempted::Held(failure)) => return self.wait_for_lease(course, failure).await,
-            Some(Attempted::Lost(failure)) => return lost(&failure),
+            Some(Attempted::Lost(failure)) => return self.left(course, &failure),
         };
         let logs = course.log.settle().await;
         self.ended(course, Conclusion { logs, ..conclusion }).await

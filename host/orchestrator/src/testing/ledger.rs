@@ -25,6 +25,8 @@ pub(crate) struct FakeLedger {
     pub(crate) state: Mutex<State>,
     /// How many lines were appended to logs.
     appended: watch::Sender<usize>,
+    /// How many attempts began.
+    begun: watch::Sender<usize>,
     /// How many attempts were followed by another.
     requeued: watch::Sender<usize>,
     /// How many heartbeats there were.
@@ -61,8 +63,10 @@ pub(crate) struct State {
     told: BTreeMap<WorkerId, usize>,
     /// How often somebody looked for runs that nobody keeps.
     pub(crate) looks: usize,
-    /// What the next calls of `start` fail with although they were committed.
-    pub(crate) start_answers: VecDeque<Failure>,
+    /// What the next calls fail with that nothing comes of: each as the one it names is asked.
+    pub(crate) away: VecDeque<(&'static str, Failure)>,
+    /// The next calls that are done, and nobody told.
+    pub(crate) untold: VecDeque<&'static str>,
     /// What every heartbeat fails with.
     pub(crate) heartbeat_fails: Option<Failure>,
     /// Plugin names whose datasets do not fit.
@@ -82,6 +86,11 @@ impl FakeLedger {
     /// Waits until this many lines have been appended to logs, those of conclusions left out.
     pub(crate) async fn appended(&self, lines: usize) {
         self.appended.subscribe().wait_for(|&count| count >= lines).await.unwrap();
+    }
+
+    /// Waits until this many attempts have begun.
+    pub(crate) async fn begun(&self, attempts: usize) {
+        self.begun.subscribe().wait_for(|&count| count >= attempts).await.unwrap();
     }
 
     /// Waits until this many attempts are to be followed by another.
@@ -136,15 +145,12 @@ impl Ledger for FakeLedger {
 
     async fn start(&self, start: Start) -> Result<(), Failure> {
         let mut state = self.state();
+        state.is_away("start")?;
         if state.dead.contains(&start.worker) {
             return Err(lost(start.run_id));
         }
         if let Some(by) = state.living_keeper(start.run_id).filter(|by| start.keeper != Some(*by)) {
             return Err(kept(start.run_id, by));
-        }
-        if let Some(failure) = state.start_answers.pop_front() {
-            state.has_begun(start);
-            return Err(failure);
         }
         let run = &state.runs[&start.run_id];
         let may_begin = run.status == RunStatus::Running || run.status.may_become(RunStatus::Running);
@@ -163,15 +169,20 @@ impl Ledger for FakeLedger {
             state.leases.insert(key.clone(), (start.run_id, start.worker, start.lease_until));
         }
         state.has_begun(start);
-        Ok(())
+        self.begun.send_modify(|count| *count += 1);
+        state.is_untold("start")
     }
 
     async fn requeue(&self, requeue: Requeue) -> Result<RunReport, Failure> {
         let mut state = self.state();
+        state.is_away("requeue")?;
         let start = state.starts.iter().rfind(|start| start.run_id == requeue.run_id);
         assert_eq!(start.unwrap().worker, requeue.worker);
+        let is_lost = state.lost.contains(&requeue.run_id);
         let run = state.runs.get_mut(&requeue.run_id).unwrap();
-        assert_eq!((run.status, run.attempt), (RunStatus::Running, requeue.attempt));
+        if is_lost || (run.status, run.attempt) != (RunStatus::Running, requeue.attempt) {
+            return Err(lost(requeue.run_id));
+        }
         run.status = RunStatus::Queued;
         run.not_before = Some(requeue.not_before);
         let report = run.clone();
@@ -180,6 +191,7 @@ impl Ledger for FakeLedger {
         state.leases.retain(|_, (run, _, _)| *run != requeue.run_id);
         state.requeues.push(requeue);
         self.requeued.send_modify(|count| *count += 1);
+        state.is_untold("requeue")?;
         Ok(report)
     }
 
@@ -264,7 +276,8 @@ impl Ledger for FakeLedger {
     }
 
     async fn heads(&self, wanted: Vec<Place>) -> Result<Vec<Option<Head>>, Failure> {
-        let state = self.state();
+        let mut state = self.state();
+        state.is_away("heads")?;
         Ok(wanted.iter().map(|place| state.published.get(place).and_then(|all| all.last().cloned())).collect())
     }
 
@@ -286,6 +299,7 @@ impl Ledger for FakeLedger {
 
     async fn conclude(&self, conclusion: Conclusion) -> Result<RunReport, Failure> {
         let mut state = self.state();
+        state.is_away("conclude")?;
         if let Some(failure) = state.conclude_fails.pop_front() {
             return Err(failure);
         }
@@ -301,7 +315,8 @@ impl Ledger for FakeLedger {
             return Err(lost(conclusion.run_id));
         }
         state.leases.retain(|_, (run, _, _)| *run != conclusion.run_id);
-        assert!(status.may_become(conclusion.status), "{status:?} -> {:?}", conclusion.status);
+        let never_began = (status, conclusion.status) == (RunStatus::Queued, RunStatus::Failed);
+        assert!(status.may_become(conclusion.status) || never_began, "{status:?} -> {:?}", conclusion.status);
         for outcome in &conclusion.captures {
             if let CaptureOutcome::Publish { staged, expected_head } = outcome {
                 let place = (staged.dataset.clone(), staged.partition.clone());
@@ -318,7 +333,7 @@ impl Ledger for FakeLedger {
             state.cursors.insert(cursor.source.clone(), cursor.cursor.clone());
         }
         let run = state.runs.get_mut(&conclusion.run_id).unwrap();
-        run.status = conclusion.status;
+        (run.status, run.finished_at) = (conclusion.status, Some(conclusion.finished_at));
         run.unchanged = conclusion.status == RunStatus::Completed
             && !captures.is_empty()
             && captures.iter().all(|capture| capture.unchanged);
@@ -331,6 +346,7 @@ impl Ledger for FakeLedger {
         let report = run.clone();
         state.logs.entry(conclusion.run_id).or_default().extend(conclusion.logs.iter().cloned());
         state.conclusions.push(conclusion);
+        state.is_untold("conclude")?;
         Ok(report)
     }
 
@@ -364,13 +380,16 @@ impl Ledger for FakeLedger {
     }
 
     async fn latest(&self) -> Result<Arc<CatalogView>, Failure> {
+        self.state().is_away("latest")?;
         let mut view = CatalogView::clone(&*self.catalog(AsOf::Latest).await?);
         view.datasets.iter_mut().for_each(|dataset| dataset.captures.retain(|capture| capture.latest));
         Ok(Arc::new(view))
     }
 
     async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(self.state().cursors.get(source).cloned())
+        let mut state = self.state();
+        state.is_away("cursor")?;
+        Ok(state.cursors.get(source).cloned())
     }
 
     async fn active_plugins(&self) -> Result<Vec<(String, Digest)>, Failure> {
@@ -407,6 +426,20 @@ impl State {
 
     pub(crate) fn living_keeper(&self, run: RunId) -> Option<WorkerId> {
         self.keepers.get(&run).copied().filter(|worker| !self.dead.contains(worker))
+    }
+
+    fn is_away(&mut self, asked: &'static str) -> Result<(), Failure> {
+        match self.away.pop_front_if(|(name, _)| *name == asked) {
+            Some((_, failure)) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    fn is_untold(&mut self, done: &'static str) -> Result<(), Failure> {
+        match self.untold.pop_front_if(|name| *name == done) {
+            Some(_) => Err(Failure::new(FailureKind::Database, "outcome_unknown", "nobody told")),
+            None => Ok(()),
+        }
     }
 
     fn has_begun(&mut self, start: Start) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use model::Clock;
 use model::failure::{Failure, FailureKind};
 use model::ports::Entropy;
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Connection};
 
 use crate::dialect::{Dialect, sql};
 use crate::failure::failed;
@@ -25,7 +25,8 @@ pub(crate) async fn prepare(
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<(), Failure> {
-    let mut transaction = sqlx::Connection::begin(connection).await.map_err(failed("prepare the catalog"))?;
+    let begin = begin(connection);
+    let mut transaction = connection.begin_with(begin).await.map_err(failed("prepare the catalog"))?;
     lock::catalog(&mut transaction).await?;
     let snapshots: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM ducklake_snapshot")
         .fetch_one(&mut *transaction)
@@ -50,6 +51,14 @@ pub(crate) async fn prepare(
         );
     }
     transaction.commit().await.map_err(failed("prepare the catalog"))
+}
+
+/// On SQLite the write lock is taken, and waited for, first: a reader that turns to writing does not wait.
+fn begin(connection: &AnyConnection) -> &'static str {
+    match Dialect::of(connection) {
+        Dialect::Sqlite => "BEGIN IMMEDIATE",
+        Dialect::Postgres => "BEGIN",
+    }
 }
 
 /// Refuses a folder in which the newest capture is not.

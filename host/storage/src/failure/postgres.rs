@@ -34,11 +34,16 @@ pub(super) fn meaning(code: &str) -> Meaning {
         "53300" | "57P01" | "57P02" | "57P03" => UNREACHABLE,
         _ => match code.get(..2) {
             Some("08") => UNREACHABLE,
-            // Invalid authorization; no such database.
-            Some("28" | "3D") => Meaning::new(
+            Some("3D") => Meaning::new(
                 FailureKind::Config,
                 "bad_config",
-                "the database does not let this user in; check user, password and name of the database in its URL",
+                "the server has no database of that name; create it, or name another one in the URL",
+            ),
+            // Invalid authorization.
+            Some("28") => Meaning::new(
+                FailureKind::Config,
+                "bad_config",
+                "the database does not let this user in; check user and password in its URL",
             ),
             Some("23") => Meaning::new(FailureKind::Internal, "constraint", "it would break a rule of the ledger"),
             Some("XX") => Meaning::database("corrupt", "the database says that it is damaged; look at its log"),

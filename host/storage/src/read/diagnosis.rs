@@ -1,10 +1,14 @@
 //! Whether the database is whole, for somebody who looks closer.
 
+use std::path::Path;
+
 use model::Timestamp;
 use model::failure::Failure;
+use rustix::fs::{Access, access};
 
 use crate::dialect::Dialect;
 use crate::failure::failed;
+use crate::place::Place;
 use crate::storage::Storage;
 
 impl Storage {
@@ -23,6 +27,42 @@ impl Storage {
             .await
             .map_err(failed("check the database"))?;
         Ok(found.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// Whether this user may write to the ledger, without doing so.
+    ///
+    /// # Errors
+    ///
+    /// `read_only` if not.
+    pub async fn may_write(&self) -> Result<(), Failure> {
+        let may = match &self.place {
+            // SQLite keeps its log beside the file.
+            Place::File(file) => {
+                let folder = file.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new("."));
+                [folder, &file.path].iter().all(|path| access(*path, Access::WRITE_OK).is_ok())
+            }
+            Place::Server(_) => {
+                let (may,): (i64,) = sqlx::query_as(
+                    r#"
+                    SELECT CAST((
+                        NOT pg_is_in_recovery()
+                        AND has_table_privilege('runs', 'INSERT, UPDATE')
+                        -- As the user and the database have it; a reader of ours asks for it in any case.
+                        AND (SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_read_only') = 'off'
+                    ) AS INTEGER)::BIGINT
+                    "#,
+                )
+                .fetch_one(&mut *self.reader("look whether the ledger may be written").await?)
+                .await
+                .map_err(failed("look whether the ledger may be written"))?;
+                may == 1
+            }
+        };
+        match may {
+            true => Ok(()),
+            false => Err(self.place.read_only()),
+        }
     }
 
     /// The version of the tables: the number of the last step that made them what they are.

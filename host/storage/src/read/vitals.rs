@@ -19,8 +19,12 @@ impl Vitals for Storage {
         sqlx::query("SELECT snapshot_id FROM ducklake_snapshot ORDER BY snapshot_id DESC LIMIT 1")
             .fetch_optional(&mut *self.reader("ask the ledger").await?)
             .await
-            .map(drop)
-            .map_err(failed("ask the ledger"))
+            .map_err(failed("ask the ledger"))?;
+        match self.writer {
+            Some(_) => self.may_write().await,
+            // Whoever only looks says nothing about who writes.
+            None => Ok(()),
+        }
     }
 
     async fn open_dead_letters(&self) -> Result<u64, Failure> {

@@ -186,31 +186,6 @@ async fn a_lost_connection_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_in_a_commit_leaves_the_outcome_open() {
-    let Some(bench) = Bench::on_postgres().await else { return };
-    let server = bench.server.as_ref().unwrap();
-    server
-        .run(
-            r"
-            CREATE FUNCTION hang_up() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN
-                PERFORM pg_terminate_backend(pg_backend_pid());
-                RETURN NULL;
-            END $$;
-            CREATE CONSTRAINT TRIGGER hang_up AFTER INSERT ON runs
-            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hang_up();
-            ",
-        )
-        .unwrap();
-    let failure = bench.storage.submit(bench.new_run()).await.unwrap_err();
-    assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Database, "outcome_unknown"), "{failure:?}");
-    assert!(failure.message.contains("look at the run"), "{failure}");
-    server.run("DROP TRIGGER hang_up ON runs").unwrap();
-    assert_eq!(bench.storage.submit(bench.new_run()).await.unwrap(), Submission::New, "the next group is written");
-    assert_eq!(bench.number("SELECT COUNT(*) FROM runs").await, 1);
-}
-
-#[tokio::test]
 async fn a_group_that_met_others_is_repeated_and_in_the_end_given_back() {
     let Some(bench) = Bench::on_postgres().await else { return };
     let server = bench.server.as_ref().unwrap();
@@ -286,6 +261,7 @@ async fn databases_that_are_no_ledger_are_refused_or_waited_for() {
     let nothing = server.url().replace(server.name(), "nothing_of_the_kind");
     let failure = Storage::open_database_read_only(&nothing, clock.clone()).await.unwrap_err();
     assert_eq!((failure.code.as_str(), failure.exit_code()), ("bad_config", 2), "{failure}");
+    assert!(failure.message.contains("has no database of that name; create it"), "{failure}");
 
     let empty = Storage::open_database_read_only(&server.url(), clock.clone()).await.unwrap_err();
     assert_eq!((empty.code.as_str(), empty.retryable, empty.exit_code()), ("unreachable", true, 4), "{empty}");

@@ -6,10 +6,12 @@ use model::failure::Failure;
 use sqlx::{AnyConnection, Connection};
 use tokio::sync::mpsc;
 
+use super::fate::{Fate, fate, undone};
 use super::lanes::interrupt;
+use super::scribe::TransactionId;
 use super::{Lanes, Lead, Message, Scribe};
 use crate::dialect::Dialect;
-use crate::failure::{is_contention, is_lost, outcome_unknown, unreachable};
+use crate::failure::{is_contention, is_lost, is_unknown, outcome_unknown, unreachable};
 use crate::faults::Point;
 use crate::open;
 use crate::place::{FileId, Place};
@@ -89,9 +91,18 @@ impl Desk {
                 None => open::again(&self.place).await?,
             };
             let mut scribe = Scribe::new(&mut connection, &self.lead);
-            let (done, usable) = transaction(&mut scribe, lanes).await;
+            let (mut done, usable) = transaction(&mut scribe, lanes).await;
+            let id = scribe.id().cloned();
             if usable {
                 self.connection = Some(connection);
+            } else if let (Err(unanswered), Some(id)) = (&done, id)
+                && is_unknown(unanswered)
+            {
+                done = match self.fate(&id).await {
+                    Fate::Committed => Ok(()),
+                    Fate::Undone => Err(undone()),
+                    Fate::Open => done,
+                };
             }
             match done {
                 Err(failure) if tries < tries_max(&failure) => {
@@ -106,6 +117,22 @@ impl Desk {
                 done => return done,
             }
         }
+    }
+
+    /// What became of a group whose commit was not answered.
+    async fn fate(&mut self, id: &TransactionId) -> Fate {
+        let asked = async {
+            let mut connection = open::again(&self.place).await?;
+            let fate = fate(&mut connection, id).await?;
+            self.connection = Some(connection);
+            Ok::<Fate, Failure>(fate)
+        };
+        let fate = asked.await.unwrap_or_else(|failure| {
+            tracing::error!(%failure, "nobody says whether a change of the ledger was committed");
+            Fate::Open
+        });
+        tracing::warn!(?fate, "the connection was lost in a commit, and the server was asked what became of it");
+        fate
     }
 
     async fn close(mut self) {
@@ -178,12 +205,7 @@ async fn within(limit: Option<Duration>, doing: impl Future<Output = Result<(), 
 
 /// Everything but the commit; what waits for it on SQLite goes with it.
 async fn work(scribe: &mut Scribe<'_>, lanes: &mut Lanes) -> Result<(), Failure> {
-    scribe.steer(match scribe.dialect() {
-        // The write lock is taken first, so that nothing read here can change before the commit.
-        Dialect::Sqlite => "BEGIN IMMEDIATE",
-        // Each statement sees what others have committed, and locks and guards keep it so.
-        Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-    });
+    scribe.begin().await?;
     lanes.needs().take(scribe).await?;
     lanes.work(scribe).await?;
     interrupt(scribe, Point::Commit, &lanes.names()).await?;

@@ -111,7 +111,12 @@ pub(crate) struct Scribe<'a> {
     pub(crate) lead: &'a Lead,
     waiting: Vec<Statement>,
     progress: Progress,
+    id: Option<TransactionId>,
 }
+
+/// How a server calls a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TransactionId(pub(super) String);
 
 /// How far the transaction has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +131,7 @@ enum Progress {
 
 impl<'a> Scribe<'a> {
     pub(crate) fn new(connection: &'a mut AnyConnection, lead: &'a Lead) -> Self {
-        Self { connection, lead, waiting: Vec::new(), progress: Progress::Unsent }
+        Self { connection, lead, waiting: Vec::new(), progress: Progress::Unsent, id: None }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -157,6 +162,28 @@ impl<'a> Scribe<'a> {
     /// Has a statement carried out that only steers the transaction; see [`Scribe::later`].
     pub(super) fn steer(&mut self, statement: &'static str) {
         self.later(Statement::new("write the ledger", statement));
+    }
+
+    /// Begins the transaction.
+    pub(super) async fn begin(&mut self) -> Result<(), Failure> {
+        match self.dialect() {
+            // The write lock is taken first, so that nothing read here can change before the commit.
+            Dialect::Sqlite => self.steer("BEGIN IMMEDIATE"),
+            // Each statement sees what others have committed, and locks and guards keep it so.
+            Dialect::Postgres => {
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()::text";
+                let answer = sqlx::raw_sql(begin).fetch_all(&mut *self.connection).await;
+                let rows = answer.map_err(failed("write the ledger"))?;
+                let id = decode("write the ledger", &rows)?.pop().map(|(id,): (String,)| TransactionId(id));
+                (self.progress, self.id) = (Progress::Begun, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// None on SQLite.
+    pub(super) fn id(&self) -> Option<&TransactionId> {
+        self.id.as_ref()
     }
 
     /// Runs a statement that only steers the transaction.

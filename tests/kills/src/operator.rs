@@ -1,0 +1,128 @@
+//! What people and other programs change in a ledger besides runs of the orchestrator: captures that wait for somebody,
+//! leases, what is old, versions of a plugin. Their runs are made by hand, so nobody else is at them.
+
+use std::time::Duration;
+
+use model::capture::StagedCapture;
+use model::ports::{DeadLetters, Entropy, LeaseRequest, Leases, Ledger, NewRun, Page, RetentionLedger, Start};
+use model::retention::Cutoffs;
+use model::run::{CaptureOutcome, Claim, Conclusion, Conditions, RunKind, RunStatus};
+use model::work::WorkSpec;
+use model::{CaptureId, Clock, Digest, Failure, FailureKind, RunId, Timestamp, WorkerId};
+use storage::Storage;
+
+use crate::body::WORK;
+use crate::host::{Host, LEASE};
+use crate::kill::KillAt;
+use crate::system::System;
+
+/// What nobody has at work for longer is another's.
+const HELD: &str = "by hand";
+
+fn random() -> [u8; 10] {
+    let mut random = [0; 10];
+    System.fill(&mut random);
+    random
+}
+
+fn after(by: Duration) -> Timestamp {
+    System.now().plus_micros(i64::try_from(by.as_micros()).unwrap())
+}
+
+/// A run at work, of a worker that is heard of no more.
+async fn at_work(storage: &Storage, key: &str) -> Result<(RunId, Claim), Failure> {
+    let (run_id, created_at) = (RunId::new(System.now(), random()), System.now());
+    let params = serde_json::json!({ "key": format!("{key}-{run_id}"), "ms": 0 });
+    let retry = model::policy::RetryPolicy { attempts_max: 50, ..model::policy::RetryPolicy::default() };
+    let spec = WorkSpec { params, retry, ..WorkSpec::new(WORK, RunKind::Task) };
+    storage.submit(NewRun { run_id, spec, request_hash: None, rebind: None, keeper: None, created_at }).await?;
+    let claim = Claim { worker: WorkerId::new(System.now(), random()), attempt: 1 };
+    let nothing = Digest::new([0; 32]);
+    let start = Start {
+        run_id,
+        attempt: claim.attempt,
+        plugin: None,
+        conditions: Conditions {
+            host_version: "kills".to_owned(),
+            wasmtime_version: "none".to_owned(),
+            grants_hash: nothing,
+        },
+        input_hash: None,
+        inputs: Vec::new(),
+        snapshot: 0,
+        worker: claim.worker,
+        keeper: None,
+        lease_until: after(LEASE),
+        exclusive: Vec::new(),
+        started_at: System.now(),
+    };
+    storage.start(start).await?;
+    Ok((run_id, claim))
+}
+
+async fn fail(storage: &Storage, (run, claim): (RunId, Claim), captures: Vec<CaptureOutcome>) -> Result<(), Failure> {
+    let failure = Failure::new(FailureKind::Validation, "bad", "it is bad");
+    let nothing = Conclusion::nothing(run, RunStatus::Failed, Some(failure), System.now());
+    storage.conclude(Conclusion { claim: Some(claim), captures, ..nothing }).await?;
+    storage.leave(claim.worker).await
+}
+
+/// Releases a capture that waits, and those that were left waiting.
+pub(crate) async fn judges(storage: &Storage, kill: &KillAt) -> Result<(), Failure> {
+    let run = at_work(storage, "held").await?;
+    let staged = StagedCapture {
+        capture_id: CaptureId::new(System.now(), random()),
+        dataset: "k.t".parse().unwrap(),
+        partition: [("day", "2021-01-28")].into_iter().collect(),
+        rows: 0,
+        content_hash: Digest::new([9; 32]),
+        file: None,
+    };
+    fail(storage, run, vec![CaptureOutcome::Quarantine { staged }]).await?;
+    kill.arm();
+    for capture in storage.quarantined().await? {
+        storage.release(capture.capture_id).await?;
+    }
+    assert_eq!(storage.quarantined().await?, []);
+    Ok(())
+}
+
+/// Takes a lease for a run, extends it, and takes it away from it: the run is nobody's then, and is queued again.
+pub(crate) async fn holds(storage: &Storage, kill: &KillAt) -> Result<(), Failure> {
+    let (run, Claim { worker, .. }) = at_work(storage, "holds").await?;
+    kill.arm();
+    let request = LeaseRequest { key: HELD.to_owned(), slots: 64, run, worker, until: after(LEASE) };
+    let taken = storage.acquire(request).await?;
+    assert!(taken.is_ok(), "{taken:?}");
+    storage.extend(HELD, run, worker, after(2 * LEASE)).await?;
+    storage.release_lease(HELD, Some(run), true).await.map(drop)
+}
+
+/// Forgets what was resolved, and the runs that nothing refers to then.
+pub(crate) async fn forgets(storage: &Storage, kill: &KillAt) -> Result<(), Failure> {
+    let gone = at_work(storage, "gone").await?;
+    fail(storage, gone, Vec::new()).await?;
+    storage.resolve(gone.0, "ann", None).await?;
+    kill.arm();
+    let now = Some(after(Duration::from_secs(1)));
+    let cutoffs = Cutoffs { runs_before: now, dead_letters_before: now };
+    while storage.forget_dead_letters(cutoffs).await? > 0 {}
+    loop {
+        let Page { runs, .. } = storage.forgettable_runs(cutoffs, None).await?;
+        if runs.is_empty() {
+            break;
+        }
+        while storage.forget_runs(cutoffs, runs.clone()).await?.more {}
+    }
+    assert_eq!(storage.report(gone.0).await?, None);
+    Ok(())
+}
+
+/// Another version of the plugin takes the place of the one that is there.
+pub(crate) async fn registers(host: &Host, kill: &KillAt) -> Result<(), Failure> {
+    kill.arm();
+    let newer = Digest::new([8; 32]);
+    host.install(newer).await?;
+    assert_eq!(host.storage.active_plugins().await?, [("k".to_owned(), newer)]);
+    Ok(())
+}
