@@ -15,7 +15,7 @@ pub const WORK: &str = "k.work";
 pub const FLAKY: &str = "k.flaky";
 /// Fails, until the folder has the file `cured`.
 pub const BAD: &str = "k.bad";
-/// Goes on until somebody stops it.
+/// Goes on until somebody stops it, or its time is up.
 pub const SLOW: &str = "k.slow";
 
 /// How long a body of the swarm is at work, so that most kills meet some.
@@ -73,10 +73,14 @@ impl Invoker for Bodies {
                 Err(Failure::new(FailureKind::Validation, "bad", "it is bad"))
             }
             BAD => Ok(()),
-            SLOW => {
-                invocation.cancel.cancelled().await;
-                Err(Failure::new(FailureKind::Orchestration, "cancelled", "it was stopped"))
-            }
+            SLOW => Err(tokio::select! {
+                () = invocation.cancel.cancelled() => {
+                    Failure::new(FailureKind::Orchestration, "cancelled", "it was stopped")
+                }
+                () = tokio::time::sleep(invocation.limits.wall_clock) => {
+                    Failure::new(FailureKind::Orchestration, "wall_clock_limit", "its time was up")
+                }
+            }),
             _ => panic!("no body is called {name}"),
         };
         if answer.is_ok() {

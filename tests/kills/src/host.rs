@@ -25,6 +25,9 @@ pub const LEASE: Duration = Duration::from_millis(1_000);
 
 const BEAT: Duration = Duration::from_millis(100);
 
+/// The version of the plugin that every worker has.
+pub const FIRST: Digest = Digest::new([7; 32]);
+
 /// How often a worker looks for what nobody has.
 const TEND: Duration = Duration::from_millis(100);
 
@@ -106,7 +109,7 @@ impl Host {
             advanced: None,
         });
         let host = Self { storage, orchestrator, rounds: watch::Sender::new(0) };
-        host.install(Digest::new([7; 32])).await?;
+        host.install(FIRST).await?;
         host.orchestrator.resume().await?;
         Ok(host)
     }

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use model::capture::StagedCapture;
-use model::ports::{DeadLetters, Entropy, LeaseRequest, Leases, Ledger, NewRun, Page, RetentionLedger, Start};
+use model::plugin::PluginRef;
+use model::ports::{DeadLetters, Entropy, Keeper, LeaseRequest, Leases, Ledger, NewRun, Page, RetentionLedger, Start};
 use model::retention::Cutoffs;
 use model::run::{CaptureOutcome, Claim, Conclusion, Conditions, RunKind, RunStatus};
 use model::work::WorkSpec;
@@ -12,12 +13,14 @@ use model::{CaptureId, Clock, Digest, Failure, FailureKind, RunId, Timestamp, Wo
 use storage::Storage;
 
 use crate::body::WORK;
-use crate::host::{Host, LEASE};
+use crate::host::{FIRST, Host, LEASE};
 use crate::kill::KillAt;
 use crate::system::System;
 
-/// What nobody has at work for longer is another's.
 const HELD: &str = "by hand";
+
+/// Nobody takes a run up that is ended sooner.
+const ALONE: Duration = Duration::from_secs(60);
 
 fn random() -> [u8; 10] {
     let mut random = [0; 10];
@@ -30,18 +33,19 @@ fn after(by: Duration) -> Timestamp {
 }
 
 /// A run at work, of a worker that is heard of no more.
-async fn at_work(storage: &Storage, key: &str) -> Result<(RunId, Claim), Failure> {
+async fn at_work(storage: &Storage, key: &str, lease: Duration) -> Result<(RunId, Claim), Failure> {
     let (run_id, created_at) = (RunId::new(System.now(), random()), System.now());
     let params = serde_json::json!({ "key": format!("{key}-{run_id}"), "ms": 0 });
     let retry = model::policy::RetryPolicy { attempts_max: 50, ..model::policy::RetryPolicy::default() };
     let spec = WorkSpec { params, retry, ..WorkSpec::new(WORK, RunKind::Task) };
-    storage.submit(NewRun { run_id, spec, request_hash: None, rebind: None, keeper: None, created_at }).await?;
     let claim = Claim { worker: WorkerId::new(System.now(), random()), attempt: 1 };
+    let keeper = Some(Keeper { worker: claim.worker, until: Some(after(lease)) });
+    storage.submit(NewRun { run_id, spec, request_hash: None, rebind: None, keeper, created_at }).await?;
     let nothing = Digest::new([0; 32]);
     let start = Start {
         run_id,
         attempt: claim.attempt,
-        plugin: None,
+        plugin: Some(PluginRef { name: "k".to_owned(), version: "1.0.0".to_owned(), digest: FIRST }),
         conditions: Conditions {
             host_version: "kills".to_owned(),
             wasmtime_version: "none".to_owned(),
@@ -51,8 +55,8 @@ async fn at_work(storage: &Storage, key: &str) -> Result<(RunId, Claim), Failure
         inputs: Vec::new(),
         snapshot: 0,
         worker: claim.worker,
-        keeper: None,
-        lease_until: after(LEASE),
+        keeper: Some(claim.worker),
+        lease_until: after(lease),
         exclusive: Vec::new(),
         started_at: System.now(),
     };
@@ -69,7 +73,7 @@ async fn fail(storage: &Storage, (run, claim): (RunId, Claim), captures: Vec<Cap
 
 /// Releases a capture that waits, and those that were left waiting.
 pub(crate) async fn judges(storage: &Storage, kill: &KillAt) -> Result<(), Failure> {
-    let run = at_work(storage, "held").await?;
+    let run = at_work(storage, "held", ALONE).await?;
     let staged = StagedCapture {
         capture_id: CaptureId::new(System.now(), random()),
         dataset: "k.t".parse().unwrap(),
@@ -89,18 +93,18 @@ pub(crate) async fn judges(storage: &Storage, kill: &KillAt) -> Result<(), Failu
 
 /// Takes a lease for a run, extends it, and takes it away from it: the run is nobody's then, and is queued again.
 pub(crate) async fn holds(storage: &Storage, kill: &KillAt) -> Result<(), Failure> {
-    let (run, Claim { worker, .. }) = at_work(storage, "holds").await?;
+    let (run, Claim { worker, .. }) = at_work(storage, "holds", 3 * LEASE).await?;
     kill.arm();
-    let request = LeaseRequest { key: HELD.to_owned(), slots: 64, run, worker, until: after(LEASE) };
+    let request = LeaseRequest { key: HELD.to_owned(), slots: 64, run, worker, until: after(3 * LEASE) };
     let taken = storage.acquire(request).await?;
     assert!(taken.is_ok(), "{taken:?}");
-    storage.extend(HELD, run, worker, after(2 * LEASE)).await?;
+    storage.extend(HELD, run, worker, after(4 * LEASE)).await?;
     storage.release_lease(HELD, Some(run), true).await.map(drop)
 }
 
 /// Forgets what was resolved, and the runs that nothing refers to then.
 pub(crate) async fn forgets(storage: &Storage, kill: &KillAt) -> Result<(), Failure> {
-    let gone = at_work(storage, "gone").await?;
+    let gone = at_work(storage, "gone", ALONE).await?;
     fail(storage, gone, Vec::new()).await?;
     storage.resolve(gone.0, "ann", None).await?;
     kill.arm();
