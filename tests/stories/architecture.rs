@@ -37,6 +37,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("wasmtime-wasi", &["runtime"]),
     ("wit-bindgen", &["spine-sdk"]),
     // The ledger and the catalog.
+    ("rustix", &["storage"]),
     ("sqlx", &["storage"]),
     // Files and queries.
     ("arrow", &["lake"]),

@@ -359,6 +359,17 @@ fn slips_on_the_command_line_are_told() {
     let file_twice = format!("file={}", file.display());
     host.run(PIPELINE, &file, &["-p", &file_twice]).exits(2);
     host.run(PIPELINE, &file, &["--key", ""]).exits(2);
+    let answer = host.run(PIPELINE, &file, &["--key", &"k".repeat(1_025)]).exits(2);
+    assert!(answer.stderr.contains("has 1025 bytes, and 1024 at most"), "{}", answer.stderr);
+    for (words, told) in [
+        (["runs", "list", "--limit", "-1"], "`-1` is no whole number from 1 to 200"),
+        (["run", PIPELINE, "--priority", "-5"], "unknown priority `-5`; there are `realtime`"),
+        (["dlq", "list", "--limit", "-9223372036854775809"], "invalid value '-9223372036854775809'"),
+        (["runs", "list", "--limit", "99999999999999999999"], "`99999999999999999999` is no whole number"),
+    ] {
+        let answer = host.ask(&words).exits(2);
+        assert!(answer.stderr.contains(told), "{}", answer.stderr);
+    }
     host.ask(&["captures", "finra.regsho_daily", "--partition", "trade_dat=2021-01-28"]).exits(2);
     let config = host.file("spine.toml", "[limits]\nmemory_byte = 1\n");
     let answer = host.ask(&["runs", "list", "--config", config.to_str().unwrap()]).exits(2);
@@ -418,6 +429,31 @@ fn a_full_disk_fails_the_run_and_leaves_what_was_there() {
     assert_eq!((&shown["status"], &shown["error"]["code"]), (&json!("failed"), &json!("no_space")), "it is recorded");
 }
 
+#[test]
+fn a_disk_that_is_full_at_the_very_first_start_leaves_no_half_a_ledger() {
+    let host = TestHost::new();
+    let mount = host.folder().join("small");
+    std::fs::create_dir(&mount).unwrap();
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    let file = format!("file={}", file.display());
+    // Full while its tables are made, while its log comes into the database, and after that.
+    for size in ["300k", "1000k", "1100k", "1200k", "1300k", "1400k"] {
+        let Some(mounted) = Tmpfs::mount(&mount, size) else {
+            eprintln!("skipped: this user may not mount a small file system");
+            return;
+        };
+        let run = || {
+            let mut command = host.command(&["run", PIPELINE, "-p", &file, "-o", "json"]);
+            command.args(["--data", mount.join("data").to_str().unwrap()]);
+            tests::Answer::from(command.output().unwrap())
+        };
+        let answer = run();
+        assert_eq!((answer.code, answer.error_code().as_str()), (1, "no_space"), "{size}: {}", answer.stderr);
+        mounted.grow("64m");
+        run().exits(0);
+    }
+}
+
 /// A small file system of its own; unmounted when dropped.
 struct Tmpfs(std::path::PathBuf);
 
@@ -427,6 +463,12 @@ impl Tmpfs {
         command.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at);
         let mounted = command.output().is_ok_and(|output| output.status.success());
         mounted.then(|| Self(at.to_owned()))
+    }
+
+    fn grow(&self, size: &str) {
+        let mut command = std::process::Command::new("mount");
+        command.args(["-o", &format!("remount,size={size}")]).arg(&self.0);
+        assert!(command.status().unwrap().success());
     }
 }
 

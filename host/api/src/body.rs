@@ -12,7 +12,7 @@ use model::RunId;
 use model::brief;
 use model::failure::{Failure, FailureKind};
 use model::ports::{GivenFile, ParamValue, RunRequest};
-use model::work::{Lineage, Routing, Trigger};
+use model::work::{Lineage, Routing, Trigger, idempotency_key};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -208,7 +208,7 @@ impl RunBody<'_> {
     /// empty.
     pub(crate) fn into_request(self) -> Result<RunRequest, Failure> {
         let (params, files) = taken_apart(self.params, self.text, self.inputs)?;
-        let (force, dry_run, key) = (self.force, self.dry_run, self.key.map(key).transpose()?);
+        let (force, dry_run, key) = (self.force, self.dry_run, self.key.map(idempotency_key).transpose()?);
         let (routing, lineage) = (self.routing, self.lineage);
         check_lineage(&lineage)?;
         Ok(RunRequest {
@@ -232,18 +232,6 @@ fn by_api() -> Lineage {
 /// Without folders, whatever a caller sent: it names nothing but a file.
 fn file_name(sent: &str) -> String {
     sent.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
-}
-
-/// An idempotency key as it was sent.
-///
-/// # Errors
-///
-/// `bad_params` if it names nothing.
-pub(crate) fn key(sent: String) -> Result<String, Failure> {
-    match sent.trim().is_empty() {
-        false => Ok(sent),
-        true => Err(bad("the idempotency key is empty: give the work a name, or send no key".to_owned())),
-    }
 }
 
 fn bad(message: String) -> Failure {

@@ -6,12 +6,31 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::ids::{Digest, RunId};
 use crate::nearest::suggestion;
 use crate::policy::RetryPolicy;
 use crate::run::RunKind;
 use crate::time::Timestamp;
+
+/// Most bytes of an idempotency key: it stands in the ledger, in lists and in locks.
+pub const KEY_BYTES_MAX: usize = 1_024;
+
+/// An idempotency key as somebody gives it.
+///
+/// # Errors
+///
+/// `bad_params` if it names nothing, or is too long.
+pub fn idempotency_key(given: String) -> Result<String, Failure> {
+    let problem = match given.len() {
+        _ if given.trim().is_empty() => "is empty: give the work a name, or leave the key out".to_owned(),
+        bytes if bytes > KEY_BYTES_MAX => {
+            format!("has {bytes} bytes, and {KEY_BYTES_MAX} at most are kept: give the work a shorter name")
+        }
+        _ => return Ok(given),
+    };
+    Err(Failure::new(FailureKind::Validation, "bad_params", format!("the idempotency key {problem}")))
+}
 
 /// Declares an enum whose words stand in the ledger, on the command line and in JSON.
 macro_rules! words {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use model::failure::Failure;
 use model::ports::{BackfillRequest, BackfillWork};
-use model::work::{Lineage, Routing};
+use model::work::{Lineage, Routing, idempotency_key};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{InputBody, by_api, key, sent, taken_apart};
+use super::{InputBody, by_api, sent, taken_apart};
 
 /// `POST /api/v1/backfills`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ impl BackfillBody<'_> {
             force: self.force,
             routing: self.routing,
             lineage: self.lineage,
-            key: self.key.map(key).transpose()?,
+            key: self.key.map(idempotency_key).transpose()?,
         })
     }
 }

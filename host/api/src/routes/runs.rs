@@ -12,10 +12,11 @@ use model::RunId;
 use model::failure::{Failure, FailureKind};
 use model::ports::{RunRequest, Standing};
 use model::run::RunReport;
+use model::work::idempotency_key;
 use serde::Deserialize;
 
 use super::Served;
-use crate::body::{self, RunBody};
+use crate::body::RunBody;
 use crate::problem::Refusal;
 
 /// Longest wait of one request; a client that wants more asks again.
@@ -46,7 +47,7 @@ pub(super) async fn create(State(served): State<Served>, request: Request) -> Re
 /// The key of the header `Idempotency-Key`.
 fn key(sent: &HeaderValue) -> Result<String, Refusal> {
     match sent.to_str() {
-        Ok(text) => Ok(body::key(text.to_owned())?),
+        Ok(text) => Ok(idempotency_key(text.to_owned())?),
         Err(_) => Err(bad_body("the header `Idempotency-Key` holds more than visible ASCII".to_owned())),
     }
 }

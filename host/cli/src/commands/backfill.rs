@@ -8,7 +8,7 @@ use clap::Args;
 use model::backfill::{BACKFILL_ITEMS_MAX, BACKFILL_PARALLEL_MAX};
 use model::failure::{FailureKind, Reading};
 use model::ports::ParamValue;
-use model::work::{Lane, Priority, Routing};
+use model::work::{Lane, Priority, Routing, idempotency_key};
 use model::{Failure, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -52,7 +52,7 @@ pub(crate) struct BackfillCommand {
     stop_on_failure: bool,
 
     /// Items at work at one time [default: 4, 1 with --stop-on-failure]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(BACKFILL_PARALLEL_MAX)))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=i64::from(BACKFILL_PARALLEL_MAX)))]
     parallel: Option<u32>,
 
     /// Publish new revisions even if the content is the same
@@ -68,7 +68,7 @@ pub(crate) struct BackfillCommand {
     detach: bool,
 
     /// Which of the queued runs goes first: realtime, high, normal, low or slow
-    #[arg(long, default_value_t, value_name = "PRIORITY")]
+    #[arg(long, default_value_t, value_name = "PRIORITY", allow_negative_numbers = true)]
     priority: Priority,
 
     /// The queue the items wait in: default, backfill or slow
@@ -91,9 +91,6 @@ struct Item {
 
 impl BackfillCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
-        if self.key.as_deref().is_some_and(|key| key.trim().is_empty()) {
-            return Err(usage("`--key` is empty: give the work a name, or leave the option out".to_owned()));
-        }
         let items = self.work()?;
         if items.is_empty() || items.len() > BACKFILL_ITEMS_MAX {
             let message = format!("{} items: a backfill has 1 to {BACKFILL_ITEMS_MAX}", items.len());
@@ -104,7 +101,7 @@ impl BackfillCommand {
             parallel: self.parallel,
             stop_on_failure: self.stop_on_failure,
             force: self.force,
-            key: self.key,
+            key: self.key.map(idempotency_key).transpose()?,
             detach: self.detach,
             routing: Routing { priority: self.priority, lane: self.lane, deadline: self.deadline },
         };

@@ -28,7 +28,7 @@ pub(crate) struct CapturesCommand {
     stages: bool,
 
     /// With --stages: of this revision
-    #[arg(long, requires = "stages", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, requires = "stages", value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     revision: Option<u64>,
 }
 

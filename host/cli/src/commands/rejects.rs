@@ -27,7 +27,7 @@ pub(crate) struct RejectsCommand {
     run: Option<RunId>,
 
     /// At most so many [default: all; 1000 in a table]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     limit: Option<u64>,
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use model::failure::{FailureKind, Reading};
 use model::run::{RunReport, RunStatus};
-use model::work::{Lane, Priority, Routing};
+use model::work::{Lane, Priority, Routing, idempotency_key};
 use model::{Failure, Timestamp};
 
 use super::{key_value, story};
@@ -67,7 +67,7 @@ pub(crate) struct RunCommand {
     ephemeral: bool,
 
     /// Which of the queued runs goes first: realtime, high, normal, low or slow
-    #[arg(long, default_value_t, value_name = "PRIORITY")]
+    #[arg(long, default_value_t, value_name = "PRIORITY", allow_negative_numbers = true)]
     priority: Priority,
 
     /// The queue it waits in, each with places of its own: default, backfill or slow
@@ -96,17 +96,13 @@ impl RunCommand {
                 return Err(Failure::new(FailureKind::Config, "usage", message));
             }
         }
-        if self.key.as_deref().is_some_and(|key| key.trim().is_empty()) {
-            let message = "`--key` is empty: give the work a name, or leave the option out";
-            return Err(Failure::new(FailureKind::Config, "usage", message));
-        }
         let order = Order {
             name: self.name,
             text,
             json,
             force: self.force,
             dry_run: self.dry_run,
-            key: self.key,
+            key: self.key.map(idempotency_key).transpose()?,
             detach: self.detach,
             ephemeral: self.ephemeral,
             routing: Routing { priority: self.priority, lane: self.lane, deadline: self.deadline },

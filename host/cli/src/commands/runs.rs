@@ -45,7 +45,7 @@ enum Action {
         #[arg(long, value_name = "ID")]
         parent: Option<RunId>,
         /// How many, at most 200
-        #[arg(long, default_value_t)]
+        #[arg(long, default_value_t, allow_negative_numbers = true)]
         limit: ListLimit,
         /// Only runs before this one: the `next` of the page before
         #[arg(long, value_name = "ID")]
@@ -58,7 +58,7 @@ enum Action {
         #[arg(long)]
         status: Option<Status>,
         /// How many, at most 200
-        #[arg(long, default_value_t)]
+        #[arg(long, default_value_t, allow_negative_numbers = true)]
         limit: ListLimit,
         /// Only runs before this one: the `next` of the page before
         #[arg(long, value_name = "ID")]

@@ -74,7 +74,11 @@ fn story(report: &RunReport) -> String {
 
 fn whole_story(report: &RunReport, inputs: &[RunInput]) -> String {
     let mut lines = head(report);
-    lines.push(format!("  attempts  {} of {}", report.attempt, report.attempts_max));
+    // A run of runs makes no calls that are counted: each host that goes on with it is one more.
+    lines.push(match report.kind.is_of_runs() {
+        true => format!("  attempts  {}", report.attempt),
+        false => format!("  attempts  {} of {}", report.attempt, report.attempts_max),
+    });
     lines.extend(report.not_before.map(|at| format!("  next      {at}")));
     lines.push(format!("  queue     {} in lane {}", report.routing.priority, report.routing.lane));
     lines.push(format!("  asked by  {}", report.lineage.trigger));

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::FailureKind;
 use model::ports::{AsOf, Interrupted, Ledger};
@@ -46,6 +47,21 @@ async fn a_ledger_that_was_taken_away_is_not_written_until_it_is_back() {
     assert!(bench.storage.start(bench.start(run, 1)).await.is_err());
     std::fs::rename(&away, bench.database()).unwrap();
     bench.storage.start(bench.start(run, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lock_that_another_program_holds_for_a_moment_is_waited_for() {
+    let bench = Bench::on_sqlite().await;
+    bench.storage.close().await;
+    let place = Place::file(&bench.database()).unwrap();
+    let mut other = opening::existing(&place).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let opens = open(&bench.folder, &bench.clock);
+    tokio::pin!(opens);
+    let gives_up = tokio::time::timeout(Duration::from_millis(200), &mut opens).await;
+    assert!(gives_up.is_err(), "it does not wait: {gives_up:?}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    opens.await.unwrap();
 }
 
 #[tokio::test]
