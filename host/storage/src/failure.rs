@@ -40,6 +40,13 @@ const UNREACHABLE: Meaning = Meaning::database(
 )
 .retryable();
 
+const NOT_ENCRYPTED: Meaning = Meaning::new(
+    FailureKind::Config,
+    "bad_config",
+    "no encrypted connection to the database can be made; check `sslmode` and `sslrootcert` in its URL, and the \
+     certificate of the server",
+);
+
 const NO_CONNECTION: Meaning =
     Meaning::database("locked", "every connection to the ledger is busy; try again").retryable();
 
@@ -77,8 +84,11 @@ fn meaning(error: &sqlx::Error) -> Meaning {
         }
     }
     match error {
+        sqlx::Error::Tls(_) => NOT_ENCRYPTED,
         // A file is never read or written here but by SQLite itself, so these are about a server.
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => UNREACHABLE,
+        // What is wrong with a certificate comes as data that is.
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => NOT_ENCRYPTED,
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => UNREACHABLE,
         sqlx::Error::PoolTimedOut => NO_CONNECTION,
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => STRANGE_VALUE,
         sqlx::Error::PoolClosed => Meaning::database("closed", "the ledger is closed: this host is shutting down"),

@@ -1,9 +1,10 @@
 //! What the ledger promises, held against both databases: a test under `on_sqlite` has its twin under `on_postgres`.
 //!
-//! Those that stand alone are about a file (`recovery`, `growth`) or a server (`server`, `unanswered`).
+//! Those that stand alone are about a file (`recovery`, `growth`) or a server (`server`, `encryption`, `unanswered`).
 
 mod catalog;
 mod dead_letters;
+mod encryption;
 mod growth;
 mod keepers;
 mod keys;

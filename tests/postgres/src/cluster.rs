@@ -14,6 +14,9 @@ use crate::talk::{Refused, Talk};
 use crate::template;
 use crate::user::User;
 
+/// Where nothing else is asked for; clients take it for granted.
+const PORT: u16 = 5_432;
+
 /// The superuser, who is let in without a password: only the socket leads to the server.
 const USER: &str = "spine";
 
@@ -68,6 +71,8 @@ rm -rf "$folder"
 #[derive(Debug)]
 pub struct Cluster {
     folder: PathBuf,
+    /// Names the socket.
+    port: u16,
     watch: Child,
     databases: AtomicU64,
 }
@@ -90,7 +95,12 @@ impl Cluster {
     ///
     /// If it is installed and does not start.
     pub fn start() -> Result<Self, Absent> {
-        Self::start_in(fast_parent(), UNSAFE)
+        Self::start_in(fast_parent(), Start { settings: UNSAFE, more: &[], port: PORT, files: &[] })
+    }
+
+    /// As [`Cluster::start`], with more settings, and files that are to be the server's.
+    pub(crate) fn start_with(more: &[String], port: u16, files: &[&Path]) -> Result<Self, Absent> {
+        Self::start_in(fast_parent(), Start { settings: UNSAFE, more, port, files })
     }
 
     /// Starts a server on a disk that syncs what it commits, for who measures what that costs.
@@ -103,13 +113,13 @@ impl Cluster {
     ///
     /// If it is installed and does not start.
     pub fn start_durable() -> Result<Self, Absent> {
-        Self::start_in(Path::new(ON_DISK), DURABLE)
+        Self::start_in(Path::new(ON_DISK), Start { settings: DURABLE, more: &[], port: PORT, files: &[] })
     }
 
-    fn start_in(parent: &Path, safety: &[&str]) -> Result<Self, Absent> {
+    fn start_in(parent: &Path, start: Start<'_>) -> Result<Self, Absent> {
         let binaries = Binaries::find()?;
         let folder = temporary_folder(parent);
-        let started = begin(&binaries, &folder, safety);
+        let started = begin(&binaries, &folder, start);
         Ok(started.unwrap_or_else(|error| panic!("PostgreSQL does not start in {}: {error}", folder.display())))
     }
 
@@ -131,7 +141,7 @@ impl Cluster {
     ///
     /// What the server says is wrong with them.
     pub fn run(&self, database: &str, sql: &str) -> Result<(), Refused> {
-        Talk::begin(&socket(&self.folder), USER, database)?.run(sql)
+        Talk::begin(&socket(&self.folder, self.port), USER, database)?.run(sql)
     }
 }
 
@@ -165,22 +175,33 @@ impl Drop for Cluster {
     }
 }
 
-fn begin(binaries: &Binaries, folder: &Path, safety: &[&str]) -> std::io::Result<Cluster> {
+/// How a server is started.
+#[derive(Clone, Copy, Debug)]
+struct Start<'a> {
+    settings: &'a [&'a str],
+    /// Those win over the others.
+    more: &'a [String],
+    port: u16,
+    files: &'a [&'a Path],
+}
+
+fn begin(binaries: &Binaries, folder: &Path, start: Start<'_>) -> std::io::Result<Cluster> {
     let user = User::of_server();
     fs::create_dir(folder)?;
     user.own(folder)?;
     let data = folder.join("data");
     template::copy(binaries, user, &data)?;
     user.own(&data)?;
+    start.files.iter().try_for_each(|file| user.own(file))?;
     let mut command = user.command(Path::new("sh"));
     command.args(["-c", WATCH, "sh"]).arg(folder).arg(binaries.binary("postgres")).arg("-D").arg(&data);
     command.arg("-k").arg(folder);
-    for setting in SETTINGS.iter().chain(safety) {
+    for setting in SETTINGS.iter().chain(start.settings).copied().chain(start.more.iter().map(String::as_str)) {
         command.args(["-c", setting]);
     }
     let mut watch = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let log = watch.stdout.take();
-    let cluster = Cluster { folder: folder.to_owned(), watch, databases: AtomicU64::new(0) };
+    let cluster = Cluster { folder: folder.to_owned(), port: start.port, watch, databases: AtomicU64::new(0) };
     until_ready(log)?;
     Ok(cluster)
 }
@@ -205,12 +226,12 @@ fn until_ready(log: Option<ChildStdout>) -> std::io::Result<()> {
     told.map_err(std::io::Error::other)
 }
 
-fn socket(folder: &Path) -> PathBuf {
-    folder.join(".s.PGSQL.5432")
+fn socket(folder: &Path, port: u16) -> PathBuf {
+    folder.join(format!(".s.PGSQL.{port}"))
 }
 
 /// In memory if there is enough of it, which takes a tenth of the time of a disk.
-fn fast_parent() -> &'static Path {
+pub(crate) fn fast_parent() -> &'static Path {
     let memory = Path::new("/dev/shm");
     if free_kib(memory).is_some_and(|free| free >= IN_MEMORY_KIB) { memory } else { Path::new("/tmp") }
 }

@@ -3,13 +3,14 @@
 //! [`shared`] starts one from the binaries that are installed, on a socket in a temporary folder, and every user gets
 //! an empty [`Database`] of it. The server ends and its folder goes when the last user in the process lets go, and also
 //! if the process is killed. It keeps nothing safe: a crash of the machine may lose what it holds. Who measures commits
-//! starts one that does, by [`Cluster::start_durable`].
+//! starts one that does, by [`Cluster::start_durable`]; who connects over a network, [`Encrypted::start`].
 //!
 //! Limits: Unix only, PostgreSQL 14 or later. Run by root, the server belongs to the user `postgres` or `nobody`,
 //! because it refuses root.
 
 mod binaries;
 mod cluster;
+mod encrypted;
 mod talk;
 mod template;
 mod user;
@@ -17,6 +18,7 @@ mod user;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use cluster::{Cluster, Database};
+pub use encrypted::Encrypted;
 pub use talk::Refused;
 
 /// Why there is no server: a sentence for who reads the output of the tests.

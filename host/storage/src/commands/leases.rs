@@ -11,12 +11,12 @@ use model::ports::{Acquired, Exclusive, Held, LeaseRequest};
 use model::run::Claim;
 use model::{RunId, Timestamp, WorkerId};
 use serde::Serialize;
-use sqlx::FromRow;
 
 use super::{int, json};
 use crate::failure::{corrupt, failed};
 use crate::lock::Needs;
 use crate::read::count;
+use crate::read::leases::LeaseRow;
 use crate::read::runs::RunRow;
 use crate::writer::{Command, Scribe, Statement, Value};
 
@@ -29,39 +29,12 @@ pub(crate) struct Wish<'a> {
     pub(crate) wanted: &'a [Exclusive],
 }
 
-#[derive(Clone, Debug, FromRow)]
-struct LeaseRow {
-    lease_key: String,
-    run_id: String,
-    worker_id: String,
-    token: i64,
-    acquired_at_us: i64,
-    expires_at_us: i64,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Row {
-    lease_key: String,
-    run_id: String,
-    worker_id: String,
-    token: i64,
-    acquired_at_us: i64,
-    expires_at_us: i64,
-}
-
-impl From<LeaseRow> for Row {
-    fn from(row: LeaseRow) -> Self {
-        let LeaseRow { lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us } = row;
-        Self { lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us }
-    }
-}
-
 /// The leases of some keys as they are, and as they will be.
 struct Table {
     /// The last token of each counter.
     counters: BTreeMap<i64, i64>,
     /// Those that have not expired.
-    live: BTreeMap<(String, String), Row>,
+    live: BTreeMap<(String, String), LeaseRow>,
     changed: BTreeSet<(String, String)>,
     /// Whether there are others, which go when their key is taken.
     any_expired: bool,
@@ -106,7 +79,7 @@ impl Table {
         let (run, worker) = (wish.run.to_string(), wish.worker.to_string());
         for Exclusive { key, slots } in wish.wanted {
             let holders = self.live.values().filter(|lease| &lease.lease_key == key);
-            let (own, others): (Vec<&Row>, Vec<&Row>) =
+            let (own, others): (Vec<&LeaseRow>, Vec<&LeaseRow>) =
                 holders.partition(|lease| lease.run_id == run && lease.worker_id == worker);
             // One run under two workers is two owners of one slot: the first keeps it.
             let same_run = others.iter().any(|lease| lease.run_id == run);
@@ -134,7 +107,7 @@ impl Table {
         let token = *last;
         let (lease_key, run_id) = place.clone();
         let (worker_id, acquired_at_us) = (wish.worker.to_string(), self.now.as_micros());
-        self.live.insert(place, Row { lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us });
+        self.live.insert(place, LeaseRow { lease_key, run_id, worker_id, token, acquired_at_us, expires_at_us });
         count(token)
     }
 }
@@ -160,7 +133,7 @@ async fn read(scribe: &mut Scribe<'_>, keys: &BTreeSet<&str>, now: Timestamp) ->
     let (last, leases) = (last.bind(json(&counters)?), leases.bind(scribe.json(keys)?));
     let (counters, leases): (Vec<(i64, i64)>, Vec<LeaseRow>) = scribe.rows_of_two(last, leases).await?;
     let (live, expired): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.expires_at_us > now.as_micros());
-    let live = live.into_iter().map(|lease| ((lease.lease_key.clone(), lease.run_id.clone()), lease.into()));
+    let live = live.into_iter().map(|lease| ((lease.lease_key.clone(), lease.run_id.clone()), lease));
     let (counters, live, any_expired) = (counters.into_iter().collect(), live.collect(), !expired.is_empty());
     Ok(Table { counters, live, changed: BTreeSet::new(), any_expired, now })
 }
@@ -173,7 +146,8 @@ struct Counter {
 
 fn write(scribe: &mut Scribe<'_>, table: Table) -> Result<(), Failure> {
     let Table { counters, live, changed, any_expired, now } = table;
-    let rows: Vec<Row> = live.into_iter().filter(|(place, _)| changed.contains(place)).map(|(_, row)| row).collect();
+    let rows: Vec<LeaseRow> =
+        live.into_iter().filter(|(place, _)| changed.contains(place)).map(|(_, row)| row).collect();
     if rows.is_empty() {
         return Ok(());
     }

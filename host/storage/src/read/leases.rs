@@ -3,21 +3,22 @@
 use model::failure::Failure;
 use model::ports::Lease;
 use model::{RunId, Timestamp};
+use serde::Serialize;
 use sqlx::FromRow;
 
 use super::count;
 use crate::failure::{corrupt, failed};
 use crate::storage::Storage;
 
-/// A row of the table.
-#[derive(Clone, Debug, FromRow)]
+/// A row of the table, as it is read and as it is written.
+#[derive(Clone, Debug, FromRow, Serialize)]
 pub(crate) struct LeaseRow {
-    lease_key: String,
-    run_id: String,
-    worker_id: String,
-    token: i64,
-    acquired_at_us: i64,
-    expires_at_us: i64,
+    pub(crate) lease_key: String,
+    pub(crate) run_id: String,
+    pub(crate) worker_id: String,
+    pub(crate) token: i64,
+    pub(crate) acquired_at_us: i64,
+    pub(crate) expires_at_us: i64,
 }
 
 pub(crate) fn lease(row: LeaseRow) -> Result<Lease, Failure> {
