@@ -192,6 +192,12 @@ fn taken_apart(
 
 fn check_lineage(lineage: &Lineage) -> Result<(), Failure> {
     match lineage.retry_of {
+        None if matches!(lineage.trigger, Trigger::Retry | Trigger::Internal) => {
+            let trigger = lineage.trigger;
+            Err(bad(format!(
+                "`trigger` is `{trigger}` only where the host says so: give `api`, `cli`, `schedule` or `workflow`"
+            )))
+        }
         None => Ok(()),
         Some(_) => {
             Err(bad("`retry_of` is for the host to say: `POST /api/v1/runs/{id}/retry` repeats a run".to_owned()))

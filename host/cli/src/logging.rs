@@ -30,7 +30,11 @@ pub(crate) enum LogFormat {
 ///
 /// `bad_config` if `SPINE_LOG` is no filter.
 pub(crate) fn start(format: LogFormat, serving: bool) -> Result<(), Failure> {
-    let usual = if serving { "info,datafusion=warn" } else { "warn,orchestrator::job=error" };
+    // A slow statement is told with all of its text, which says nothing to an operator.
+    let usual = match serving {
+        true => "info,datafusion=warn,sqlx::query=error",
+        false => "warn,orchestrator::job=error,sqlx::query=error",
+    };
     let filter = match EnvFilter::try_from_env("SPINE_LOG") {
         Ok(filter) => filter,
         Err(error) if error.source().is_some_and(|why| why.is::<std::env::VarError>()) => EnvFilter::new(usual),

@@ -166,7 +166,14 @@ impl Dispatcher {
             for (run, _) in refused {
                 queue.hasten(*run);
             }
+            queue.open(name);
         }
+        self.pump();
+    }
+
+    /// The run has passed its gate: the next may ask.
+    pub(crate) fn passed(self: &Arc<Self>, run: RunId) {
+        self.inner().queue.asked(run, None);
         self.pump();
     }
 
@@ -268,8 +275,10 @@ impl Dispatcher {
                 this.freed(&traveller.job.exclusive(&traveller.course));
             }
             let let_go = match turn {
-                Turn::Again { not_before, .. } | Turn::Waits { until: not_before } => {
-                    this.enqueue(traveller, Some(not_before))
+                Turn::Again { not_before, .. } => this.enqueue(traveller, Some(not_before)),
+                Turn::Waits { until } => {
+                    this.inner().queue.asked(run, Some(until));
+                    this.enqueue(traveller, Some(until))
                 }
                 Turn::Held { key, not_before } => {
                     this.inner().held.insert(run, key);

@@ -137,7 +137,10 @@ impl Job {
 
     pub(crate) fn ticket(&self, not_before: Option<Timestamp>) -> Ticket {
         let (lane, priority) = (self.spec.routing.lane, self.spec.routing.priority);
-        Ticket { run: self.run_id, lane, priority, plugin: self.target.plugin.name.clone(), not_before }
+        let is_gated = (self.policy.breaker.is_some() || self.policy.rate_limit.is_some()) && !self.dry_run;
+        let gate = is_gated.then(|| self.target.name.clone());
+        let (plugin, deadline) = (self.target.plugin.name.clone(), self.spec.routing.deadline);
+        Ticket { run: self.run_id, lane, priority, plugin, not_before, gate, deadline }
     }
 
     pub(crate) fn writers(&self) -> usize {

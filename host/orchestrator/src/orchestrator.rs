@@ -292,6 +292,11 @@ impl Orchestrator {
         let RunRequest { files, force, dry_run, routing, lineage, key, progress, cancel, .. } = request;
         let parts = &self.shared.parts;
         let policy = parts.policy_of(&target.name, &target.manifest)?;
+        if let Some(parent) = lineage.parent_run_id
+            && self.report(parent).await?.is_none()
+        {
+            return Err(no_parent(parent));
+        }
         let (kept, inputs) = inputs::keep(&parts.lake, files, dry_run).await;
         let spec = WorkSpec {
             name: target.name.clone(),
@@ -529,6 +534,12 @@ fn moved_on(run: RunId, later: RunId) -> Failure {
     let message =
         format!("the key of run `{run}` belongs to `{later}` by now: look how that one stands, and repeat it");
     Failure::new(FailureKind::Orchestration, "not_repeatable", message)
+}
+
+fn no_parent(parent: RunId) -> Failure {
+    let message =
+        format!("`parent_run_id` is `{parent}`, and there is no such run: name the run that asks, or leave it out");
+    Failure::new(FailureKind::Validation, "bad_params", message)
 }
 
 fn not_repeatable(run: RunId, status: RunStatus) -> Failure {

@@ -2,7 +2,8 @@
 //!
 //! The ledger holds the runs; this holds their order. Each lane has places of its own, so work of one never waits for
 //! that of another. In a lane the higher priority goes first, and of one priority the older. A run that waits for a
-//! time, or for its plugin's other runs to end, does not hold up those behind it. Places are derived from the runs that
+//! time, or for its plugin's other runs to end, does not hold up those behind it. Of those who have to pass a gate, the
+//! first in line asks, and the next once it has its answer: so they pass in the order in which they stand. Places are derived from the runs that
 //! hold them, never counted apart, so none can leak. Pure: whoever asks brings the time.
 
 mod places;
@@ -24,6 +25,19 @@ pub struct Ticket {
     pub plugin: String,
     /// It does not begin earlier.
     pub not_before: Option<Timestamp>,
+    /// The gate that it has to pass first, if there is one: of those who wait for it, one asks at a time.
+    pub gate: Option<String>,
+    /// It does not wait for a gate that is shut until then or longer.
+    pub deadline: Option<Timestamp>,
+}
+
+/// A gate, as the queue knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Gate {
+    /// Who has a place, and asks now.
+    asking: Option<RunId>,
+    /// It lets nobody through before.
+    shut: Option<Timestamp>,
 }
 
 /// Why a run waits.
@@ -58,6 +72,7 @@ pub struct Queue {
     running: BTreeMap<RunId, Running>,
     /// Plugins of runs that are about to come.
     reserved: BTreeMap<RunId, String>,
+    gates: BTreeMap<String, Gate>,
     /// Counts tickets, so that the older goes first.
     drawn: u64,
 }
@@ -84,6 +99,7 @@ impl Queue {
             spots: BTreeMap::new(),
             running: BTreeMap::new(),
             reserved: BTreeMap::new(),
+            gates: BTreeMap::new(),
             drawn: 0,
         }
     }
@@ -130,20 +146,40 @@ impl Queue {
     /// Gives the runs that may begin now a place each, the first to go first.
     pub fn take(&mut self, now: Timestamp) -> Vec<RunId> {
         self.bring_in(now);
+        self.gates.values_mut().for_each(|gate| gate.shut = gate.shut.filter(|until| *until > now));
+        self.gates.retain(|_, gate| *gate != Gate::default());
         let mut taken = Vec::new();
         for lane in Lane::ALL {
             while self.running_in(*lane) < self.places.of_lane(*lane) {
                 let Some((rank, ticket)) = self.next_of(*lane) else { break };
                 self.withdraw(ticket.run);
                 taken.push(ticket.run);
+                if let Some(gate) = ticket.gate {
+                    self.gates.entry(gate).or_default().asking = Some(ticket.run);
+                }
                 self.running.insert(ticket.run, Running { lane: ticket.lane, plugin: ticket.plugin, rank });
             }
         }
         taken
     }
 
+    /// The run has asked at its gate: the next may, unless nobody is let through before a time.
+    pub fn asked(&mut self, run: RunId, shut: Option<Timestamp>) {
+        if let Some(gate) = self.gates.values_mut().find(|gate| gate.asking == Some(run)) {
+            *gate = Gate { asking: None, shut: shut.or(gate.shut) };
+        }
+    }
+
+    /// Whoever waits for this gate may ask, whatever it said before.
+    pub fn open(&mut self, gate: &str) {
+        if let Some(gate) = self.gates.get_mut(gate) {
+            gate.shut = None;
+        }
+    }
+
     /// Frees the place of a run, or forgets that it waits. Returns whether it was here.
     pub fn leave(&mut self, run: RunId) -> bool {
+        self.asked(run, None);
         self.running.remove(&run).is_some() || self.withdraw(run).is_some()
     }
 
@@ -185,9 +221,10 @@ impl Queue {
         runs
     }
 
-    /// The earliest time for which a run waits.
+    /// The earliest time for which a run waits, or a gate is shut.
     pub fn next_time(&self) -> Option<Timestamp> {
-        self.later.keys().next().map(|(at, _)| *at)
+        let later = self.later.keys().next().map(|(at, _)| *at);
+        self.gates.values().filter_map(|gate| gate.shut).chain(later).min()
     }
 
     /// Why a run waits; none if it does not.
@@ -206,7 +243,12 @@ impl Queue {
         if self.running_of(plugin) >= places {
             return Some(Waiting::Plugin { plugin: plugin.clone(), places });
         }
-        Some(Waiting::Ready)
+        let ticket = self.lines.get(&(lane, plugin.clone())).and_then(|line| line.get(&rank));
+        let gate = ticket.and_then(|ticket| self.gates.get(ticket.gate.as_ref()?));
+        match gate.and_then(|gate| gate.shut) {
+            Some(until) if until > now => Some(Waiting::Until(until)),
+            Some(_) | None => Some(Waiting::Ready),
+        }
     }
 
     /// Runs that wait for a place, of all lanes.
@@ -238,10 +280,19 @@ impl Queue {
         self.lines.entry((lane, plugin)).or_default().insert(rank, ticket);
     }
 
-    /// The first in line whose plugin may have one run more.
+    /// Whether its gate lets it ask.
+    fn may_ask(&self, ticket: &Ticket) -> bool {
+        let gate = ticket.gate.as_ref().and_then(|gate| self.gates.get(gate));
+        let is_too_late = |until| ticket.deadline.is_some_and(|deadline| deadline <= until);
+        gate.is_none_or(|gate| gate.asking.is_none() && gate.shut.is_none_or(is_too_late))
+    }
+
+    /// The first in line whose plugin may have one run more, and whose gate lets it ask.
     fn next_of(&self, lane: Lane) -> Option<(Rank, Ticket)> {
         let open = self.lines_of(lane).filter(|(plugin, _)| self.running_of(plugin) < self.places.of_plugin(plugin));
-        let first = open.filter_map(|(_, line)| line.first_key_value()).min_by_key(|(rank, _)| **rank);
+        let first = open
+            .filter_map(|(_, line)| line.iter().find(|(_, ticket)| self.may_ask(ticket)))
+            .min_by_key(|(rank, _)| **rank);
         first.map(|(rank, ticket)| (*rank, ticket.clone()))
     }
 

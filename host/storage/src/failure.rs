@@ -52,11 +52,21 @@ const NO_CONNECTION: Meaning =
 
 const STRANGE_VALUE: Meaning = Meaning::database("corrupt", "the ledger holds a value that this program never writes");
 
-const REFUSED: Meaning = Meaning::database("database", "the database refused");
+const REFUSED: Meaning = Meaning::database("database", "the database refused; its log may say more");
 
 /// Explains that `action` failed.
 pub(crate) fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> Failure {
     move |error| explain(action, &error)
+}
+
+/// The failure of a process that had the database open before: whatever keeps it out now may pass.
+pub(crate) fn away(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::Config => {
+            Failure { kind: FailureKind::Database, code: "unreachable".to_owned(), ..failure }.retryable(true)
+        }
+        _ => failure,
+    }
 }
 
 /// Nobody answers, or nobody has time.
@@ -68,7 +78,7 @@ pub(crate) fn unreachable(action: &str) -> Failure {
 fn explain(action: &str, error: &sqlx::Error) -> Failure {
     let Meaning { kind, code, why, retryable } = meaning(error);
     let message = match code {
-        "constraint" => format!("could not {action}: {why} ({error})"),
+        "constraint" | "database" => format!("could not {action}: {why} ({error})"),
         _ => format!("could not {action}: {why}"),
     };
     Failure::new(kind, code, message).because(error).retryable(retryable)

@@ -7,7 +7,7 @@ use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions};
 
 use crate::dialect::Dialect;
-use crate::failure::{failed, is_lost};
+use crate::failure::{away, failed, is_lost};
 use crate::place::{Access, Place};
 
 /// How long a statement waits for another program's lock, a reader for a connection, and anybody for a server.
@@ -49,7 +49,7 @@ pub(crate) async fn again(place: &Place) -> Result<AnyConnection, Failure> {
     let trying = async {
         let mut pause = PAUSE;
         loop {
-            match writing(place).await {
+            match writing(place).await.map_err(away) {
                 Err(failure) if is_lost(&failure) => last = Some(failure),
                 done => return done,
             }

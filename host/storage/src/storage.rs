@@ -12,7 +12,7 @@ use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe};
 use crate::commands::judge::{Judgement, Verdict};
 use crate::commands::reap::{Reap, Whose};
 use crate::dialect::Sql;
-use crate::failure::{closed, failed, read_only, unreachable};
+use crate::failure::{away, closed, failed, read_only, unreachable};
 use crate::faults::Faults;
 use crate::place::{Place, Server};
 use crate::wal::WalKeeper;
@@ -181,7 +181,7 @@ impl Storage {
         self.reads.acquire().await.map_err(|error| match (&self.place, &error) {
             // It was tried to connect all the while.
             (Place::Server(_), sqlx::Error::PoolTimedOut) => unreachable(action).because(&error),
-            _ => failed(action)(error),
+            _ => away(failed(action)(error)),
         })
     }
 

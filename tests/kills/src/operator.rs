@@ -71,8 +71,8 @@ async fn fail(storage: &Storage, (run, claim): (RunId, Claim), captures: Vec<Cap
     storage.leave(claim.worker).await
 }
 
-/// Releases a capture that waits, and those that were left waiting.
-pub(crate) async fn judges(storage: &Storage, kill: &KillAt) -> Result<(), Failure> {
+/// Releases a capture that waits, and those that were left waiting, or discards them.
+pub(crate) async fn judges(storage: &Storage, kill: &KillAt, releases: bool) -> Result<(), Failure> {
     let run = at_work(storage, "held", ALONE).await?;
     let staged = StagedCapture {
         capture_id: CaptureId::new(System.now(), random()),
@@ -85,7 +85,10 @@ pub(crate) async fn judges(storage: &Storage, kill: &KillAt) -> Result<(), Failu
     fail(storage, run, vec![CaptureOutcome::Quarantine { staged }]).await?;
     kill.arm();
     for capture in storage.quarantined().await? {
-        storage.release(capture.capture_id).await?;
+        match releases {
+            true => storage.release(capture.capture_id).await?,
+            false => storage.discard(capture.capture_id).await?,
+        };
     }
     assert_eq!(storage.quarantined().await?, []);
     Ok(())

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ports::{DeadLetterFilter, DeadLetters, Engine, ParamValue, RunRequest};
+use model::ports::{BackfillRequest, BackfillWork, DeadLetterFilter, DeadLetters, Engine, ParamValue, RunRequest};
 use model::run::RunStatus;
 use model::work::Routing;
 use model::{Clock, Failure, RunId};
@@ -32,6 +32,12 @@ pub enum Play {
     Resolves,
     /// A capture waits for somebody, who releases it.
     Judges,
+    /// As [`Play::Judges`], but discards it.
+    Discards,
+    /// Fails, and is repeated until no repetition is left.
+    UsesUp,
+    /// Asks for other runs.
+    Backfills,
     /// A lease is taken, extended and taken away.
     Holds,
     /// What is old is forgotten.
@@ -45,7 +51,7 @@ pub enum Play {
 }
 
 impl Play {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Seeds,
         Self::Completes,
         Self::Retries,
@@ -55,6 +61,9 @@ impl Play {
         Self::Repeats,
         Self::Resolves,
         Self::Judges,
+        Self::Discards,
+        Self::UsesUp,
+        Self::Backfills,
         Self::Holds,
         Self::Forgets,
         Self::Registers,
@@ -73,6 +82,9 @@ impl Play {
             Self::Repeats => "repeats",
             Self::Resolves => "resolves",
             Self::Judges => "judges",
+            Self::Discards => "discards",
+            Self::UsesUp => "uses_up",
+            Self::Backfills => "backfills",
             Self::Holds => "holds",
             Self::Forgets => "forgets",
             Self::Registers => "registers",
@@ -169,13 +181,42 @@ async fn act(play: Play, host: &Host, folder: &std::path::Path, kill: &KillAt) -
                 host.storage.resolve(letter.run_id, "ann", None).await?;
             }
         }
-        Play::Judges => operator::judges(&host.storage, kill).await?,
+        Play::Judges => operator::judges(&host.storage, kill, true).await?,
+        Play::Discards => operator::judges(&host.storage, kill, false).await?,
+        Play::UsesUp => uses_up(host, kill).await?,
+        Play::Backfills => {
+            kill.arm();
+            let item = |at: u32| {
+                let asked = request(WORK, &format!("item-{at}"));
+                BackfillWork { name: asked.name, params: asked.params, ..BackfillWork::default() }
+            };
+            let items = (0..3).map(item).collect();
+            let key = Some("backfill".to_owned());
+            engine.backfill(BackfillRequest { items, key, ..BackfillRequest::default() }).await?;
+        }
         Play::Holds => operator::holds(&host.storage, kill).await?,
         Play::Forgets => operator::forgets(&host.storage, kill).await?,
         Play::Registers => operator::registers(host, kill).await?,
         Play::Adopts | Play::Leaves => {}
     }
     Ok(())
+}
+
+/// Repeats a run that fails until its dead letter is used up. The last repetition is the one to die in.
+async fn uses_up(host: &Host, kill: &KillAt) -> Result<(), Failure> {
+    let first = host.orchestrator.submit(request(BAD, "bad")).await?.run_id;
+    let filter = DeadLetterFilter { resolved: true, limit: 10, ..DeadLetterFilter::default() };
+    loop {
+        host.finish().await?;
+        let letters = host.storage.dead_letters(filter.clone()).await?;
+        let letter = letters.iter().find(|letter| letter.run_id == first);
+        // Whoever died before left it in some state; a run that is not the first of its chain has none.
+        let Some(letter) = letter.filter(|letter| letter.can_retry()) else { return Ok(()) };
+        if letter.retries + 1 == letter.retries_max {
+            kill.arm();
+        }
+        host.orchestrator.retry(letter.retry_run_id.unwrap_or(first)).await?;
+    }
 }
 
 async fn until_at_work(host: &Host, run: RunId) -> Result<(), Failure> {

@@ -36,7 +36,13 @@ const CELLS: &[(Play, &str)] = &[
     (Play::Repeats, "submit"),
     (Play::Repeats, "conclude"),
     (Play::Resolves, "resolve"),
+    (Play::UsesUp, "submit"),
+    (Play::UsesUp, "conclude"),
+    (Play::Backfills, "submit"),
+    (Play::Backfills, "start"),
+    (Play::Backfills, "conclude"),
     (Play::Judges, "judge"),
+    (Play::Discards, "judge"),
     (Play::Holds, "acquire"),
     (Play::Holds, "change_lease"),
     (Play::Holds, "release"),
@@ -54,7 +60,7 @@ const AT_ONCE: usize = 3;
 /// No worker takes so long.
 const HANG: Duration = Duration::from_secs(60);
 
-/// Of the cases the short form takes each so many-th: with 23 cells and 4 steps another step of most cells.
+/// Of the cases the short form takes each so many-th: with 29 cells and 4 steps another step of most cells.
 const SAMPLE: usize = 13;
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use model::Timestamp;
 use model::failure::Failure;
 use model::run::{Conclusion, RunReport, RunStatus};
 use tracing::{info, warn};
@@ -10,11 +9,16 @@ use tracing::{info, warn};
 use super::{Entry, Pass, Refusal, Refuser};
 use crate::attempt::Attempted;
 use crate::job::{Course, Job, Turn};
+use crate::lease::after;
+use crate::patience::is_away;
 use crate::resilience::breaker::{CallId, Outcome};
 
 /// Longest time that a run waits for an open breaker. A target that does not come back for longer is better known as
 /// failed than waited for unseen.
 const BREAKER_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// How long a run waits before it asks again what nobody could tell.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of a run that came to the gate.
 pub(crate) enum AtGate {
@@ -36,10 +40,16 @@ impl Job {
         match self.shared.gate.enter(&self.target.name, &self.policy, call, course.is_charged).await {
             Ok(Entry::Admitted(pass)) => {
                 course.refused_since = None;
+                self.shared.dispatcher.passed(self.run_id);
                 AtGate::Passed(Some(pass))
             }
             Ok(Entry::Refused(refusal)) => AtGate::Turned(self.refused(course, refusal).await),
             Ok(Entry::Never(failure)) => AtGate::Turned(self.not_called(course, failure).await),
+            // Nobody knows what it allows.
+            Err(failure) if is_away(&failure) => {
+                warn!(code = %failure.code, "breaker and rate limit are asked again: {failure}");
+                AtGate::Turned(Turn::Waits { until: after(self.shared.parts.clock.now(), ASK_AGAIN) })
+            }
             // The ledger has the next word: it records that the attempt begins, or not.
             Err(failure) => {
                 warn!(code = %failure.code, "begins without asking breaker and rate limit: {failure}");
@@ -124,8 +134,4 @@ fn of_report(report: &RunReport) -> Outcome {
         (Some(failure), _) => Outcome::of(failure),
         (None, _) => Outcome::Cancelled,
     }
-}
-
-fn after(at: Timestamp, time: Duration) -> Timestamp {
-    at.plus_micros(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
 }

@@ -18,7 +18,13 @@ fn ticket(number: u8) -> Ticket {
         priority: Priority::Normal,
         plugin: "shop".to_owned(),
         not_before: None,
+        gate: None,
+        deadline: None,
     }
+}
+
+fn gated(number: u8) -> Ticket {
+    Ticket { gate: Some("shop.sales".to_owned()), ..ticket(number) }
 }
 
 fn bulkhead(runs: u32, waiting: u32) -> BulkheadPolicy {
@@ -117,6 +123,52 @@ fn so_many_go_on_so_many_wait_and_one_more_is_refused() {
     assert_eq!(queue.reserve(run(6), "shop"), Err(full), "room that is kept for one is not another's");
     queue.unreserve(run(4));
     assert_eq!(queue.reserve(run(6), "shop"), Ok(()));
+}
+
+#[test]
+fn of_those_behind_a_gate_one_asks_at_a_time_and_the_first_in_line_does() {
+    let urgent = Ticket { priority: Priority::Realtime, ..gated(4) };
+    let mut queue = queue(9, [gated(1), gated(2), gated(3), urgent, ticket(5)]);
+    assert_eq!(queue.take(at(0)), [run(4), run(5)], "who has no gate to pass does not wait for it");
+    assert_eq!(queue.why(run(1), at(0)), Some(Waiting::Ready));
+    queue.asked(run(4), None);
+    assert_eq!(queue.take(at(0)), [run(1)]);
+    // It is refused: nobody asks before the time, and then it does.
+    queue.asked(run(1), Some(at(10)));
+    queue.push(Ticket { not_before: Some(at(10)), ..gated(1) });
+    assert_eq!((queue.take(at(9)), queue.next_time()), (vec![], Some(at(10))));
+    assert_eq!(queue.why(run(2), at(9)), Some(Waiting::Until(at(10))));
+    assert_eq!(queue.take(at(10)), [run(1)]);
+    assert_eq!((queue.take(at(10)), queue.next_time()), (vec![], None), "the others wait for its answer");
+    // It goes away without one.
+    queue.leave(run(1));
+    assert_eq!(queue.take(at(10)), [run(2)]);
+    queue.asked(run(2), Some(at(20)));
+    queue.open("shop.sales");
+    assert_eq!(queue.take(at(10)), [run(3)], "somebody opened it");
+}
+
+#[test]
+fn who_cannot_wait_for_a_gate_so_long_asks_at_once_and_leaves_it_shut() {
+    let hurries = Ticket { deadline: Some(at(10)), ..gated(3) };
+    let mut queue = queue(9, [gated(1), gated(2)]);
+    assert_eq!(queue.take(at(0)), [run(1)]);
+    queue.asked(run(1), Some(at(10)));
+    queue.push(Ticket { not_before: Some(at(10)), ..gated(1) });
+    queue.push(hurries);
+    assert_eq!(queue.take(at(0)), [run(3)]);
+    queue.leave(run(3));
+    assert_eq!(queue.take(at(9)), []);
+}
+
+#[test]
+fn a_gate_opens_in_its_time_also_if_who_was_refused_has_gone() {
+    let mut queue = queue(9, [gated(1), gated(2)]);
+    assert_eq!(queue.take(at(0)), [run(1)]);
+    queue.asked(run(1), Some(at(10)));
+    queue.leave(run(1));
+    assert_eq!((queue.take(at(5)), queue.next_time()), (vec![], Some(at(10))));
+    assert_eq!(queue.take(at(10)), [run(2)]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Rate limits: so many calls in so much time, for one thing, for each of many keys, or for several things at once.
 //!
 //! A [`Limit`] is a policy and what is left of it, and serialises as both, so that it survives a restart and is
-//! shared through the ledger. Whoever has it in hand alone (`&mut`, behind a mutex or in a transaction) may ask.
-//! [`RateLimiter`] adds a waiting room, first come, first served.
+//! shared through the ledger. Whoever has it in hand alone (`&mut`, behind a mutex or in a transaction) may ask. Nobody
+//! waits in here: the queue has those who wait ask one after the other, the first in line first.
 //!
 //! The crate `governor` counts the same way as the token bucket, but keeps its one number in an atomic of the process,
 //! as nanoseconds since the limiter was made, and lets nobody read or set it: no restart and no other process shares
@@ -11,13 +11,11 @@
 
 mod composite;
 mod keyed;
-mod room;
 mod sliding_window;
 mod token_bucket;
 
 pub use composite::Composite;
 pub use keyed::Keyed;
-pub use room::{Entered, Polled, RateLimiter, Refusal, Ticket};
 pub use sliding_window::SlidingWindow;
 pub use token_bucket::TokenBucket;
 
@@ -54,18 +52,12 @@ impl Grant {
                 let failure = rate_limited(target, "has no calls left for now").retryable(true);
                 Some(Failure { retry_after_ms: Some(micros::ms_rounded_up(after)), ..failure })
             }
-            Self::Never => Some(never(target)),
-            Self::Impossible { most } => Some(impossible(target, most)),
+            Self::Never => Some(rate_limited(target, "has no calls left, and its rate of 0 gives none back")),
+            Self::Impossible { most } => {
+                Some(rate_limited(target, &format!("never allows more than {most} calls at one time")))
+            }
         }
     }
-}
-
-fn never(target: &str) -> Failure {
-    rate_limited(target, "has no calls left, and its rate of 0 gives none back")
-}
-
-fn impossible(target: &str, most: u32) -> Failure {
-    rate_limited(target, &format!("never allows more than {most} calls at one time"))
 }
 
 fn rate_limited(target: &str, why: &str) -> Failure {

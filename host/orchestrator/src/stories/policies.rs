@@ -6,7 +6,7 @@ use model::failure::{Failure, FailureKind};
 use model::policy::{BulkheadPolicy, Number, PolicySpec, RateLimitSpec, RetryPolicy};
 use model::ports::{Engine, RunRequest, SharedKind};
 use model::run::{RunReport, RunStatus};
-use model::work::{Lane, Routing};
+use model::work::{Lane, Priority, Routing};
 use model::{RunId, Timestamp};
 use serde_json::json;
 
@@ -239,6 +239,46 @@ async fn a_rate_limit_spaces_runs_out_in_their_order() {
         bench.clock.set(at);
         assert_eq!(end(&bench.orchestrator, runs[next]).await.status, RunStatus::Completed, "the oldest goes first");
     }
+}
+
+#[tokio::test]
+async fn case_b14_who_waits_for_a_limit_goes_in_its_turn_however_many_places_there_are() {
+    let limit = json!({ "rate_limit": { "token_bucket": { "per_second": 100, "capacity": 1 } } });
+    let bench = Bench::with(|parts| {
+        policy(limit)(parts);
+        parts.concurrency.runs = 4;
+    })
+    .await;
+    let mut runs = Vec::new();
+    for day in 1..=20_u8 {
+        let request = daily(&format!("rows_in 1\ncapture {day} 1 a"));
+        runs.push(bench.orchestrator.spawn(request).await.unwrap().run_id);
+    }
+    let urgent = Routing { priority: Priority::Realtime, ..Routing::default() };
+    let urgent = RunRequest { routing: urgent, ..daily("rows_in 1\ncapture 21 1 a") };
+    runs.insert(1, bench.orchestrator.spawn(urgent).await.unwrap().run_id);
+    for next in 0..runs.len() {
+        let report = end(&bench.orchestrator, runs[next]).await;
+        assert_eq!((report.status, bench.invoker.calls()), (RunStatus::Completed, next + 1));
+        // A hundredth of a second is all that the next one waits for.
+        bench.clock.advance(Duration::from_millis(10));
+    }
+    let begun: Vec<RunId> = bench.ledger.state().starts.iter().map(|start| start.run_id).collect();
+    assert_eq!(begun, runs);
+}
+
+#[tokio::test]
+async fn a_gate_that_nobody_can_ask_lets_nobody_through() {
+    let limit = json!({ "rate_limit": { "token_bucket": { "per_second": 0.5, "capacity": 1 } } });
+    let bench = Bench::with(policy(limit)).await;
+    bench.ledger.states_are_away(3);
+    let run = spawn(&bench.orchestrator).await;
+    for _ in 0..3 {
+        let at = waits(&bench.orchestrator, run).await;
+        assert_eq!((seconds_from_now(&bench, at), bench.invoker.calls()), (1, 0));
+        bench.clock.set(at);
+    }
+    assert_eq!(end(&bench.orchestrator, run).await.status, RunStatus::Completed);
 }
 
 #[tokio::test]

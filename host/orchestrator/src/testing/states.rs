@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::failure::Failure;
+use model::failure::{Failure, FailureKind};
 use model::ports::{SharedKind, SharedState, SharedStates};
 use serde_json::Value;
 
@@ -15,6 +15,8 @@ pub(crate) struct Shared {
     calls: usize,
     /// Swaps that another process is going to win.
     races: usize,
+    /// Reads that find nobody.
+    away: usize,
 }
 
 impl FakeLedger {
@@ -32,6 +34,11 @@ impl FakeLedger {
         self.shared.lock().unwrap().states.insert((kind, key.to_owned()), stored);
     }
 
+    /// Has nobody answer those who read, so often.
+    pub(crate) fn states_are_away(&self, reads: usize) {
+        self.shared.lock().unwrap().away = reads;
+    }
+
     /// Has another process be faster, so often.
     pub(crate) fn loses_races(&self, races: usize) {
         self.shared.lock().unwrap().races = races;
@@ -43,6 +50,10 @@ impl SharedStates for FakeLedger {
     async fn load(&self, kind: SharedKind, key: &str) -> Result<Option<SharedState>, Failure> {
         let mut shared = self.shared.lock().unwrap();
         shared.calls += 1;
+        if shared.away > 0 {
+            shared.away -= 1;
+            return Err(Failure::new(FailureKind::Database, "unreachable", "nobody answers").retryable(true));
+        }
         Ok(shared.states.get(&(kind, key.to_owned())).cloned())
     }
 

@@ -13,6 +13,13 @@ pub(super) fn meaning(code: &str) -> Meaning {
             "another process changed the same at the same time; nothing was changed; try again",
         )
         .retryable(),
+        // Query canceled.
+        "57014" => Meaning::database(
+            "contention",
+            "the server cancelled the statement, because somebody asked for it or it took longer than \
+             `statement_timeout` allows; nothing was changed; try again",
+        )
+        .retryable(),
         // Lock not available: it was waited for.
         "55P03" => Meaning::database("locked", "another process holds a lock on the ledger for too long; try again")
             .retryable(),
@@ -30,8 +37,16 @@ pub(super) fn meaning(code: &str) -> Meaning {
             "the database cannot be written: it is read-only, or this user may not write to it",
         ),
         "58030" => Meaning::database("io", "the database cannot read or write its disk; look at it"),
-        // Too many connections; shutting down, crashed, starting up; connection exceptions.
-        "53300" | "57P01" | "57P02" | "57P03" => UNREACHABLE,
+        // Out of memory, or of something else that is configured; too many connections.
+        "53000" | "53200" | "53300" | "53400" => Meaning::database(
+            "unreachable",
+            "the server has no room for this now: connections, memory or disk are short there; try again",
+        )
+        .retryable(),
+        // The connection was ended: idle in a transaction or altogether, or a transaction that was too long.
+        "25P03" | "25P04" | "57P05" => UNREACHABLE,
+        // Shutting down, crashed, starting up; the database was dropped; connection exceptions.
+        "57P01" | "57P02" | "57P03" | "57P04" => UNREACHABLE,
         _ => match code.get(..2) {
             Some("08") => UNREACHABLE,
             Some("3D") => Meaning::new(
@@ -66,6 +81,13 @@ mod tests {
             ("25006", "read_only", false),
             ("08006", "unreachable", true),
             ("57P01", "unreachable", true),
+            ("57P04", "unreachable", true),
+            ("57P05", "unreachable", true),
+            ("25P03", "unreachable", true),
+            ("25P04", "unreachable", true),
+            ("57014", "contention", true),
+            ("53200", "unreachable", true),
+            ("53400", "unreachable", true),
             ("57P03", "unreachable", true),
             ("53300", "unreachable", true),
             ("28P01", "bad_config", false),

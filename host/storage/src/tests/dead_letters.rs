@@ -1,6 +1,6 @@
 //! Dead letters, and the repetitions that count against them.
 
-use model::ports::{DeadLetter, DeadLetterFilter, DeadLetters, Ledger, NewRun};
+use model::ports::{DeadLetter, DeadLetterFilter, DeadLetters, Exclusive, Leases, Ledger, NewRun, Start};
 use model::run::RunStatus;
 use model::work::Lineage;
 use model::{Failure, RunId};
@@ -63,6 +63,17 @@ async fn case_x2_a_failed_run_has_a_dead_letter_and_a_cancelled_one_has_none(ben
     let [letter] = &letters[..] else { panic!("{letters:?}") };
     assert_eq!((letter.run_id, letter.retries, letter.retries_max, letter.attempts), (failed, 0, 3, 1));
     assert_eq!(Some(&letter.error), bench.storage.report(failed).await.unwrap().unwrap().error.as_ref());
+    assert_eq!(bench.event_names(failed).await, ["created", "queued", "started", "failed"]);
+    // What it held alone, the next may hold.
+    let wanted = [Exclusive { key: "shop|1".to_owned(), slots: 1 }];
+    for _ in 0..2 {
+        let run = bench.queued().await;
+        let start = Start { exclusive: wanted.to_vec(), ..bench.start(run, 1) };
+        bench.storage.start(start).await.unwrap();
+        assert_eq!(bench.storage.leases().await.unwrap().len(), 1);
+        bench.storage.conclude(bench.ended(run, RunStatus::Failed)).await.unwrap();
+        assert_eq!(bench.storage.leases().await.unwrap(), []);
+    }
 }
 
 async fn case_x17_a_repetition_that_completes_resolves_it_and_the_run_stays_failed(bench: Bench) {

@@ -2,7 +2,6 @@
 
 mod buckets;
 mod properties;
-mod rooms;
 mod several;
 mod windows;
 

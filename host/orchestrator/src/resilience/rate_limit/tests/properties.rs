@@ -108,35 +108,4 @@ proptest! {
             prop_assert!(calls * 1_000_000_000 <= most);
         }
     }
-
-    #[test]
-    fn everybody_who_waits_is_served_in_the_order_of_coming(
-        rate in 1..5_000_000_u64,
-        window in window_policies(),
-        wanted in vec((0..5_000_i64, 1..30_u32), 0..40),
-    ) {
-        let bucket = RateLimitPolicy::TokenBucket { per_second: Thousandths::new(rate), capacity: 15 };
-        let limits = Composite::new(vec![Limit::new(&bucket, START), Limit::new(&window, START)]);
-        let mut limiter = RateLimiter::new(limits, 100);
-        let mut now = START;
-        let (mut came, mut went) = (Vec::new(), Vec::new());
-        for (passed, n) in wanted {
-            now = now.plus_micros(passed);
-            match limiter.enter(n, now) {
-                Ok(Entered::Granted) => prop_assert_eq!(limiter.waiting(), 0, "nobody overtakes"),
-                Ok(Entered::Waits(ticket)) => came.push(ticket),
-                Err(refusal) => prop_assert!(matches!(refusal, Refusal::Impossible { .. }), "{:?}", refusal),
-            }
-            went.extend(limiter.poll(now).granted);
-        }
-        for _ in 0..1_000 {
-            let polled = limiter.poll(now);
-            went.extend(polled.granted);
-            prop_assert!(polled.refused.is_empty());
-            let Some(after) = polled.look_again else { break };
-            now = now.plus_micros(after.as_micros() as i64);
-        }
-        prop_assert_eq!(limiter.waiting(), 0);
-        prop_assert_eq!(went, came);
-    }
 }

@@ -75,3 +75,11 @@ fn a_key_in_use_is_never_forgotten_whatever_the_kind_and_a_policy_changes_for_al
     let json = serde_json::to_string(&keyed).unwrap();
     assert_eq!(serde_json::from_str::<Keyed>(&json).unwrap(), keyed);
 }
+
+#[test]
+fn a_refusal_is_a_failure_with_the_time_to_wait() {
+    let failure = Grant::Wait(Duration::from_micros(1)).refusal("finra.org").unwrap();
+    assert_eq!((failure.code.as_str(), failure.retryable, failure.retry_after_ms), ("rate_limited", true, Some(1)));
+    assert!(Grant::Granted.refusal("finra.org").is_none());
+    assert!(!super::super::super::breaker::counts_against_target(&failure));
+}
