@@ -4,7 +4,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ports::{BackfillRequest, BackfillWork, DeadLetterFilter, DeadLetters, Engine, ParamValue, RunRequest};
+use model::ports::{
+    BackfillRequest, BackfillWork, DeadLetterFilter, DeadLetters, Engine, Ledger, ParamValue, RunRequest,
+};
 use model::run::RunStatus;
 use model::work::Routing;
 use model::{Clock, Failure, RunId};
@@ -211,7 +213,12 @@ async fn uses_up(host: &Host, kill: &KillAt) -> Result<(), Failure> {
         let letters = host.storage.dead_letters(filter.clone()).await?;
         let letter = letters.iter().find(|letter| letter.run_id == first);
         // Whoever died before left it in some state; a run that is not the first of its chain has none.
-        let Some(letter) = letter.filter(|letter| letter.can_retry()) else { return Ok(()) };
+        let Some(letter) = letter else { return Ok(()) };
+        if !letter.can_retry() {
+            let first = Ledger::report(&*host.storage, first).await?.map(|report| report.status);
+            assert_eq!(first, Some(RunStatus::DeadLettered));
+            return Ok(());
+        }
         if letter.retries + 1 == letter.retries_max {
             kill.arm();
         }

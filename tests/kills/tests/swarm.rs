@@ -306,8 +306,9 @@ fn each_run_of_many_processes_completes_once_whoever_is_killed() {
         kills.len(),
     );
     assert_eq!(completed, total);
-    assert!(count > 0, "nobody was killed at work");
-    // Of the one pause of the short form it may be that nothing was about to end.
+    // Of the few kills of the short form it may be that none met a run at work, and of its one pause that nothing was about
+    // to end.
+    assert!(count > 0 || form.kills < PAUSE_EACH, "nobody was killed at work");
     assert!(refused > 0 || form.kills < PAUSE_EACH, "nobody came too late");
     // The short form shares the machine with all other tests, which says nothing about how long anything takes. A run that
     // was queued again is in somebody's line, behind thousands here: it waits, but it is not stuck.

@@ -56,5 +56,6 @@ fn words(policy: &RateLimitPolicy) -> String {
     match policy {
         RateLimitPolicy::TokenBucket { per_second, capacity } => format!("{per_second} a second, {capacity} at once"),
         RateLimitPolicy::SlidingWindow { calls, window_ms } => format!("{calls} in {window_ms} ms"),
+        RateLimitPolicy::All(limits) => limits.iter().map(words).collect::<Vec<_>>().join("; "),
     }
 }

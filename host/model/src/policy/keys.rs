@@ -53,6 +53,7 @@ static BREAKER: Shape = Table(&[
 static RATE_LIMIT: Shape = Choice(&[
     ("token_bucket", Table(&[("per_second", Any), ("capacity", Any)])),
     ("sliding_window", Table(&[("calls", Any), ("window_ms", Any)])),
+    ("all", Any),
     ("none", Any),
 ]);
 

@@ -14,6 +14,8 @@ pub enum RateLimitPolicy {
     TokenBucket { per_second: Thousandths, capacity: u32 },
     /// At most `calls` in any `window_ms` milliseconds.
     SlidingWindow { calls: u32, window_ms: u64 },
+    /// Each of these has to let a call through; what one refuses, no other is charged for.
+    All(Vec<RateLimitPolicy>),
 }
 
 impl Default for RateLimitPolicy {
@@ -27,7 +29,8 @@ const BUCKET: (Thousandths, u32) = (Thousandths::new(10_000), 20);
 /// `calls` and `window_ms`.
 const WINDOW: (u32, u64) = (10, 1_000);
 
-/// [`RateLimitPolicy`] as it is written: `"none"`, or `{ token_bucket = { per_second = 2, capacity = 5 } }`.
+/// [`RateLimitPolicy`] as it is written: `"none"`, `{ token_bucket = { per_second = 2, capacity = 5 } }`, or several as
+/// `{ all = [{ token_bucket = { per_second = 2 } }, { sliding_window = { calls = 1000, window_ms = 86400000 } }] }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RateLimitSpec {
@@ -46,8 +49,13 @@ pub enum RateLimitSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         window_ms: Option<Number>,
     },
+    /// One to [`LIMITS_MAX`], none of them of this kind. They stand for themselves: nothing is taken over from the layer
+    /// below.
+    All(Vec<RateLimitSpec>),
     None,
 }
+
+const LIMITS_MAX: usize = 8;
 
 const PER_SECOND_MAX: u64 = 1_000_000;
 const CAPACITY_MAX: u64 = 1_000_000;
@@ -60,7 +68,7 @@ impl RateLimitSpec {
                 let mut checks = checks.of("token_bucket");
                 let (old_rate, old_capacity) = match base {
                     Some(RateLimitPolicy::TokenBucket { per_second, capacity }) => (per_second, capacity),
-                    Some(RateLimitPolicy::SlidingWindow { .. }) | None => BUCKET,
+                    Some(RateLimitPolicy::SlidingWindow { .. } | RateLimitPolicy::All(_)) | None => BUCKET,
                 };
                 let rates = Thousandths::new(0)..=Thousandths::new(PER_SECOND_MAX * 1_000);
                 let per_second = checks.exact("per_second", *per_second, old_rate, rates);
@@ -71,11 +79,28 @@ impl RateLimitSpec {
                 let mut checks = checks.of("sliding_window");
                 let (old_calls, old_window) = match base {
                     Some(RateLimitPolicy::SlidingWindow { calls, window_ms }) => (calls, window_ms),
-                    Some(RateLimitPolicy::TokenBucket { .. }) | None => WINDOW,
+                    Some(RateLimitPolicy::TokenBucket { .. } | RateLimitPolicy::All(_)) | None => WINDOW,
                 };
                 let calls = checks.whole("calls", *calls, old_calls, 1..=WINDOW_CALLS_MAX);
                 let window_ms = checks.whole("window_ms", *window_ms, old_window, 1..=POLICY_MS_MAX);
                 Some(RateLimitPolicy::SlidingWindow { calls, window_ms })
+            }
+            Self::All(limits) => {
+                if limits.is_empty() || limits.len() > LIMITS_MAX {
+                    checks.refuse("all", format!("a list of {}", limits.len()), format!("1 to {LIMITS_MAX} limits"));
+                }
+                let mut all = Vec::with_capacity(limits.len());
+                for (at, limit) in limits.iter().enumerate() {
+                    match limit {
+                        Self::All(_) | Self::None => {
+                            checks.refuse(&format!("all[{at}]"), "no limit", "`token_bucket` or `sliding_window`");
+                        }
+                        Self::TokenBucket { .. } | Self::SlidingWindow { .. } => {
+                            all.extend(limit.over(None, &mut checks.of(&format!("all[{at}]"))));
+                        }
+                    }
+                }
+                Some(RateLimitPolicy::All(all))
             }
             Self::None => None,
         }

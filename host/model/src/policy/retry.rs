@@ -151,7 +151,7 @@ impl BackoffSpec {
                 let base = checks.whole("base_ms", *base_ms, old_base, 1..=POLICY_MS_MAX);
                 let factor = checks.exact("factor", *factor, old_factor, factors);
                 let max = checks.whole("max_ms", *max_ms, old_max, 1..=POLICY_MS_MAX);
-                cap_above_base(&mut checks, *base_ms, *max_ms);
+                cap_above_base(&mut checks, *base_ms, *max_ms, max);
                 Backoff::Exponential { base_ms: base, factor, max_ms: max }
             }
             Self::Linear { base_ms, step_ms, max_ms } => {
@@ -163,7 +163,7 @@ impl BackoffSpec {
                 let base = checks.whole("base_ms", *base_ms, old_base, from_zero());
                 let step = checks.whole("step_ms", *step_ms, old_step, from_zero());
                 let max = checks.whole("max_ms", *max_ms, old_max, 1..=POLICY_MS_MAX);
-                cap_above_base(&mut checks, *base_ms, *max_ms);
+                cap_above_base(&mut checks, *base_ms, *max_ms, max);
                 Backoff::Linear { base_ms: base, step_ms: step, max_ms: max }
             }
             Self::Constant { delay_ms } => {
@@ -178,12 +178,17 @@ impl BackoffSpec {
     }
 }
 
-/// A cap below the first wait is a slip where one hand wrote both; where an operator's cap is below an author's base,
-/// the cap decides.
-fn cap_above_base(checks: &mut Checks<'_>, base_ms: Option<Number>, max_ms: Option<Number>) {
-    if let (Some(base), Some(max)) = (base_ms, max_ms)
-        && max.0 < base.0
-    {
-        checks.refuse("max_ms", max, format!("at least base_ms, which is {base}"));
+/// A cap below the first wait is a slip of whoever wrote that wait, under a cap of their own or of the layer below;
+/// where an operator's cap is below an author's base, the cap decides.
+fn cap_above_base(checks: &mut Checks<'_>, base_ms: Option<Number>, max_ms: Option<Number>, cap: u64) {
+    match (base_ms, max_ms) {
+        (Some(base), Some(max)) if max.0 < base.0 => {
+            checks.refuse("max_ms", max, format!("at least base_ms, which is {base}"));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a day has fewer milliseconds than a float has whole numbers")]
+        (Some(base), None) if base.0 > cap as f64 => {
+            checks.refuse("base_ms", base, format!("at most max_ms, which is {cap}; give that too"));
+        }
+        (Some(_) | None, Some(_) | None) => {}
     }
 }

@@ -35,6 +35,14 @@ fn an_empty_breaker_is_the_default_one() {
 }
 
 #[test]
+fn a_first_wait_is_not_longer_than_the_cap_of_its_own_hand_or_of_the_layer_below() {
+    let found = problems(json!({ "retry": { "strategy": { "exponential": { "base_ms": 80_000 } } } }));
+    let told = "`retry.strategy.exponential.base_ms` is 80000; allowed: at most max_ms, which is 60000; give that too";
+    assert_eq!(found, [told]);
+    assert_eq!(problems(json!({ "retry": { "strategy": { "linear": { "base_ms": 30_000 } } } })), [""; 0]);
+}
+
+#[test]
 fn case_r9_no_attempts_and_no_backoff_mean_one_call() {
     assert_eq!(resolved(json!({ "retry": { "attempts_max": 0 } })).retry.calls_max(), 1);
     assert_eq!(resolved(json!({ "retry": { "strategy": "none" } })).retry.calls_max(), 1);
@@ -79,6 +87,16 @@ fn a_layer_overrides_field_by_field_and_another_variant_begins_with_its_defaults
             timeout_ms: Some(60_000),
         }
     );
+    let several = resolved(json!({ "rate_limit": { "all": [
+        { "token_bucket": { "per_second": 2 } }, { "sliding_window": { "calls": 9, "window_ms": 60_000 } },
+    ] } }));
+    let window = RateLimitPolicy::SlidingWindow { calls: 9, window_ms: 60_000 };
+    let bucket = RateLimitPolicy::TokenBucket { per_second: Thousandths::new(2_000), capacity: 20 };
+    assert_eq!(several.rate_limit, Some(RateLimitPolicy::All(vec![bucket, window])));
+    for wrong in [json!([]), json!(["none"]), json!([{ "all": [] }]), json!([{ "token_bucket": { "capacity": 0 } }])] {
+        let found = problems(json!({ "rate_limit": { "all": wrong } }));
+        assert!(found.len() == 1 && found[0].contains("rate_limit.all"), "{found:?}");
+    }
     let off = spec(json!({ "breaker": { "rule": "none" }, "rate_limit": "none", "retry": { "strategy": "none" } }));
     let policy = Policy::resolve(&[("", &author), ("", &off)]).unwrap();
     assert_eq!((policy.breaker, policy.rate_limit, policy.retry.strategy), (None, None, Backoff::None));

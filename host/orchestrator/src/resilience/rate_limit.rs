@@ -71,17 +71,21 @@ fn rate_limited(target: &str, why: &str) -> Failure {
 pub enum Limit {
     TokenBucket(TokenBucket),
     SlidingWindow(SlidingWindow),
+    All(Composite),
 }
 
 impl Limit {
     /// Nothing is used yet.
     pub fn new(policy: &RateLimitPolicy, now: Timestamp) -> Self {
-        match *policy {
+        match policy {
             RateLimitPolicy::TokenBucket { per_second, capacity } => {
-                Self::TokenBucket(TokenBucket::full(per_second, capacity, now))
+                Self::TokenBucket(TokenBucket::full(*per_second, *capacity, now))
             }
             RateLimitPolicy::SlidingWindow { calls, window_ms } => {
-                Self::SlidingWindow(SlidingWindow::empty(calls, window_ms))
+                Self::SlidingWindow(SlidingWindow::empty(*calls, *window_ms))
+            }
+            RateLimitPolicy::All(policies) => {
+                Self::All(Composite::new(policies.iter().map(|policy| Self::new(policy, now)).collect()))
             }
         }
     }
@@ -96,6 +100,9 @@ impl Limit {
             (Self::SlidingWindow(window), RateLimitPolicy::SlidingWindow { calls, window_ms }) => {
                 window.change(*calls, *window_ms);
             }
+            (Self::All(limits), RateLimitPolicy::All(policies)) if limits.limits().len() == policies.len() => {
+                limits.limits_mut().iter_mut().zip(policies).for_each(|(limit, policy)| limit.change(policy, now));
+            }
             (limit, policy) => *limit = Self::new(policy, now),
         }
     }
@@ -105,6 +112,7 @@ impl Limit {
         match self {
             Self::TokenBucket(bucket) => bucket.policy(),
             Self::SlidingWindow(window) => window.policy(),
+            Self::All(limits) => RateLimitPolicy::All(limits.limits().iter().map(Self::policy).collect()),
         }
     }
 
@@ -114,6 +122,7 @@ impl Limit {
             _ if n == 0 => Grant::Granted,
             Self::TokenBucket(bucket) => bucket.check(n, now),
             Self::SlidingWindow(window) => window.check(n, now),
+            Self::All(limits) => limits.check(n, now),
         }
     }
 
@@ -131,6 +140,9 @@ impl Limit {
         match self {
             Self::TokenBucket(bucket) => bucket.left(now),
             Self::SlidingWindow(window) => Thousandths::new(u64::from(window.left(now)) * 1_000),
+            Self::All(limits) => {
+                limits.limits_mut().iter_mut().map(|limit| limit.left(now)).min().unwrap_or(Thousandths::new(0))
+            }
         }
     }
 
@@ -139,6 +151,7 @@ impl Limit {
         match self {
             Self::TokenBucket(bucket) => bucket.is_full(now),
             Self::SlidingWindow(window) => window.is_empty(now),
+            Self::All(limits) => limits.limits_mut().iter_mut().all(|limit| limit.is_unused(now)),
         }
     }
 
@@ -148,6 +161,7 @@ impl Limit {
             _ if n == 0 => {}
             Self::TokenBucket(bucket) => bucket.charge(n),
             Self::SlidingWindow(window) => window.charge(n, now),
+            Self::All(limits) => limits.charge(n, now),
         }
     }
 }

@@ -257,14 +257,33 @@ async fn case_b14_who_waits_for_a_limit_goes_in_its_turn_however_many_places_the
     let urgent = Routing { priority: Priority::Realtime, ..Routing::default() };
     let urgent = RunRequest { routing: urgent, ..daily("rows_in 1\ncapture 21 1 a") };
     runs.insert(1, bench.orchestrator.spawn(urgent).await.unwrap().run_id);
-    for next in 0..runs.len() {
-        let report = end(&bench.orchestrator, runs[next]).await;
-        assert_eq!((report.status, bench.invoker.calls()), (RunStatus::Completed, next + 1));
+    for (before, run) in runs.iter().enumerate() {
+        let report = end(&bench.orchestrator, *run).await;
+        assert_eq!((report.status, bench.invoker.calls()), (RunStatus::Completed, before + 1));
         // A hundredth of a second is all that the next one waits for.
         bench.clock.advance(Duration::from_millis(10));
     }
     let begun: Vec<RunId> = bench.ledger.state().starts.iter().map(|start| start.run_id).collect();
     assert_eq!(begun, runs);
+}
+
+#[tokio::test]
+async fn case_b11_of_several_limits_each_holds_and_a_refusal_charges_none() {
+    let limits = json!([
+        { "token_bucket": { "per_second": 1, "capacity": 5 } },
+        { "sliding_window": { "calls": 2, "window_ms": 60_000 } },
+    ]);
+    let bench = Bench::with(policy(json!({ "rate_limit": { "all": limits } }))).await;
+    for _ in 0..2 {
+        assert_eq!(bench.run(SCRIPT).await.status, RunStatus::Completed);
+    }
+    let run = spawn(&bench.orchestrator).await;
+    let at = waits(&bench.orchestrator, run).await;
+    assert_eq!(seconds_from_now(&bench, at), 60, "the bucket has three left, the window none");
+    let shown = &bench.orchestrator.limits().await.unwrap()[0];
+    assert_eq!((shown.left.get(), shown.next_at.is_some()), (0, true));
+    bench.clock.set(at);
+    assert_eq!(end(&bench.orchestrator, run).await.status, RunStatus::Completed);
 }
 
 #[tokio::test]

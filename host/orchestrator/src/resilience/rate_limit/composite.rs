@@ -31,9 +31,14 @@ impl Composite {
     pub fn take(&mut self, n: u32, now: Timestamp) -> Grant {
         let grant = self.check(n, now);
         if grant == Grant::Granted {
-            self.limits.iter_mut().for_each(|limit| limit.charge(n, now));
+            self.charge(n, now);
         }
         grant
+    }
+
+    /// Takes calls that [`Composite::check`] granted at the same time.
+    pub(super) fn charge(&mut self, n: u32, now: Timestamp) {
+        self.limits.iter_mut().for_each(|limit| limit.charge(n, now));
     }
 
     pub fn limits(&self) -> &[Limit] {
