@@ -280,6 +280,7 @@ mod tests {
             let body: RunBody<'_> = serde_json::from_str(&text).unwrap();
             body.into_request().unwrap_err().message
         };
+        assert!(refused(json!({"name": "x", "lineage": {"trigger": "retry"}})).contains("only where the host says so"));
         assert!(refused(json!({"name": "x", "params": {"a": 1}, "text": {"a": "1"}})).contains("`a` is in"));
         assert!(refused(json!({"name": "x", "inputs": {"f": {"file_name": "f"}}})).contains("either"));
         assert!(refused(json!({"name": "x", "inputs": {"f": {"file_name": "f", "base64": "*"}}})).contains("base64"));

@@ -513,6 +513,10 @@ impl Engine for Orchestrator {
 fn standing(report: &RunReport, waiting: Option<Waiting>) -> Standing {
     let (code, reason, until) = match waiting {
         None => return Standing::of(report),
+        // A time that the ledger does not have is none of a retry: the gate named it.
+        Some(Waiting::Until(at)) if report.not_before != Some(at) => {
+            ("gate", format!("its breaker or rate limit lets nobody through, and is asked again at {at}"), Some(at))
+        }
         Some(Waiting::Until(at)) => {
             let (done, most) = (report.attempt, report.attempts_max);
             ("not_before", format!("attempt {done} of {most} failed, the next begins at {at}"), Some(at))

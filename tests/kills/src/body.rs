@@ -3,11 +3,14 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::ports::{Answer, Invocation, Invoked, Invoker, Usage, Work};
 use model::run::LogLine;
+use model::{Clock, Timestamp};
+use tokio::sync::watch;
+
+use crate::system::{System, after};
 
 /// Ends well.
 pub const WORK: &str = "k.work";
@@ -17,9 +20,6 @@ pub const FLAKY: &str = "k.flaky";
 pub const BAD: &str = "k.bad";
 /// Goes on until somebody stops it, or its time is up.
 pub const SLOW: &str = "k.slow";
-
-/// How long a body of the swarm is at work, so that most kills meet some.
-const AT_WORK: Duration = Duration::from_millis(20);
 
 /// More than are written at once.
 const LOG_LINES: usize = 250;
@@ -31,7 +31,7 @@ pub(crate) const MANIFEST: &str = r#"{
     }],
     "pipelines": [{"name": "k.p", "outputs": ["k.t"]}],
     "tasks": [
-        {"name": "k.work", "params": [{"name": "key", "type": "string"}, {"name": "ms", "type": "integer", "default": 0}]},
+        {"name": "k.work", "params": [{"name": "key", "type": "string"}, {"name": "beats", "type": "integer", "default": 0}]},
         {"name": "k.flaky", "params": [{"name": "key", "type": "string"}]},
         {"name": "k.bad", "params": [{"name": "key", "type": "string"}]},
         {"name": "k.slow", "params": [{"name": "key", "type": "string"}]}
@@ -43,6 +43,23 @@ pub(crate) struct Bodies {
     pub(crate) folder: PathBuf,
     /// Whether the test is told of each body as it begins and ends.
     pub(crate) tells: bool,
+    /// Counts what the ledger was told of this process being alive.
+    pub(crate) beats: watch::Sender<u64>,
+}
+
+impl Bodies {
+    /// Returns when the ledger was told once more that this process is alive, or did not hear it: a body that waits for
+    /// that is at work whenever its process is.
+    async fn beat(&self) {
+        drop(self.beats.subscribe().changed().await);
+    }
+
+    /// Returns at the first beat from that time on.
+    async fn beat_after(&self, at: Timestamp) {
+        while System.now() < at {
+            self.beat().await;
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -54,14 +71,17 @@ impl Invoker for Bodies {
         let key = params["key"].as_str().unwrap_or_default();
         if self.tells {
             println!("at {run} {attempt}");
-            tokio::time::sleep(AT_WORK).await;
+            // Most kills of the swarm meet some at work.
+            self.beat().await;
         }
         let answer = match name.as_str() {
             WORK => {
-                let ms = params["ms"].as_u64().unwrap_or_default();
-                if ms > 0 {
+                let beats = params["beats"].as_u64().unwrap_or_default();
+                if beats > 0 {
                     (0..LOG_LINES).for_each(|line| say(&invocation, line));
-                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                }
+                for _ in 0..beats {
+                    self.beat().await;
                 }
                 Ok(())
             }
@@ -77,7 +97,7 @@ impl Invoker for Bodies {
                 () = invocation.cancel.cancelled() => {
                     Failure::new(FailureKind::Orchestration, "cancelled", "it was stopped")
                 }
-                () = tokio::time::sleep(invocation.limits.wall_clock) => {
+                () = self.beat_after(after(invocation.limits.wall_clock)) => {
                     Failure::new(FailureKind::Orchestration, "wall_clock_limit", "its time was up")
                 }
             }),

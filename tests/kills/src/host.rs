@@ -86,11 +86,12 @@ impl Host {
             policy.insert(name.to_owned(), all.clone());
         }
         policy.insert(WORK.to_owned(), PolicySpec { retry: all.retry, ..spec });
+        let beats = watch::Sender::new(0);
         let orchestrator = Orchestrator::new(Parts {
-            ledger: Arc::new(Witness { storage: storage.clone(), folder: folder.to_owned() }),
+            ledger: Arc::new(Witness { storage: storage.clone(), folder: folder.to_owned(), beats: beats.clone() }),
             states: storage.clone(),
             lake: Arc::new(NoLake),
-            invoker: Arc::new(Bodies { folder: folder.to_owned(), tells }),
+            invoker: Arc::new(Bodies { folder: folder.to_owned(), tells, beats }),
             clock: Arc::new(System),
             timer: Arc::new(System),
             entropy: Arc::new(System),

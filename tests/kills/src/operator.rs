@@ -9,13 +9,13 @@ use model::ports::{DeadLetters, Entropy, Keeper, LeaseRequest, Leases, Ledger, N
 use model::retention::Cutoffs;
 use model::run::{CaptureOutcome, Claim, Conclusion, Conditions, RunKind, RunStatus};
 use model::work::WorkSpec;
-use model::{CaptureId, Clock, Digest, Failure, FailureKind, RunId, Timestamp, WorkerId};
+use model::{CaptureId, Clock, Digest, Failure, FailureKind, RunId, WorkerId};
 use storage::Storage;
 
 use crate::body::WORK;
 use crate::host::{FIRST, Host, LEASE};
 use crate::kill::KillAt;
-use crate::system::System;
+use crate::system::{System, after};
 
 const HELD: &str = "by hand";
 
@@ -28,14 +28,10 @@ fn random() -> [u8; 10] {
     random
 }
 
-fn after(by: Duration) -> Timestamp {
-    System.now().plus_micros(i64::try_from(by.as_micros()).unwrap())
-}
-
 /// A run at work, of a worker that is heard of no more.
 async fn at_work(storage: &Storage, key: &str, lease: Duration) -> Result<(RunId, Claim), Failure> {
     let (run_id, created_at) = (RunId::new(System.now(), random()), System.now());
-    let params = serde_json::json!({ "key": format!("{key}-{run_id}"), "ms": 0 });
+    let params = serde_json::json!({ "key": format!("{key}-{run_id}"), "beats": 0 });
     let retry = model::policy::RetryPolicy { attempts_max: 50, ..model::policy::RetryPolicy::default() };
     let spec = WorkSpec { params, retry, ..WorkSpec::new(WORK, RunKind::Task) };
     let claim = Claim { worker: WorkerId::new(System.now(), random()), attempt: 1 };

@@ -9,13 +9,13 @@ use model::ports::{
 };
 use model::run::RunStatus;
 use model::work::Routing;
-use model::{Clock, Failure, RunId};
+use model::{Failure, RunId};
 
 use crate::body::{BAD, FLAKY, SLOW, WORK};
 use crate::host::{Host, Opening, is_server, request};
 use crate::kill::KillAt;
 use crate::operator;
-use crate::system::System;
+use crate::system::after;
 
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +140,8 @@ async fn act(play: Play, host: &Host, folder: &std::path::Path, kill: &KillAt) -
         Play::Completes => {
             kill.arm();
             let mut asked = request(WORK, "work");
-            asked.params.insert("ms".to_owned(), ParamValue::Text("250".to_owned()));
+            // Long enough for its process to say at least once that it is alive.
+            asked.params.insert("beats".to_owned(), ParamValue::Text("2".to_owned()));
             engine.submit(asked).await?;
         }
         Play::Retries => {
@@ -162,7 +163,7 @@ async fn act(play: Play, host: &Host, folder: &std::path::Path, kill: &KillAt) -
         }
         Play::TimesOut => {
             kill.arm();
-            let deadline = Some(System.now().plus_micros(100_000));
+            let deadline = Some(after(Duration::from_millis(100)));
             let asked = RunRequest { routing: Routing { deadline, ..Routing::default() }, ..request(SLOW, "late") };
             let report = engine.submit(asked).await?;
             assert_eq!(report.status, RunStatus::TimedOut);

@@ -10,6 +10,11 @@ use model::{Clock, Timer, Timestamp};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct System;
 
+/// The time so much later than now.
+pub(crate) fn after(by: Duration) -> Timestamp {
+    System.now().plus_micros(i64::try_from(by.as_micros()).unwrap())
+}
+
 impl Clock for System {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

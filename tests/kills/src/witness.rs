@@ -16,6 +16,7 @@ use model::ports::{
 use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Failure, Manifest, Partition, RunId, Timestamp, WorkerId};
 use storage::Storage;
+use tokio::sync::watch;
 
 /// Where the notes are, in the folder of the workers.
 pub const FILE: &str = "conclusions";
@@ -24,6 +25,8 @@ pub const FILE: &str = "conclusions";
 pub(crate) struct Witness {
     pub(crate) storage: Arc<Storage>,
     pub(crate) folder: PathBuf,
+    /// Counts the heartbeats that were answered, however.
+    pub(crate) beats: watch::Sender<u64>,
 }
 
 /// What an attempt was told when it asked for the end of its run.
@@ -53,7 +56,7 @@ impl Witness {
     }
 }
 
-/// A ledger that hands everything on but its conclusions.
+/// A ledger that hands everything on, notes its conclusions and counts its heartbeats.
 macro_rules! witness {
     ($($name:ident($($word:ident: $of:ty),*) -> $answer:ty;)*) => {
         #[async_trait::async_trait]
@@ -68,6 +71,12 @@ macro_rules! witness {
                 done
             }
 
+            async fn heartbeat(&self, worker: &Worker, until: Timestamp) -> Result<Heard, Failure> {
+                let heard = self.storage.heartbeat(worker, until).await;
+                self.beats.send_modify(|beats| *beats += 1);
+                heard
+            }
+
             $(async fn $name(&self, $($word: $of),*) -> Result<$answer, Failure> {
                 self.storage.$name($($word),*).await
             })*
@@ -79,7 +88,6 @@ witness! {
     submit(run: NewRun) -> Submission;
     start(start: Start) -> ();
     requeue(requeue: Requeue) -> RunReport;
-    heartbeat(worker: &Worker, until: Timestamp) -> Heard;
     reap(policy: Interrupted) -> Vec<Reaped>;
     adopt(adoption: Adoption) -> Vec<RecordedRun>;
     give_up(worker: WorkerId, runs: Vec<RunId>) -> ();

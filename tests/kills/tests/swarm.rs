@@ -209,7 +209,7 @@ async fn submit(storage: &Storage, runs: u32) {
         let mut random = [0; 10];
         System.fill(&mut random);
         let key = format!("test-{run}");
-        let params = serde_json::json!({ "key": key, "ms": 0 });
+        let params = serde_json::json!({ "key": key, "beats": 0 });
         let retry = model::policy::RetryPolicy { attempts_max: 50, ..model::policy::RetryPolicy::default() };
         let spec = WorkSpec { params, retry, idempotency_key: Some(key), ..WorkSpec::new(WORK, RunKind::Task) };
         let (run_id, created_at) = (RunId::new(System.now(), random), System.now());

@@ -52,6 +52,7 @@ impl Job {
             }
             // The ledger has the next word: it records that the attempt begins, or not.
             Err(failure) => {
+                self.shared.dispatcher.passed(self.run_id);
                 warn!(code = %failure.code, "begins without asking breaker and rate limit: {failure}");
                 AtGate::Passed(None)
             }

@@ -7,6 +7,8 @@ use model::failure::{Failure, FailureKind};
 use model::ports::{Answer, Engine, GivenFile, RunRequest, Work};
 use model::quality::{CheckStatus, Severity};
 use model::run::{CaptureOutcome, RunCaptureState, RunStatus};
+use model::work::Lineage;
+use model::{RunId, Timestamp};
 use serde_json::json;
 
 use crate::testing::{Bench, daily, digest, error_code, named, text};
@@ -267,6 +269,19 @@ async fn even_a_ledger_that_is_gone_leaves_the_caller_a_report() {
     assert_eq!((report.status, error_code(&report)), (RunStatus::Failed, "io"));
     assert!(report.error.unwrap().causes[0].contains("could not record"));
     assert_eq!(bench.lake.written.lock().unwrap().len(), 1, "the commit may have been made: its file stays");
+}
+
+#[tokio::test]
+async fn a_parent_that_is_not_there_is_refused_and_makes_no_run() {
+    let bench = Bench::new().await;
+    let of = |parent| Lineage { parent_run_id: Some(parent), ..Lineage::default() };
+    let nobody = RunId::new(Timestamp::from_micros(7), [7; 10]);
+    let refused = bench.orchestrator.submit(RunRequest { lineage: of(nobody), ..daily(GOOD) }).await.unwrap_err();
+    assert_eq!((refused.code.as_str(), refused.exit_code()), ("bad_params", 2));
+    assert!(refused.message.contains(&nobody.to_string()) && bench.ledger.state().runs.is_empty(), "{refused}");
+    let parent = bench.run(GOOD).await.run_id;
+    let child = bench.orchestrator.submit(RunRequest { lineage: of(parent), ..daily(GOOD) }).await.unwrap();
+    assert_eq!(child.lineage.parent_run_id, Some(parent));
 }
 
 #[tokio::test]

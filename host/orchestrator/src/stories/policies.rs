@@ -278,12 +278,37 @@ async fn case_b11_of_several_limits_each_holds_and_a_refusal_charges_none() {
         assert_eq!(bench.run(SCRIPT).await.status, RunStatus::Completed);
     }
     let run = spawn(&bench.orchestrator).await;
+    let behind = spawn(&bench.orchestrator).await;
     let at = waits(&bench.orchestrator, run).await;
     assert_eq!(seconds_from_now(&bench, at), 60, "the bucket has three left, the window none");
+    for run in [run, behind] {
+        let standing = Engine::why(&bench.orchestrator, run).await.unwrap().unwrap();
+        assert_eq!((standing.code.as_str(), standing.until), ("gate", Some(waits(&bench.orchestrator, run).await)));
+        assert!(standing.reason.contains("rate limit lets nobody through"), "{}", standing.reason);
+    }
     let shown = &bench.orchestrator.limits().await.unwrap()[0];
     assert_eq!((shown.left.get(), shown.next_at.is_some()), (0, true));
     bench.clock.set(at);
     assert_eq!(end(&bench.orchestrator, run).await.status, RunStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_read_holds_up_nobody() {
+    let limit = json!({ "rate_limit": { "token_bucket": { "per_second": 0.5, "capacity": 1 } } });
+    let bench = Bench::with(policy(limit)).await;
+    let gate = bench.invoker.close_gate();
+    bench.ledger.states_fail(2);
+    let mut runs = Vec::new();
+    for day in 1..=2_u8 {
+        let request = daily(&format!("rows_in 1\ncapture {day} 1 a"));
+        runs.push(bench.orchestrator.spawn(request).await.unwrap().run_id);
+    }
+    // The second does not wait for the first to end.
+    bench.invoker.entered(2).await;
+    gate.add_permits(2);
+    for run in runs {
+        assert_eq!(end(&bench.orchestrator, run).await.status, RunStatus::Completed);
+    }
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ pub(crate) struct Shared {
     calls: usize,
     /// Swaps that another process is going to win.
     races: usize,
-    /// Reads that find nobody.
-    away: usize,
+    /// What the next reads fail with.
+    fails: Vec<Failure>,
 }
 
 impl FakeLedger {
@@ -36,7 +36,14 @@ impl FakeLedger {
 
     /// Has nobody answer those who read, so often.
     pub(crate) fn states_are_away(&self, reads: usize) {
-        self.shared.lock().unwrap().away = reads;
+        let away = Failure::new(FailureKind::Database, "unreachable", "nobody answers").retryable(true);
+        self.shared.lock().unwrap().fails = vec![away; reads];
+    }
+
+    /// Has the ledger be damaged for those who read, so often.
+    pub(crate) fn states_fail(&self, reads: usize) {
+        self.shared.lock().unwrap().fails =
+            vec![Failure::new(FailureKind::Database, "corrupt", "it is damaged"); reads];
     }
 
     /// Has another process be faster, so often.
@@ -50,9 +57,8 @@ impl SharedStates for FakeLedger {
     async fn load(&self, kind: SharedKind, key: &str) -> Result<Option<SharedState>, Failure> {
         let mut shared = self.shared.lock().unwrap();
         shared.calls += 1;
-        if shared.away > 0 {
-            shared.away -= 1;
-            return Err(Failure::new(FailureKind::Database, "unreachable", "nobody answers").retryable(true));
+        if let Some(failure) = shared.fails.pop() {
+            return Err(failure);
         }
         Ok(shared.states.get(&(kind, key.to_owned())).cloned())
     }

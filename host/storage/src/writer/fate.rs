@@ -9,7 +9,7 @@ use model::failure::Failure;
 use sqlx::AnyConnection;
 
 use super::scribe::TransactionId;
-use crate::failure::{failed, unreachable};
+use crate::failure::failed;
 
 /// How often a transaction is asked about that the server has not ended yet: it may not have noticed the loss.
 const LOOKS_MAX: u32 = 50;
@@ -45,9 +45,4 @@ pub(super) async fn fate(connection: &mut AnyConnection, of: &TransactionId) -> 
         }
     }
     Ok(Fate::Open)
-}
-
-/// The connection is gone, and with it all that was to be changed.
-pub(super) fn undone() -> Failure {
-    unreachable("write the ledger")
 }

@@ -6,7 +6,7 @@ use model::failure::Failure;
 use sqlx::{AnyConnection, Connection};
 use tokio::sync::mpsc;
 
-use super::fate::{Fate, fate, undone};
+use super::fate::{Fate, fate};
 use super::lanes::interrupt;
 use super::scribe::TransactionId;
 use super::{Lanes, Lead, Message, Scribe};
@@ -100,7 +100,7 @@ impl Desk {
             {
                 done = match self.fate(&id).await {
                     Fate::Committed => Ok(()),
-                    Fate::Undone => Err(undone()),
+                    Fate::Undone => Err(unreachable("write the ledger")),
                     Fate::Open => done,
                 };
             }
