@@ -200,7 +200,12 @@ impl TestHost {
     pub fn serve_with(&self, args: &[&str]) -> Serving {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(args);
-        let mut child = self.command(&all).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        self.serve_by(&mut self.command(&all))
+    }
+
+    /// Starts a serving host by a command of its own and waits until it is ready.
+    pub fn serve_by(&self, command: &mut Command) -> Serving {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut before = String::new();
         let ready = loop {

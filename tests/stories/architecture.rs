@@ -33,6 +33,7 @@ const OURS: &[(&str, &[&str])] = &[
 /// Every crate of others that we build with, and who alone may use it. `HOST` is any crate of the host.
 const NEIGHBOURS: &[(&str, &[&str])] = &[
     // Guests.
+    ("notify", &["runtime"]),
     ("wasmtime", &["runtime"]),
     ("wasmtime-wasi", &["runtime"]),
     ("wit-bindgen", &["spine-sdk"]),

@@ -40,6 +40,7 @@ mod secrets;
 mod serving;
 mod sharing;
 mod stopping;
+mod swapping;
 mod waiting;
 
 /// A story that nobody listed would never be told.

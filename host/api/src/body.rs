@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use model::RunId;
 use model::brief;
 use model::failure::{Failure, FailureKind};
 use model::ports::{GivenFile, ParamValue, RunRequest};
 use model::work::{Lineage, Routing, Trigger, idempotency_key};
+use model::{Digest, RunId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -107,6 +107,15 @@ pub struct RetentionBody {
     /// Changes nothing.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// `POST /api/v1/plugins/{name}/rollback` and `/approve`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionBody {
+    /// None: the version that was active before, or the one that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// What a breaker is once somebody has changed it.

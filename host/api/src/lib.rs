@@ -18,7 +18,7 @@ mod server;
 mod stories;
 
 pub use body::{
-    BackfillBody, BreakerBody, ExportBody, InputBody, ItemBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody,
+    BackfillBody, BreakerBody, ExportBody, InputBody, ItemBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody, VersionBody,
     RunBody,
 };
 pub use metrics::Metrics;

@@ -145,9 +145,9 @@ impl Metrics {
     /// The text of `/metrics` and its content type.
     pub(crate) fn render(&self, plugins: &[PluginRecord]) -> prometheus::Result<(&'static str, String)> {
         let inner = &self.inner;
-        for (state, label) in [(PluginState::Active, "active"), (PluginState::Refused, "refused")] {
+        for state in PluginState::ALL {
             let count = plugins.iter().filter(|plugin| plugin.state == state).count();
-            inner.plugins.with_label_values(&[label]).set(i64::try_from(count).unwrap_or(i64::MAX));
+            inner.plugins.with_label_values(&[state.name()]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         for (gauge, pull) in &*inner.pulled.lock().unwrap_or_else(PoisonError::into_inner) {
             gauge.set(pull());

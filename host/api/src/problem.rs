@@ -45,7 +45,7 @@ impl From<Failure> for Refusal {
 /// the operator of this host. A code that is only ever the end of a run, which its report tells, is 500 here.
 fn status(failure: &Failure) -> StatusCode {
     match failure.code.as_str() {
-        "unknown_name" | "bad_id" | "not_found" | "no_breaker" => StatusCode::NOT_FOUND,
+        "unknown_name" | "bad_id" | "not_found" | "not_kept" | "no_breaker" => StatusCode::NOT_FOUND,
         "unauthorized" => StatusCode::UNAUTHORIZED,
         "not_granted" | "forbidden" => StatusCode::FORBIDDEN,
         "wrong_method" => StatusCode::METHOD_NOT_ALLOWED,
@@ -54,7 +54,7 @@ fn status(failure: &Failure) -> StatusCode {
         // Too much of this for now.
         "rate_limited" | "bulkhead_full" => StatusCode::TOO_MANY_REQUESTS,
         // What a call depends on does not work, or this host does not yet or not any more.
-        "circuit_open" | "not_ready" | "unreachable" | "gone" | "interrupted" | "busy" | "closed" => {
+        "circuit_open" | "plugin_quarantined" | "not_ready" | "unreachable" | "gone" | "interrupted" | "busy" | "closed" => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         "deadline" | "query_timeout" | "timeout" => StatusCode::GATEWAY_TIMEOUT,
@@ -119,7 +119,7 @@ mod tests {
         (400, &["bad_as_of", "bad_config", "bad_params", "bad_sql", "invalid_config", "missing_config", "usage"]),
         (401, &["unauthorized"]),
         (403, &["forbidden", "not_granted"]),
-        (404, &["bad_id", "no_breaker", "not_found", "unknown_name"]),
+        (404, &["bad_id", "no_breaker", "not_found", "not_kept", "unknown_name"]),
         (405, &["wrong_method"]),
         (
             409,
@@ -135,6 +135,7 @@ mod tests {
                 "lease_held",
                 "locked",
                 "lost",
+                "not_pending",
                 "not_releasable",
                 "not_repeatable",
                 "plugin_refused",

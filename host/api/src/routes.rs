@@ -48,6 +48,8 @@ pub(crate) fn router(parts: Parts, guard: Guard, shutdown: CancellationToken) ->
         .route("/api/v1/retention", post(operations::retain))
         .route("/api/v1/health", get(health::health))
         .route("/api/v1/plugins", get(plugins::list))
+        .route("/api/v1/plugins/{name}/rollback", post(plugins::roll_back))
+        .route("/api/v1/plugins/{name}/approve", post(plugins::approve))
         .route("/api/v1/exports/{name}", get(plugins::export))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)

@@ -4,6 +4,7 @@ mod names;
 mod policies;
 mod quantity;
 mod retention;
+mod swap;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use model::quality::Severity;
 use model::retention::RetentionPolicy;
 use model::work::Lane;
 use model::{DatasetName, suggestion};
+use orchestrator::SwapPolicy;
 use toml::{Table, Value};
 
 use crate::ledger::Url;
@@ -47,6 +49,8 @@ pub struct Config {
     pub lanes: BTreeMap<Lane, usize>,
     /// `[plugins.NAME]`.
     pub plugins: BTreeMap<String, PluginConfig>,
+    /// `[swap]`.
+    pub swap: SwapPolicy,
     /// `[retention]`; without it everything is kept.
     pub retention: RetentionPolicy,
     /// `[quality."domain.dataset".CHECK]`.
@@ -80,6 +84,7 @@ impl Config {
             policy: BTreeMap::new(),
             lanes: BTreeMap::new(),
             plugins: BTreeMap::new(),
+            swap: SwapPolicy::default(),
             retention: RetentionPolicy::default(),
             severities: BTreeMap::new(),
         }
@@ -158,7 +163,7 @@ impl Reader {
         self.known_keys(
             "",
             table,
-            &["lake", "lanes", "ledger", "limits", "plugins", "policy", "quality", "retention", "retry"],
+            &["lake", "lanes", "ledger", "limits", "plugins", "policy", "quality", "retention", "retry", "swap"],
         );
         let (ledger, lease, interrupted) = self.ledger(table.get("ledger"));
         let lake = self.lake(table.get("lake"));
@@ -167,6 +172,7 @@ impl Reader {
         let (retry, policy) = (self.retry(table.get("retry")), self.policies(table.get("policy")));
         let lanes = self.lanes(table.get("lanes"));
         let retention = self.retention(table.get("retention"));
+        let swap = self.swap(table.get("swap"));
         let mut config = Config {
             ledger,
             lease,
@@ -177,6 +183,7 @@ impl Reader {
             retry,
             policy,
             lanes,
+            swap,
             retention,
             ..Config::standard()
         };

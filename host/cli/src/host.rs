@@ -12,6 +12,7 @@ mod orders;
 mod rehearsal;
 mod scratch;
 mod serving;
+mod watching;
 mod wiring;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use orchestrator::{Orchestrator, Retention};
-use sha2::{Digest as _, Sha256};
+use runtime::PluginsFolder;
 use storage::Storage;
 
 use crate::config::Config;
@@ -30,12 +31,12 @@ use crate::ledger::LedgerPlace;
 use crate::owner::{self, OwnerLock};
 use crate::system::SystemClock;
 
-use wiring::Wiring;
+use wiring::{Wired, Wiring};
 
 pub(crate) use authors::check_component;
 pub(crate) use backfills::{BackfillOrder, NamedItem, backfill};
 pub(crate) use changes::{cancel, is_left, resolve, retry, why};
-pub(crate) use looking::plugins;
+pub(crate) use looking::{manifests, plugins};
 pub(crate) use operations::{Intervened, Intervention, intervene};
 pub(crate) use orders::{Order, Verdict, judge, run};
 pub(crate) use serving::serve;
@@ -54,6 +55,8 @@ pub struct HostOptions {
 pub struct Host {
     pub storage: Arc<Storage>,
     pub orchestrator: Orchestrator,
+    /// The plugins folder as it was loaded; none once somebody follows it.
+    pub(crate) folder: Option<PluginsFolder>,
     pub metrics: api::Metrics,
     pub(crate) place: LedgerPlace,
     /// Forgets what is kept no longer.
@@ -96,41 +99,21 @@ impl Host {
             storage: Arc::clone(&storage),
             lake,
             lease: place.lease(),
-            cache: data.join("cache"),
+            data,
             cache_read_only: false,
             metrics: Some(metrics.clone()),
         };
-        let (orchestrator, installed) = wiring.start(plugins, &config).await?;
-        keep_active(&data, installed).await?;
+        let Wired { orchestrator, folder } = wiring.start(plugins, &config).await?;
         let load = began.elapsed();
-        Ok(Self { storage, orchestrator, metrics, place, retention, input_bytes_max, load, lock })
+        Ok(Self { storage, orchestrator, folder: Some(folder), metrics, place, retention, input_bytes_max, load, lock })
     }
 
-    /// How many components are active and how many refused.
+    /// How many components are active and how many are not.
     pub fn counts(&self) -> (usize, usize) {
         let plugins: Vec<PluginRecord> = self.orchestrator.plugins();
         let active = plugins.iter().filter(|plugin| plugin.state == PluginState::Active).count();
         (active, plugins.len() - active)
     }
-}
-
-/// Keeps what is active, so that a later reader can ask what made a capture. A file that changed since it was loaded is
-/// left alone: its bytes are not those that run.
-async fn keep_active(data: &Path, plugins: Vec<PluginRecord>) -> Result<(), Failure> {
-    let data = data.to_owned();
-    let keep = move || {
-        for plugin in plugins.iter().filter(|plugin| plugin.state == PluginState::Active) {
-            if let (Some(digest), Ok(bytes)) = (plugin.digest, std::fs::read(&plugin.file))
-                && Sha256::digest(&bytes).as_slice() == digest.as_bytes()
-            {
-                components::keep(&data, &digest, &bytes)?;
-            }
-        }
-        Ok(())
-    };
-    tokio::task::spawn_blocking(keep)
-        .await
-        .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))?
 }
 
 /// Makes the data folder, for its user only, and returns its canonical path.

@@ -149,6 +149,9 @@ impl Remote {
             }
             Intervention::ReleaseLease { .. } => Intervened::Released(self.post(path, body).await?),
             Intervention::Retain { .. } => Intervened::Retained(self.post(path, body).await?),
+            Intervention::RollBack { .. } | Intervention::Approve { .. } => {
+                Intervened::Activated(self.post(path, body).await?)
+            }
         })
     }
 

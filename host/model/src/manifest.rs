@@ -3,6 +3,7 @@
 //! Authoritative for the host. Unknown keys are ignored, so that a manifest of a newer SDK still loads; everything
 //! else that is wrong is found by [`Manifest::problems`], all at once. Its JSON Schema is `wit/manifest.schema.json`.
 
+mod asking;
 mod format;
 mod validate;
 

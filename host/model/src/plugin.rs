@@ -3,16 +3,37 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Digest;
+use crate::manifest::CapabilitySpec;
 use crate::time::Timestamp;
 
-/// Where a plugin is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a plugin version is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PluginState {
     /// New runs use it.
     Active,
+    /// Another version is active; the runs that began on this one end on it.
+    Draining,
+    /// It trapped again and again: no run begins until its time is over, and then one that tries it.
+    Quarantined,
+    /// It asks for more than was approved for its name, and waits for an operator.
+    Pending,
     /// It cannot run; `reasons` say why.
     Refused,
+}
+
+impl PluginState {
+    pub const ALL: [Self; 5] = [Self::Active, Self::Draining, Self::Quarantined, Self::Pending, Self::Refused];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Draining => "draining",
+            Self::Quarantined => "quarantined",
+            Self::Pending => "pending",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// One component that was found in the plugins folder.
@@ -27,7 +48,7 @@ pub struct PluginRecord {
     /// `pipeline finra.regsho_daily`, `source ...`, `task ...`.
     pub exports: Vec<String>,
     pub loaded_at: Timestamp,
-    /// Why it is refused.
+    /// Why it is not active.
     pub reasons: Vec<String>,
     /// What keeps a part of it from working although it is active, as it was when the plugin was loaded.
     #[serde(default)]
@@ -40,6 +61,82 @@ pub struct PluginRef {
     pub name: String,
     pub version: String,
     pub digest: Digest,
+}
+
+/// Something that happened to a version of a plugin. Events of one name are numbered from 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginEvent {
+    pub seq: u64,
+    pub at: Timestamp,
+    pub name: String,
+    pub version: String,
+    pub digest: Digest,
+    #[serde(rename = "type")]
+    pub kind: PluginEventKind,
+    /// Why, in words; empty where the kind says it all.
+    pub detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PluginEventKind {
+    /// New runs use it from then on.
+    Activated,
+    Refused,
+    Pending,
+    /// An operator approved what it asks for.
+    Approved,
+    /// Another version took its place. Runs that began on it end on it.
+    Replaced,
+    /// The last of them has ended.
+    Drained,
+    /// An operator brought another version back, and this one does not come back by itself.
+    RolledBack,
+    Quarantined,
+    /// A run tried it after quarantine and went well.
+    Released,
+    /// Its file is gone.
+    Removed,
+}
+
+impl PluginEventKind {
+    pub const ALL: [Self; 10] = [
+        Self::Activated,
+        Self::Refused,
+        Self::Pending,
+        Self::Approved,
+        Self::Replaced,
+        Self::Drained,
+        Self::RolledBack,
+        Self::Quarantined,
+        Self::Released,
+        Self::Removed,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Activated => "activated",
+            Self::Refused => "refused",
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Replaced => "replaced",
+            Self::Drained => "drained",
+            Self::RolledBack => "rolled_back",
+            Self::Quarantined => "quarantined",
+            Self::Released => "released",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// What an operator approved for a plugin name: from which place in the plugins folder it comes, and what it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    pub name: String,
+    /// Below the plugins folder, such as `finra.wasm`.
+    pub place: String,
+    pub asked: Vec<CapabilitySpec>,
+    pub at: Timestamp,
 }
 
 /// One thing that `plugin check` found.

@@ -1,6 +1,7 @@
 //! What the host crates offer each other. Each seam has a production implementation in one crate and a stand-in in
 //! the orchestrator's tests.
 
+mod components;
 mod dead_letters;
 mod engine;
 mod invoker;
@@ -15,6 +16,7 @@ mod shared_states;
 mod tables;
 mod vitals;
 
+pub use components::{Components, FoundPlugin};
 pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, DeadLetters};
 pub use engine::{
     BackfillRequest, BackfillWork, Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest, Standing,
@@ -23,7 +25,7 @@ pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginC
 pub use keepers::{Adoption, Heard, Keeper};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
 pub use leases::{Acquired, Exclusive, Held, Interrupted, Lease, LeaseRequest, Leases, Reaped, Worker, kept, lost};
-pub use ledger::{AsOf, Ledger, NewRun, RecordedRun, Requeue, Start, Submission};
+pub use ledger::{AsOf, Incumbent, Ledger, NewRun, PluginStanding, RecordedRun, Registration, Requeue, Start, Submission};
 pub use operations::Operations;
 pub use retention::{Forgotten, Page, RetentionLedger, Shelves};
 pub use runs::{ListLimit, RunFilter, RunPage, Runs};

@@ -45,8 +45,7 @@ struct Delivered {
 type Read = BTreeMap<String, KeptInput>;
 
 impl Job {
-    pub(crate) async fn attempt(&self, course: &mut Course) -> Attempted {
-        let started_at = self.shared.parts.clock.now();
+    pub(crate) async fn attempt(&self, course: &mut Course, started_at: Timestamp) -> Attempted {
         course.started_at.get_or_insert(started_at);
         let catalog = self.shared.latest().await;
         if !self.dry_run {
@@ -111,7 +110,12 @@ impl Job {
             Err(failure) => return nothing(failure),
         };
         let invocation = self.invocation(course, started_at, workbench, cursor);
-        let Invoked { answer, workbench, stages, usage } = self.shared.parts.invoker.invoke(invocation).await;
+        let mut hold = self.target.hold.clone();
+        let Invoked { answer, workbench, stages, usage } = tokio::select! {
+            biased;
+            invoked = self.shared.parts.invoker.invoke(invocation) => invoked,
+            () = hold.time_is_up() => return nothing(self.version_retired()),
+        };
         tracing::debug!(usage.wall_us, usage.memory_bytes_peak, usage.host_calls, "the guest has returned");
         let finished = match workbench {
             Some(workbench) => blocking("finish what the guest wrote", move || workbench.finish()).await.map(Some),

@@ -40,7 +40,7 @@ impl Job {
 /// Warns of granted folders that the plugins ask for and that cannot be used now.
 pub(crate) fn warn(set: &mut PluginSet, policies: &BTreeMap<String, PluginPolicy>, check: FolderCheck<'_>) {
     for entry in &mut set.entries {
-        let Some(manifest) = &entry.manifest else { continue };
+        let Some(manifest) = &entry.found.manifest else { continue };
         let granted = policies.get(&manifest.name).map_or(&[][..], |policy| &policy.folders);
         let asked = granted.iter().filter(|granted| manifest.capabilities.iter().any(|it| it.name == granted.name));
         let failed = asked.filter_map(|granted| Some(unusable(&manifest.name, granted, &check(&granted.path).err()?)));

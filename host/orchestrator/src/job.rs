@@ -171,7 +171,7 @@ impl Job {
     }
 
     /// Tries once, and once more after each race that it loses.
-    pub(crate) async fn turn(&self, course: &mut Course) -> Turn {
+    pub(crate) async fn turn(&mut self, course: &mut Course) -> Turn {
         let mut pass = None;
         let turn = match AssertUnwindSafe(self.calls(course, &mut pass)).catch_unwind().await {
             Ok(turn) => turn,
@@ -181,7 +181,7 @@ impl Job {
         turn
     }
 
-    async fn calls(&self, course: &mut Course, pass: &mut Option<Pass>) -> Turn {
+    async fn calls(&mut self, course: &mut Course, pass: &mut Option<Pass>) -> Turn {
         if let Some(failure) = self.too_late() {
             return self.ended(course, self.failed(failure)).await;
         }
@@ -190,12 +190,21 @@ impl Job {
             AtGate::Turned(turn) => return turn,
         }
         info!(dry_run = self.dry_run, attempt = course.attempt + 1, "the run begins");
+        let shared = Arc::clone(&self.shared);
         loop {
             course.attempt += 1;
             let last = course.races >= RACES_MAX;
             // Runs that lost a race try again one after the other, or they would only race each other once more.
-            let _turn = if course.races == 0 { None } else { Some(self.shared.turn.lock().await) };
-            match self.attempt(course).await {
+            let _turn = if course.races == 0 { None } else { Some(shared.turn.lock().await) };
+            let started_at = self.pin();
+            let call = self.call(course);
+            if let Err(until) = self.shared.quarantine.admit(&self.target.plugin.digest, &call) {
+                course.attempt -= 1;
+                return self.quarantined(course, until).await;
+            }
+            let attempted = self.attempt(course, started_at).await;
+            self.tell_quarantine(&call, &attempted).await;
+            match attempted {
                 Attempted::Raced(conclusion) if last => return self.ended(course, conclusion).await,
                 Attempted::Raced(_) => {}
                 Attempted::Held(failure) => return self.wait_for_lease(course, failure).await,

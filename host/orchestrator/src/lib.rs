@@ -13,6 +13,9 @@
 //! Several processes may share a ledger: what a run holds alone is a lease there, each queued run has a keeper, and each
 //! process says that it is alive. What nobody has is adopted ([`Orchestrator::keep_tending`]).
 //!
+//! Plugins change while runs are carried out: `plugins/lifecycle` puts versions in place of each other, and each attempt
+//! is pinned to the one that is active when it begins.
+//!
 //! A backfill is a run whose work is other runs: `backfill` asks for them, and goes on where an earlier process left it.
 //!
 //! Limits: schedules are not here yet.
@@ -37,9 +40,11 @@ mod orchestrator;
 mod params;
 mod parts;
 mod patience;
+mod pinning;
 mod plugins;
 mod policies;
 mod publish;
+mod quarantine;
 pub mod queue;
 mod report;
 pub mod resilience;
@@ -56,7 +61,7 @@ mod testing;
 pub use gate::{BreakerReport, LimitReport, stored_breaker, stored_limit};
 pub use lease::LeasePolicy;
 pub use orchestrator::Orchestrator;
-pub use parts::{Concurrency, Parts, PluginPolicy, Versions};
-pub use plugins::{FoundPlugin, look};
+pub use parts::{Concurrency, Parts, PluginPolicy, SwapPolicy, Versions};
+pub use plugins::look;
 pub use retention::Retention;
 pub use tend::{TEND_EVERY, Tended};

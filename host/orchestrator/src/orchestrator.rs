@@ -1,12 +1,12 @@
-//! The way in: install plugins, submit runs, wait for them, stop them.
+//! The way in: submit runs, wait for them, stop them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
-use model::plugin::{PluginRecord, PluginState};
+use model::plugin::PluginRecord;
 use model::ports::{BackfillRequest, Cancel, Engine, Interrupted, RecordedRun, RunRequest, Standing, Submission};
 use model::run::{Conclusion, RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
@@ -14,16 +14,15 @@ use model::{Manifest, RunId, Timestamp, WorkerId};
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::blocking::blocking;
 use crate::dispatcher::{Dispatcher, Traveller};
 use crate::elsewhere::nobody_runs;
 use crate::gate::Gate;
-use crate::grants;
 use crate::heartbeat::Heart;
 use crate::job::{Job, cancelled};
 use crate::live::{End, Live, LiveRuns, Seat, ended};
 use crate::parts::Parts;
-use crate::plugins::{FoundPlugin, PluginSet, decide};
+use crate::plugins::Lifecycle;
+use crate::quarantine::Quarantine;
 use crate::queue::Waiting;
 use crate::{identity, inputs, params, report};
 
@@ -36,7 +35,8 @@ pub struct Orchestrator {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) parts: Parts,
-    plugins: RwLock<Arc<PluginSet>>,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) quarantine: Quarantine,
     pub(crate) live: Arc<LiveRuns>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) gate: Gate,
@@ -117,95 +117,19 @@ impl Orchestrator {
     pub fn new(parts: Parts) -> Self {
         let gate = Gate::new(Arc::clone(&parts.states), Arc::clone(&parts.clock));
         let dispatcher = Dispatcher::new(parts.places(), Arc::clone(&parts.clock), Arc::clone(&parts.timer));
-        let (plugins, heart) = (RwLock::default(), Heart::new(&parts));
+        let (lifecycle, heart) = (Lifecycle::default(), Heart::new(&parts));
+        let quarantine = Quarantine::new(parts.swap.clone(), Arc::clone(&parts.clock));
         let (live, turn) = (LiveRuns::new(), tokio::sync::Mutex::new(()));
         let (unfit, is_tending, is_leaving) = (Mutex::default(), AtomicBool::new(false), watch::Sender::new(false));
-        let shared = Shared { parts, plugins, live, dispatcher, gate, heart, unfit, is_tending, is_leaving, turn };
+        let shared = Shared { parts, lifecycle, quarantine, live, dispatcher, gate, heart, unfit, is_tending, is_leaving, turn };
         Self { shared: Arc::new(shared) }
-    }
-
-    /// Decides which of the components that were found are active, records all of them and uses the active ones for
-    /// new runs. Returns every component, with the reasons against the refused ones.
-    ///
-    /// # Errors
-    ///
-    /// Those of the ledger; the plugins are then as they were.
-    pub async fn install(&self, found: Vec<FoundPlugin>) -> Result<Vec<PluginRecord>, Failure> {
-        let mut set = self.decide(found).await?;
-        self.register(&mut set).await?;
-        Ok(self.put_to_use(set))
-    }
-
-    /// As [`Orchestrator::install`] for a host that only rehearses: nothing is recorded.
-    ///
-    /// # Errors
-    ///
-    /// Those of the ledger.
-    pub async fn rehearse(&self, found: Vec<FoundPlugin>) -> Result<Vec<PluginRecord>, Failure> {
-        let mut set = self.decide(found).await?;
-        for entry in set.entries.iter_mut().filter(|entry| entry.record.state == PluginState::Active) {
-            let Some(manifest) = &entry.manifest else { continue };
-            match self.shared.parts.ledger.check_schema(&entry.record, manifest).await {
-                Err(failure) if failure.code == "schema_changed" => entry.refuse(&failure),
-                done => done?,
-            }
-        }
-        Ok(self.put_to_use(set))
-    }
-
-    async fn decide(&self, found: Vec<FoundPlugin>) -> Result<PluginSet, Failure> {
-        let parts = &self.shared.parts;
-        let last_active = parts.ledger.active_plugins().await?.into_iter().collect();
-        let mut set = decide(found, &last_active, &parts.policies, parts.clock.now());
-        let (lake, policies) = (Arc::clone(&parts.lake), parts.policies.clone());
-        let looked = move || {
-            grants::warn(&mut set, &policies, &|path| lake.check_folder(path));
-            Ok(set)
-        };
-        blocking("look at the granted folders", looked).await
-    }
-
-    fn put_to_use(&self, set: PluginSet) -> Vec<PluginRecord> {
-        let records = set.records();
-        for record in records.iter().filter(|record| record.state == PluginState::Refused) {
-            let digest = record.digest.map(tracing::field::display);
-            tracing::warn!(plugin.name = %record.name, plugin.digest = digest, file = %record.file, "refused: {}", record.reasons.join("; "));
-        }
-        *self.shared.plugins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
-        records
-    }
-
-    /// Records the plugins together, or one by one to find those whose datasets do not fit the tables that are there.
-    async fn register(&self, set: &mut PluginSet) -> Result<(), Failure> {
-        let ledger = &self.shared.parts.ledger;
-        let all: Vec<(PluginRecord, Option<Arc<Manifest>>)> =
-            set.entries.iter().map(|entry| (entry.record.clone(), entry.manifest.clone())).collect();
-        match ledger.register(all).await {
-            Err(failure) if failure.code == "schema_changed" => {}
-            done => return done,
-        }
-        for entry in &mut set.entries {
-            match ledger.register(vec![(entry.record.clone(), entry.manifest.clone())]).await {
-                Err(failure) if failure.code == "schema_changed" => {
-                    entry.refuse(&failure);
-                    ledger.register(vec![(entry.record.clone(), entry.manifest.clone())]).await?;
-                }
-                done => done?,
-            }
-        }
-        Ok(())
-    }
-
-    /// What was found in the plugins folder, active and refused.
-    pub fn plugins(&self) -> Vec<PluginRecord> {
-        self.plugin_set().records()
     }
 
     /// The manifests of the active plugins.
     pub fn manifests(&self) -> Vec<Arc<Manifest>> {
         let set = self.plugin_set();
-        let active = set.entries.iter().filter(|entry| entry.record.state == PluginState::Active);
-        active.filter_map(|entry| entry.manifest.clone()).collect()
+        let active = set.entries.iter().filter(|entry| entry.is_active());
+        active.filter_map(|entry| entry.manifest().cloned()).collect()
     }
 
     /// The parameters of type `file` of a pipeline, source or task, for whoever has to read them.
@@ -243,10 +167,6 @@ impl Orchestrator {
     /// Asks every live run to stop.
     pub fn cancel_all(&self) {
         self.shared.live.cancel_all();
-    }
-
-    pub(crate) fn plugin_set(&self) -> Arc<PluginSet> {
-        Arc::clone(&self.shared.plugins.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes a run of the request, or finds the run that its key is bound to.
@@ -288,6 +208,9 @@ impl Orchestrator {
     /// The run that a request stands for, with its files kept.
     async fn job(&self, request: RunRequest) -> Result<Job, Failure> {
         let target = self.plugin_set().find(&request.name)?;
+        if let Some(refusal) = self.shared.quarantine.refusal(&target.plugin.name, &target.plugin.digest) {
+            return Err(refusal);
+        }
         let params = params::validate(&target.name, target.params(), &request.params, &request.files)?;
         let RunRequest { files, force, dry_run, routing, lineage, key, progress, cancel, .. } = request;
         let parts = &self.shared.parts;
@@ -515,7 +438,7 @@ fn standing(report: &RunReport, waiting: Option<Waiting>) -> Standing {
         None => return Standing::of(report),
         // A time that the ledger does not have is none of a retry: the gate named it.
         Some(Waiting::Until(at)) if report.not_before != Some(at) => {
-            ("gate", format!("its breaker or rate limit lets nobody through, and is asked again at {at}"), Some(at))
+            ("gate", format!("its breaker, rate limit or quarantine lets nobody through, and is asked again at {at}"), Some(at))
         }
         Some(Waiting::Until(at)) => {
             let (done, most) = (report.attempt, report.attempts_max);

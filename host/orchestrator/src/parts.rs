@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::limits::Limits;
 use model::policy::{BulkheadPolicy, PolicySpec, RetryPolicy};
-use model::ports::{Entropy, Granted, Invoker, Lake, Ledger, RunListener, SharedStates};
+use model::ports::{Components, Entropy, Granted, Invoker, Lake, Ledger, RunListener, SharedStates};
 use model::quality::Severity;
 use model::run::RunReport;
 use model::stage::StageListener;
 use model::work::Lane;
-use model::{Clock, DatasetName, Timer};
+use model::{Clock, DatasetName, Timer, Timestamp};
 
 use crate::lease::LeasePolicy;
 use crate::queue::Places;
@@ -23,6 +24,7 @@ pub struct Parts {
     pub states: Arc<dyn SharedStates>,
     pub lake: Arc<dyn Lake>,
     pub invoker: Arc<dyn Invoker>,
+    pub components: Arc<dyn Components>,
     pub clock: Arc<dyn Clock>,
     pub timer: Arc<dyn Timer>,
     pub entropy: Arc<dyn Entropy>,
@@ -42,6 +44,7 @@ pub struct Parts {
     /// `[lanes]`: places of the lanes that have others than follow from `concurrency`.
     pub lanes: BTreeMap<Lane, usize>,
     pub lease: LeasePolicy,
+    pub swap: SwapPolicy,
     /// Where this process is, in words: who looks at its leases wants to know.
     pub host: String,
     /// Recorded with each attempt.
@@ -80,6 +83,33 @@ pub struct PluginPolicy {
     pub limits: Limits,
     /// Folders the plugin may read. One that it does not ask for is not handed to it.
     pub folders: Vec<Granted>,
+}
+
+/// How versions of plugins follow each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwapPolicy {
+    /// How long the runs that began on a version may go on after another took its place. `swap.drain`.
+    pub drain: Duration,
+    /// Versions of one plugin that drain at one time; with one more the oldest is retired. `swap.draining_max`.
+    pub draining_max: usize,
+    /// Traps in a row that put a version into quarantine. `swap.quarantine_after`.
+    pub quarantine_after: u32,
+    /// How long the first quarantine lasts; each in a row lasts twice as long. `swap.quarantine_for`.
+    pub quarantine_for: Duration,
+}
+
+impl Default for SwapPolicy {
+    fn default() -> Self {
+        // To drain takes no longer than an attempt may, by the default of `limits.wall_clock`.
+        let drain = Duration::from_secs(300);
+        Self { drain, draining_max: 8, quarantine_after: 5, quarantine_for: Duration::from_secs(30) }
+    }
+}
+
+impl SwapPolicy {
+    pub(crate) fn deadline(&self, now: Timestamp) -> Timestamp {
+        now.plus_micros(i64::try_from(self.drain.as_micros()).unwrap_or(i64::MAX))
+    }
 }
 
 /// How much happens at one time.

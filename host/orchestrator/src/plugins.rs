@@ -1,37 +1,32 @@
 //! The plugins of this host, and who offers a name.
 
+mod approvals;
+mod draining;
 mod install;
+mod interventions;
+mod lifecycle;
+mod version;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use model::failure::{Failure, FailureKind};
 use model::manifest::{CheckedBy, ParamSpec, RowAccounting};
-use model::plugin::{Finding, PluginRecord, PluginRef, PluginState};
-use model::ports::{PluginCheck, Work};
+use model::plugin::{PluginRecord, PluginRef, PluginState};
+use model::ports::{FoundPlugin, PluginCheck, PluginStanding, Work};
 use model::run::RunKind;
 use model::work::Idempotency;
-use model::{DatasetName, Digest, Manifest, Timestamp, brief, nearest};
+use model::{DatasetName, Manifest, Timestamp, brief, nearest};
 
 use crate::grants;
 use crate::parts::PluginPolicy;
 
 pub(crate) use install::decide;
+pub(crate) use lifecycle::Lifecycle;
+pub(crate) use version::{Hold, Version};
 
-/// A component as it was found in the plugins folder.
-#[derive(Clone, Debug)]
-pub struct FoundPlugin {
-    pub file: PathBuf,
-    /// None if the file could not be read.
-    pub digest: Option<Digest>,
-    /// None if the component does not load.
-    pub manifest: Option<Arc<Manifest>>,
-    /// What loading it came upon; one error and it is refused.
-    pub findings: Vec<Finding>,
-}
-
-/// Every component that was found, active or refused.
+/// Every component that was found, active or not.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PluginSet {
     pub(crate) entries: Vec<Entry>,
@@ -40,14 +35,28 @@ pub(crate) struct PluginSet {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) record: PluginRecord,
-    pub(crate) manifest: Option<Arc<Manifest>>,
+    pub(crate) found: FoundPlugin,
+    /// Of an active one; none until it is put to use.
+    pub(crate) version: Option<Arc<Version>>,
 }
 
 impl Entry {
-    /// Refuses a plugin whose datasets do not fit the tables that are there.
-    pub(crate) fn refuse(&mut self, failure: &Failure) {
+    pub(crate) fn manifest(&self) -> Option<&Arc<Manifest>> {
+        self.found.manifest.as_ref()
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.record.state == PluginState::Active
+    }
+
+    pub(crate) fn refuse(&mut self, reason: String) {
         self.record.state = PluginState::Refused;
-        self.record.reasons.push(format!("schema_changed: {failure}"));
+        self.record.reasons.push(reason);
+    }
+
+    /// Refuses a plugin whose datasets do not fit the tables that are there.
+    pub(crate) fn refuse_schema(&mut self, failure: &Failure) {
+        self.refuse(format!("schema_changed: {failure}"));
     }
 }
 
@@ -66,25 +75,37 @@ pub(crate) struct Target {
     pub(crate) export: Export,
     pub(crate) plugin: PluginRef,
     pub(crate) manifest: Arc<Manifest>,
+    /// Keeps the version from being retired, for a while.
+    pub(crate) hold: Hold,
 }
 
 /// What would become of the components that were found, for somebody who only looks: [`crate::Orchestrator::install`]
 /// without a ledger that records it. Each with its manifest, where it has one.
 pub fn look(
     found: Vec<FoundPlugin>,
-    last_active: &BTreeMap<String, Digest>,
+    standing: &PluginStanding,
     policies: &BTreeMap<String, PluginPolicy>,
     at: Timestamp,
     check_folder: &dyn Fn(&Path) -> Result<(), Failure>,
 ) -> Vec<(PluginRecord, Option<Arc<Manifest>>)> {
-    let mut set = decide(found, last_active, policies, at);
+    let mut set = decide(found, standing, policies, at);
     grants::warn(&mut set, policies, check_folder);
-    set.entries.into_iter().map(|entry| (entry.record, entry.manifest)).collect()
+    set.entries.into_iter().map(|entry| (entry.record, entry.found.manifest)).collect()
 }
 
 impl PluginSet {
     pub(crate) fn records(&self) -> Vec<PluginRecord> {
         self.entries.iter().map(|entry| entry.record.clone()).collect()
+    }
+
+    /// The active version of a plugin.
+    pub(crate) fn active(&self, plugin: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.is_active() && entry.record.name == plugin)
+    }
+
+    /// What the active version of a plugin offers under this name.
+    pub(crate) fn target(&self, name: &str) -> Option<Target> {
+        self.entries.iter().filter(|entry| entry.is_active()).find_map(|entry| entry.target(name))
     }
 
     /// Finds the active plugin that offers a pipeline, source or task of this name.
@@ -93,33 +114,32 @@ impl PluginSet {
     ///
     /// `unknown_name` with the nearest name, `plugin_refused` with every reason.
     pub(crate) fn find(&self, name: &str) -> Result<Target, Failure> {
-        let active = || self.entries.iter().filter(|entry| entry.record.state == PluginState::Active);
-        if let Some(target) = active().find_map(|entry| entry.target(name)) {
+        if let Some(target) = self.target(name) {
             return Ok(target);
         }
+        let active = || self.entries.iter().filter(|entry| entry.is_active());
         let domain = name.split('.').next().unwrap_or(name);
         let refused: Vec<&Entry> = self.entries.iter().filter(|entry| entry.refuses(name, domain)).collect();
         if !refused.is_empty() && !active().any(|entry| entry.record.name == domain) {
             return Err(plugin_refused(name, &refused));
         }
-        let names: Vec<&str> = active().filter_map(|entry| entry.manifest.as_deref()).flat_map(names).collect();
+        let names: Vec<&str> = active().filter_map(|entry| entry.found.manifest.as_deref()).flat_map(names).collect();
         Err(unknown_name(name, &names))
     }
 }
 
 impl Entry {
     fn target(&self, name: &str) -> Option<Target> {
-        let manifest = self.manifest.clone()?;
-        let export = export(&manifest, name)?;
-        let PluginRecord { name: plugin, version, digest, .. } = self.record.clone();
-        let plugin = PluginRef { name: plugin, version, digest: digest? };
-        Some(Target { name: name.to_owned(), export, plugin, manifest })
+        let version = self.version.as_ref()?;
+        let export = export(&version.manifest, name)?;
+        let (plugin, manifest, hold) = (version.plugin.clone(), Arc::clone(&version.manifest), version.hold());
+        Some(Target { name: name.to_owned(), export, plugin, manifest, hold })
     }
 
-    /// Whether this refused plugin would be the one to ask for `name`.
+    /// Whether this plugin, which is not active, would be the one to ask for `name`.
     fn refuses(&self, name: &str, domain: &str) -> bool {
-        let offers = self.manifest.as_deref().is_none_or(|manifest| export(manifest, name).is_some());
-        self.record.state == PluginState::Refused && self.record.name == domain && offers
+        let offers = self.found.manifest.as_deref().is_none_or(|manifest| export(manifest, name).is_some());
+        !self.is_active() && self.record.name == domain && offers
     }
 }
 
@@ -204,7 +224,11 @@ pub(crate) fn names(manifest: &Manifest) -> impl Iterator<Item = &str> {
 fn plugin_refused(name: &str, refused: &[&Entry]) -> Failure {
     let why: Vec<String> =
         refused.iter().map(|entry| format!("`{}`: {}", entry.record.file, entry.record.reasons.join("; "))).collect();
-    let message = format!("`{}` cannot run, its plugin was refused: {}", brief(name), why.join("; "));
+    let what = match refused.iter().any(|entry| entry.record.state == PluginState::Pending) {
+        true => "waits for an operator",
+        false => "was refused",
+    };
+    let message = format!("`{}` cannot run, its plugin {what}: {}", brief(name), why.join("; "));
     Failure::new(FailureKind::Config, "plugin_refused", message)
 }
 

@@ -3,7 +3,6 @@
 
 use model::Manifest;
 use model::failure::{Failure, FailureKind};
-use model::plugin::PluginState;
 use model::policy::Policy;
 
 use crate::orchestrator::Orchestrator;
@@ -33,8 +32,8 @@ impl Orchestrator {
     /// Of everything that the active plugins offer, by name. What cannot be used is left out; its runs say why.
     pub(crate) fn pipeline_policies(&self) -> Vec<(String, Policy)> {
         let set = self.plugin_set();
-        let active = set.entries.iter().filter(|entry| entry.record.state == PluginState::Active);
-        let manifests = active.filter_map(|entry| entry.manifest.as_deref());
+        let active = set.entries.iter().filter(|entry| entry.is_active());
+        let manifests = active.filter_map(|entry| entry.found.manifest.as_deref());
         let offered = manifests.flat_map(|manifest| names(manifest).map(move |name| (manifest, name)));
         let policies = offered
             .filter_map(|(manifest, name)| Some((name.to_owned(), self.shared.parts.policy_of(name, manifest).ok()?)));

@@ -16,3 +16,4 @@ mod races;
 mod retries;
 mod stages;
 mod stopping;
+mod swapping;

@@ -1,6 +1,7 @@
 //! Stand-ins of the ports, and a bench that wires them: a ledger in memory, a lake whose input files are scripts, an
 //! invoker that can be held at a gate.
 
+mod components;
 mod invoker;
 mod lake;
 mod ledger;
@@ -15,13 +16,14 @@ use std::time::Duration;
 
 use model::limits::Limits;
 use model::policy::RetryPolicy;
-use model::ports::{Engine, Entropy, GivenFile, ParamValue, RunListener, RunRequest};
+use model::ports::{Engine, Entropy, FoundPlugin, GivenFile, ParamValue, RunListener, RunRequest};
 use model::run::RunReport;
 use model::{Clock, Digest, Failure, Manifest, Timer, Timestamp};
 use tokio::sync::watch;
 
-use crate::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, Versions, identity};
+use crate::{Concurrency, LeasePolicy, Orchestrator, Parts, SwapPolicy, Versions, identity};
 
+pub(crate) use components::FakeComponents;
 pub(crate) use invoker::FakeInvoker;
 pub(crate) use lake::FakeLake;
 pub(crate) use ledger::FakeLedger;
@@ -86,6 +88,7 @@ pub(crate) struct Bench {
     pub(crate) ledger: Arc<FakeLedger>,
     pub(crate) lake: Arc<FakeLake>,
     pub(crate) invoker: Arc<FakeInvoker>,
+    pub(crate) components: Arc<FakeComponents>,
     pub(crate) orchestrator: Orchestrator,
     pub(crate) clock: HandClock,
     /// Status of each run that ended.
@@ -119,11 +122,13 @@ impl Bench {
     ) -> Self {
         let ended = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&ended);
+        let components = Arc::new(FakeComponents::default());
         let mut parts = Parts {
             ledger: ledger.clone(),
             states: ledger.clone(),
             lake: lake.clone(),
             invoker: invoker.clone(),
+            components: components.clone(),
             clock: Arc::new(clock.clone()),
             timer: Arc::new(clock.clone()),
             entropy: Arc::new(Counting::default()),
@@ -136,6 +141,7 @@ impl Bench {
             concurrency: Concurrency { runs: 16, writers: 2 },
             lanes: BTreeMap::new(),
             lease: LeasePolicy::default(),
+            swap: SwapPolicy::default(),
             host: "here".to_owned(),
             versions: Versions { host: "1.2.3".to_owned(), wasmtime: "48.0.0".to_owned() },
             ended: Some(RunListener(Arc::new(move |report: &RunReport| {
@@ -144,7 +150,7 @@ impl Bench {
             advanced: None,
         };
         change(&mut parts);
-        Self { ledger, lake, invoker, orchestrator: Orchestrator::new(parts), clock, ended }
+        Self { ledger, lake, invoker, components, orchestrator: Orchestrator::new(parts), clock, ended }
     }
 
     /// Another host on the same ledger, lake and clock.
@@ -153,15 +159,22 @@ impl Bench {
     }
 
     pub(crate) async fn again_with(&self, change: impl FnOnce(&mut Parts)) -> Orchestrator {
+        let next = self.another(change);
+        next.install(vec![found("d.wasm", b"d1", MANIFEST)]).await.unwrap();
+        next
+    }
+
+    /// Another host that has no plugins yet.
+    pub(crate) fn another(&self, change: impl FnOnce(&mut Parts)) -> Orchestrator {
         let (ledger, lake, invoker) = (self.ledger.clone(), self.lake.clone(), self.invoker.clone());
+        let components = self.components.clone();
         // Its ids are others than those of this one.
         let elsewhere = |parts: &mut Parts| {
             parts.entropy = Arc::new(Counting(AtomicU64::new(1 << 32)));
+            parts.components = components;
             change(parts);
         };
-        let next = Self::over(ledger, lake, invoker, self.clock.clone(), elsewhere).orchestrator;
-        next.install(vec![found("d.wasm", b"d1", MANIFEST)]).await.unwrap();
-        next
+        Self::over(ledger, lake, invoker, self.clock.clone(), elsewhere).orchestrator
     }
 
     /// Runs `d.daily` on a script.
@@ -201,6 +214,7 @@ pub(crate) fn found(file: &str, content: &[u8], manifest: &str) -> FoundPlugin {
     assert_eq!(manifest.problems(), Vec::<String>::new());
     FoundPlugin {
         file: PathBuf::from(file),
+        place: file.to_owned(),
         digest: Some(digest(content)),
         manifest: Some(Arc::new(manifest)),
         findings: Vec::new(),

@@ -64,15 +64,27 @@ pub(crate) struct Loader<'a> {
 impl Loader<'_> {
     /// Loads the component in `file`. Blocks for as long as compiling and `describe` take.
     pub(crate) fn load_file(&self, file: &Path) -> (Loaded, Option<Plugin>) {
-        match bytes::read(file, self.component_bytes) {
-            Ok(bytes) => self.load_bytes(file, &bytes),
-            Err(finding) => (Loaded::refused(file, None, vec![*finding]), None),
+        match self.read(file) {
+            Ok((digest, bytes)) => self.load(file, digest, &bytes),
+            Err(refused) => (refused, None),
         }
     }
 
     /// As [`Loader::load_file`] with the bytes at hand; `file` only says where they came from.
     pub(crate) fn load_bytes(&self, file: &Path, bytes: &[u8]) -> (Loaded, Option<Plugin>) {
-        let digest = Digest::new(Sha256::digest(bytes).into());
+        self.load(file, Digest::new(Sha256::digest(bytes).into()), bytes)
+    }
+
+    /// The bytes of a file, and their digest.
+    pub(crate) fn read(&self, file: &Path) -> Result<(Digest, Vec<u8>), Loaded> {
+        match bytes::read(file, self.component_bytes) {
+            Ok(bytes) => Ok((Digest::new(Sha256::digest(&bytes).into()), bytes)),
+            Err(finding) => Err(Loaded::refused(file, None, vec![*finding])),
+        }
+    }
+
+    /// Loads bytes that have this digest.
+    pub(crate) fn load(&self, file: &Path, digest: Digest, bytes: &[u8]) -> (Loaded, Option<Plugin>) {
         let mut loaded = Loaded::refused(file, Some(digest), Vec::new());
         let plugin = self.load_into(&mut loaded, digest, bytes);
         (loaded, plugin)

@@ -125,39 +125,64 @@ impl Runtime {
     /// and does not touch the others. Only the folder itself can fail: `bad_folder`. Blocks.
     pub fn load_folder(&self, folder: &Path) -> Result<Vec<Loaded>, Failure> {
         let found = discover(folder)?;
+        Ok(self.several(&found, |found| self.load_found(found, None)))
+    }
+
+    /// Whether attempts may be invoked on this version.
+    pub fn knows(&self, digest: &Digest) -> bool {
+        self.plugin(digest).is_some()
+    }
+
+    /// Frees a version: no attempt is invoked on it any more. Those that are at work go on.
+    pub fn forget(&self, digest: &Digest) {
+        self.plugins.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
+    }
+
+    /// Has several threads work on the items, and returns what they make of them in the order of the items.
+    pub(crate) fn several<T: Sync, L: Send>(&self, items: &[T], work: impl Fn(&T) -> L + Sync) -> Vec<L> {
         let next = AtomicUsize::new(0);
-        let loaded = Mutex::new(Vec::with_capacity(found.len()));
+        let done = Mutex::new(Vec::with_capacity(items.len()));
         let work = || {
-            while let Some((place, found)) = take(&next, &found) {
-                let result = self.load_found(found);
-                loaded.lock().unwrap_or_else(PoisonError::into_inner).push((place, result));
+            while let Some((place, item)) = take(&next, items) {
+                let result = work(item);
+                done.lock().unwrap_or_else(PoisonError::into_inner).push((place, result));
             }
         };
         std::thread::scope(|scope| {
-            let helpers = self.config.compile_parallel.max(1).min(found.len()).saturating_sub(1);
+            let helpers = self.config.compile_parallel.max(1).min(items.len()).saturating_sub(1);
             for _ in 0..helpers {
                 scope.spawn(work);
             }
             work();
         });
-        let mut loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
-        loaded.sort_by_key(|(place, _)| *place);
-        Ok(loaded.into_iter().map(|(_, loaded)| loaded).collect())
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(place, _)| *place);
+        done.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Loads what was found, unless it holds what it held `before`.
+    pub(crate) fn load_found(&self, found: &Found, before: Option<&Loaded>) -> Loaded {
+        if let Some(problem) = &found.problem {
+            let message = format!("`{}`: {problem}", found.file.display());
+            let hint = "check that this user may read it, or remove it from the folder";
+            return Loaded::refused(&found.file, None, vec![Finding::error("unreadable", message, hint)]);
+        }
+        self.with_loader(&found.file, |loader| {
+            let is_as_before = |digest: &Digest| {
+                before.is_some_and(|before| {
+                    before.digest.as_ref() == Some(digest) && (self.knows(digest) || !before.is_usable())
+                })
+            };
+            match (loader.read(&found.file), before) {
+                (Ok((digest, _)), Some(before)) if is_as_before(&digest) => (before.clone(), None),
+                (Ok((digest, bytes)), _) => loader.load(&found.file, digest, &bytes),
+                (Err(refused), _) => (refused, None),
+            }
+        })
     }
 
     fn plugin(&self, digest: &Digest) -> Option<Arc<Plugin>> {
         self.plugins.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
-    }
-
-    fn load_found(&self, found: &Found) -> Loaded {
-        match &found.problem {
-            None => self.load(&found.file),
-            Some(problem) => {
-                let message = format!("`{}`: {problem}", found.file.display());
-                let hint = "check that this user may read it, or remove it from the folder";
-                Loaded::refused(&found.file, None, vec![Finding::error("unreadable", message, hint)])
-            }
-        }
     }
 
     fn with_loader(&self, file: &Path, load: impl FnOnce(&Loader<'_>) -> (Loaded, Option<Plugin>)) -> Loaded {

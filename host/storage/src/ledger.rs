@@ -5,10 +5,10 @@ use std::sync::Arc;
 use model::capture::Head;
 use model::catalog::{CatalogView, Extent};
 use model::failure::{Failure, FailureKind};
-use model::plugin::PluginRecord;
+use model::plugin::{PluginRecord, PluginRef};
 use model::ports::{
     Acquired, Adoption, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Forgotten, Heard, Held, Interrupted, Lease,
-    LeaseRequest, Leases, Ledger, NewRun, Page, Reaped, RecordedRun, Requeue, RetentionLedger, RunFilter, RunPage,
+    LeaseRequest, Leases, Ledger, NewRun, Page, PluginStanding, Reaped, RecordedRun, Registration, Requeue, RetentionLedger, RunFilter, RunPage,
     Runs, SharedKind, SharedState, SharedStates, Start, Submission, Worker,
 };
 use model::retention::Cutoffs;
@@ -21,7 +21,6 @@ use crate::commands::dead_letters::Resolve;
 use crate::commands::keepers::GiveUp;
 use crate::commands::leases::LeaseChange;
 use crate::commands::reap::{Reap, Whose};
-use crate::commands::register::Registration;
 use crate::commands::release::ReleaseLease;
 use crate::commands::retention::{ForgetDeadLetters, ForgetRuns};
 use crate::commands::shared_states::Swap;
@@ -126,8 +125,12 @@ impl Ledger for Storage {
             .map_err(failed("read the cursor of a source"))
     }
 
-    async fn active_plugins(&self) -> Result<Vec<(String, Digest)>, Failure> {
-        self.last_active().await
+    async fn plugin_standing(&self) -> Result<PluginStanding, Failure> {
+        self.standing_of_plugins().await
+    }
+
+    async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginRef>, Failure> {
+        self.versions_of_plugin(name).await
     }
 
     #[tracing::instrument(name = "storage.register", skip_all)]
@@ -135,8 +138,8 @@ impl Ledger for Storage {
         self.fits(plugin, manifest).await
     }
 
-    async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
-        self.ask(Registration(found), |lanes| &mut lanes.register).await
+    async fn register(&self, registration: Registration) -> Result<(), Failure> {
+        self.ask(registration, |lanes| &mut lanes.register).await
     }
 }
 

@@ -68,7 +68,8 @@ impl Lab {
         let (database, captures) = (folder.path().join("spine.db"), folder.path().join("captures"));
         let storage = Storage::open(&database, &captures, clock.clone(), entropy.clone()).await.unwrap();
         let manifest = Arc::new(manifest());
-        storage.register(vec![(record(&manifest), Some(manifest.clone()))]).await.unwrap();
+        let found = vec![(record(&manifest), Some(manifest.clone()))];
+        storage.register(Registration { found, ..Registration::default() }).await.unwrap();
         let snapshot = storage.catalog(AsOf::Latest).await.unwrap().snapshot;
         let empty = State { snapshot: snapshot.id, at: snapshot.at, known: 0 };
         Self { folder, storage, lake, clock, entropy, manifest, expected: Expected::default(), empty }

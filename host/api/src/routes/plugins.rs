@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use model::plugin::PluginRecord;
 
 use super::Served;
-use crate::body::ExportBody;
+use crate::body::{ExportBody, VersionBody};
 use crate::problem::Refusal;
 
 /// `GET /api/v1/plugins`.
@@ -20,4 +20,24 @@ pub(super) async fn export(
 ) -> Result<Json<ExportBody>, Refusal> {
     let file_params = served.parts.engine.file_params(&name)?;
     Ok(Json(ExportBody { name, file_params }))
+}
+
+/// `POST /api/v1/plugins/{name}/rollback`: the version that is active now.
+pub(super) async fn roll_back(
+    State(served): State<Served>,
+    Path(name): Path<String>,
+    Json(body): Json<VersionBody>,
+) -> Result<Json<PluginRecord>, Refusal> {
+    served.ready()?;
+    Ok(Json(served.parts.operations.roll_back(&name, body.digest).await?))
+}
+
+/// `POST /api/v1/plugins/{name}/approve`: the version that is active now.
+pub(super) async fn approve(
+    State(served): State<Served>,
+    Path(name): Path<String>,
+    Json(body): Json<VersionBody>,
+) -> Result<Json<PluginRecord>, Refusal> {
+    served.ready()?;
+    Ok(Json(served.parts.operations.approve(&name, body.digest).await?))
 }

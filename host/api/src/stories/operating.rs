@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::health::{Ends, Health, HealthStatus, LeaseCounts};
+use model::plugin::{PluginRecord, PluginState};
 use model::ports::{LaneCounts, Lease, Operations, Vitals, WorkCounts};
 use model::retention::RetentionReport;
 use model::work::Lane;
-use model::{RunId, Timestamp, WorkerId};
+use model::{Digest, RunId, Timestamp, WorkerId};
 use serde_json::json;
 
 use super::{Bench, the_run};
@@ -84,6 +85,18 @@ impl Operations for FakeOperations {
     async fn retain(&self, dry_run: bool) -> Result<RetentionReport, Failure> {
         Ok(RetentionReport { dry_run, runs: 2, ..RetentionReport::default() })
     }
+
+    async fn roll_back(&self, plugin: &str, to: Option<Digest>) -> Result<PluginRecord, Failure> {
+        match (plugin, to) {
+            ("d", Some(digest)) => Ok(active(digest)),
+            ("d", None) => Err(Failure::new(FailureKind::Validation, "not_kept", "no other version")),
+            _ => Err(Failure::new(FailureKind::Validation, "unknown_name", "did you mean `d`?")),
+        }
+    }
+
+    async fn approve(&self, _: &str, digest: Option<Digest>) -> Result<PluginRecord, Failure> {
+        digest.map(active).ok_or_else(|| Failure::new(FailureKind::Config, "not_pending", "none waits"))
+    }
 }
 
 async fn health(dead_letters: Option<u64>) -> (u16, Health) {
@@ -148,4 +161,35 @@ async fn case_x8_metrics_tell_what_waits_in_a_lane() {
     {
         assert!(reply.text.lines().any(|it| it == line), "{line} is not in\n{}", reply.text);
     }
+}
+
+fn active(digest: Digest) -> PluginRecord {
+    PluginRecord {
+        name: "d".to_owned(),
+        version: "1".to_owned(),
+        digest: Some(digest),
+        state: PluginState::Active,
+        file: "d.wasm".to_owned(),
+        exports: Vec::new(),
+        loaded_at: Timestamp::from_micros(0),
+        reasons: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_version_is_brought_back_or_approved_by_its_digest() {
+    let bench = Bench::new();
+    let digest = Digest::new([7; 32]);
+    for action in ["rollback", "approve"] {
+        let reply = bench.post(&format!("/api/v1/plugins/d/{action}"), &json!({ "digest": digest })).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["state"]), (200, &json!("active")));
+        assert_eq!(reply.json()["digest"], json!(digest));
+    }
+    let reply = bench.post("/api/v1/plugins/d/rollback", &json!({})).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "not_kept"));
+    let reply = bench.post("/api/v1/plugins/x/rollback", &json!({})).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "unknown_name"));
+    let reply = bench.post("/api/v1/plugins/d/approve", &json!({})).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (409, "not_pending"));
 }

@@ -1,15 +1,18 @@
-//! `plugins`: what is loaded, and why something is not.
+//! `plugins`: what is loaded, why something is not, what happened to it, and what an operator decides about it.
+
+mod grants;
+mod history;
 
 use clap::{Args, Subcommand};
-use model::Failure;
-use model::plugin::{PluginRecord, PluginState};
+use model::plugin::PluginRecord;
+use model::{Digest, Failure};
 
 use super::unknown_name;
 use crate::args::Global;
-use crate::host;
+use crate::host::{self, Intervened, Intervention};
 use crate::output::{Cell, Format, Output, Rows, detail, json, text};
 
-/// Show the plugins of the folder: versions, digests, and every reason why one is refused
+/// Show the plugins of the folder, their history, and what they may do; roll back, approve
 #[derive(Debug, Args)]
 pub(crate) struct PluginsCommand {
     #[command(subcommand)]
@@ -18,21 +21,53 @@ pub(crate) struct PluginsCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the plugins
+    /// List the plugins: versions, digests, and every reason why one is not active
     List,
     /// Show one plugin
     Show {
         /// Name of the plugin, such as `finra`
         name: String,
     },
+    /// Show what happened to the versions of a plugin, the oldest first
+    History {
+        /// Name of the plugin
+        name: String,
+    },
+    /// Make an earlier version of a plugin active again
+    ///
+    /// Every version that was ever active is kept in the data folder, so its file need not be there any more. The version
+    /// that is active now does not come back by itself; a file with another version does.
+    Rollback {
+        /// Name of the plugin
+        name: String,
+        /// The version, as `plugins history` shows it [default: the one that was active before]
+        #[arg(long, value_name = "DIGEST")]
+        to: Option<Digest>,
+    },
+    /// Show what a plugin asks for, what `spine.toml` grants it, and what was approved
+    Grants {
+        /// Name of the plugin
+        name: String,
+    },
+    /// Approve what a pending version of a plugin asks for; it becomes active
+    Approve {
+        /// Name of the plugin
+        name: String,
+        /// The version that waits [default: the one that does]
+        #[arg(long, value_name = "DIGEST")]
+        digest: Option<Digest>,
+    },
 }
 
 impl PluginsCommand {
     pub(crate) async fn execute(self, global: &Global, output: Output) -> Result<u8, Failure> {
-        let plugins = host::plugins(global).await?;
         match self.action {
-            Action::List => output.show(&plugins, || rows(&plugins))?,
+            Action::List => {
+                let plugins = host::plugins(global).await?;
+                output.show(&plugins, || rows(&plugins))?;
+            }
             Action::Show { name } => {
+                let plugins = host::plugins(global).await?;
                 let found: Vec<PluginRecord> = plugins.iter().filter(|plugin| plugin.name == name).cloned().collect();
                 if found.is_empty() {
                     return Err(unknown(&name, &plugins));
@@ -42,23 +77,30 @@ impl PluginsCommand {
                     Format::Table | Format::Json => details(&found),
                 })?;
             }
+            Action::History { name } => history::show(global, output, &name).await?,
+            Action::Grants { name } => grants::show(global, output, &name).await?,
+            Action::Rollback { name, to } => {
+                activate(global, output, Intervention::RollBack { plugin: name, to }).await?;
+            }
+            Action::Approve { name, digest } => {
+                activate(global, output, Intervention::Approve { plugin: name, digest }).await?;
+            }
         }
         Ok(0)
     }
 }
 
-fn unknown(name: &str, plugins: &[PluginRecord]) -> Failure {
+async fn activate(global: &Global, output: Output, intervention: Intervention) -> Result<(), Failure> {
+    let Intervened::Activated(plugin) = host::intervene(global, intervention).await? else { return Ok(()) };
+    let plugins = [plugin];
+    output.show(&plugins, || rows(&plugins))
+}
+
+pub(super) fn unknown(name: &str, plugins: &[PluginRecord]) -> Failure {
     let names: Vec<String> = plugins.iter().map(|plugin| plugin.name.clone()).collect();
     let otherwise =
         if names.is_empty() { "the plugins folder holds no component" } else { "`spine-host plugins list` shows all" };
     unknown_name("plugin", name, &names, otherwise)
-}
-
-fn state(plugin: &PluginRecord) -> &'static str {
-    match plugin.state {
-        PluginState::Active => "active",
-        PluginState::Refused => "refused",
-    }
 }
 
 fn rows(plugins: &[PluginRecord]) -> Rows {
@@ -71,7 +113,7 @@ fn rows(plugins: &[PluginRecord]) -> Rows {
         rows.push([
             plugin.name.clone().into(),
             plugin.version.clone().into(),
-            state(plugin).into(),
+            plugin.state.name().into(),
             plugin.digest.into(),
             plugin.file.clone().into(),
             Cell::list(&plugin.exports),
@@ -91,7 +133,7 @@ fn details(plugins: &[PluginRecord]) -> Rows {
         for (key, value) in [
             ("name", plugin.name.clone()),
             ("version", plugin.version.clone()),
-            ("state", state(plugin).to_owned()),
+            ("state", plugin.state.name().to_owned()),
             ("digest", digest),
             ("file", plugin.file.clone()),
             ("loaded at", plugin.loaded_at.to_string()),

@@ -1,11 +1,12 @@
 //! What is in the plugins folder, for somebody who only looks: no lock is taken, and nothing is written.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use model::failure::Failure;
 use model::plugin::{PluginRecord, PluginState};
-use model::ports::Ledger;
-use model::{Clock, Digest, Manifest};
+use model::ports::{Ledger, PluginStanding};
+use model::{Clock, Manifest};
 use storage::Storage;
 
 use super::wiring;
@@ -29,7 +30,7 @@ pub(crate) async fn plugins(global: &Global) -> Result<Vec<PluginRecord>, Failur
             return Ok(plugins);
         }
     }
-    load(global).await
+    Ok(load(global).await?.into_iter().map(|(plugin, _)| plugin).collect())
 }
 
 /// The same failure whether or not somebody else owns the data folder.
@@ -42,24 +43,31 @@ fn check_data_folder(path: &Path) -> Result<(), Failure> {
     path.join("spine.db").try_exists().map(drop).map_err(|error| owner::unusable_folder(path, &error))
 }
 
-async fn load(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
+/// The plugins with their manifests, as an owner would load them now.
+pub(crate) async fn manifests(global: &Global) -> Result<Vec<(PluginRecord, Option<Arc<Manifest>>)>, Failure> {
+    check_plugins_folder(&global.plugins)?;
+    check_data_folder(&global.data)?;
+    load(global).await
+}
+
+async fn load(global: &Global) -> Result<Vec<(PluginRecord, Option<Arc<Manifest>>)>, Failure> {
     let config = global.configuration()?;
     let place = LedgerPlace::of(&config, &global.data)?;
     let ledger = if place.file().is_none_or(|file| file.exists()) { readable(&place).await } else { None };
-    let last_active = match &ledger {
-        Some(ledger) => ledger.active_plugins().await?.into_iter().collect(),
-        None => std::collections::BTreeMap::<String, Digest>::new(),
+    let standing = match &ledger {
+        Some(ledger) => ledger.plugin_standing().await?,
+        None => PluginStanding::default(),
     };
     let runtime = wiring::runtime(global.data.join("cache"), true, &config)?;
     let found = wiring::components(&runtime, global.plugins.clone(), &config).await?;
     let decided =
-        orchestrator::look(found, &last_active, &wiring::policies(&config), SystemClock.now(), &lake::check_folder);
+        orchestrator::look(found, &standing, &wiring::policies(&config), SystemClock.now(), &lake::check_folder);
     let mut plugins = Vec::with_capacity(decided.len());
     for (mut plugin, manifest) in decided {
         if let Some(ledger) = &ledger {
             refuse_what_does_not_fit(ledger, &mut plugin, manifest.as_deref()).await?;
         }
-        plugins.push(plugin);
+        plugins.push((plugin, manifest));
     }
     Ok(plugins)
 }

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use api::{ReleaseBody, RetentionBody};
-use model::RunId;
+use api::{ReleaseBody, RetentionBody, VersionBody};
 use model::failure::Failure;
+use model::plugin::PluginRecord;
 use model::ports::{Lease, Operations};
 use model::retention::RetentionReport;
+use model::{Digest, RunId};
 use orchestrator::{Orchestrator, Retention};
 use storage::Storage;
 
@@ -53,6 +54,14 @@ impl Operations for Interventions {
     async fn retain(&self, dry_run: bool) -> Result<RetentionReport, Failure> {
         if dry_run { self.retention.rehearse().await } else { self.retention.sweep().await }
     }
+
+    async fn roll_back(&self, plugin: &str, to: Option<Digest>) -> Result<PluginRecord, Failure> {
+        self.orchestrator.roll_back(plugin, to).await
+    }
+
+    async fn approve(&self, plugin: &str, digest: Option<Digest>) -> Result<PluginRecord, Failure> {
+        self.orchestrator.approve(plugin, digest).await
+    }
 }
 
 /// What is to be changed.
@@ -62,6 +71,8 @@ pub(crate) enum Intervention {
     OpenBreaker(String),
     ReleaseLease { key: String, run: Option<RunId>, force: bool },
     Retain { dry_run: bool },
+    RollBack { plugin: String, to: Option<Digest> },
+    Approve { plugin: String, digest: Option<Digest> },
 }
 
 /// What came of it.
@@ -70,6 +81,7 @@ pub(crate) enum Intervened {
     Breaker,
     Released(Vec<Lease>),
     Retained(RetentionReport),
+    Activated(PluginRecord),
 }
 
 /// Has the owner of the data folder change something.
@@ -108,6 +120,8 @@ async fn carry_out(operations: &dyn Operations, intervention: Intervention) -> R
             Intervened::Released(operations.release_lease(&key, run, force).await?)
         }
         Intervention::Retain { dry_run } => Intervened::Retained(operations.retain(dry_run).await?),
+        Intervention::RollBack { plugin, to } => Intervened::Activated(operations.roll_back(&plugin, to).await?),
+        Intervention::Approve { plugin, digest } => Intervened::Activated(operations.approve(&plugin, digest).await?),
     })
 }
 
@@ -119,6 +133,8 @@ impl Intervention {
             Self::OpenBreaker(name) => format!("/api/v1/breakers/{}/open", crate::remote::path_segment(name)),
             Self::ReleaseLease { .. } => "/api/v1/leases/release".to_owned(),
             Self::Retain { .. } => "/api/v1/retention".to_owned(),
+            Self::RollBack { plugin, .. } => format!("/api/v1/plugins/{}/rollback", crate::remote::path_segment(plugin)),
+            Self::Approve { plugin, .. } => format!("/api/v1/plugins/{}/approve", crate::remote::path_segment(plugin)),
         }
     }
 
@@ -129,6 +145,9 @@ impl Intervention {
                 serde_json::to_vec(&ReleaseBody { key: key.clone(), run: *run, force: *force })
             }
             Self::Retain { dry_run } => serde_json::to_vec(&RetentionBody { dry_run: *dry_run }),
+            Self::RollBack { to: digest, .. } | Self::Approve { digest, .. } => {
+                serde_json::to_vec(&VersionBody { digest: *digest })
+            }
         }
     }
 }

@@ -102,13 +102,13 @@ impl Rehearsal {
             storage: Arc::clone(&storage),
             lake,
             lease: LeasePolicy::default(),
-            cache: data.join("cache"),
+            data: data.clone(),
             cache_read_only: true,
             metrics: None,
         };
         let orchestrator = match place {
             // What it records goes with the scratch folder.
-            None => wiring.start(plugins, config).await?.0,
+            None => wiring.start(plugins, config).await?.orchestrator,
             Some(_) => wiring.rehearse(plugins, config).await?,
         };
         Ok(Self { orchestrator, storage, _scratch: scratch })

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use model::failure::{Failure, FailureKind};
+use runtime::WatchMode;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::operations::Interventions;
-use super::{Host, HostOptions, data_folder};
+use super::{Host, HostOptions, data_folder, watching};
 use crate::args::Global;
 use crate::output;
 use crate::owner::OwnerLock;
@@ -45,6 +46,18 @@ impl Served {
         host.orchestrator.keep_tending(host.place.interrupted());
         ready.set(true);
         Ok(Self { host, address, stop, ready, api })
+    }
+
+    /// Has changes of the plugins folder take effect, for as long as it is awaited.
+    fn follow(&mut self, watch: Option<WatchMode>) -> impl Future<Output = ()> + use<> {
+        let folder = self.host.folder.take();
+        let orchestrator = self.host.orchestrator.clone();
+        async move {
+            match (folder, watch) {
+                (Some(folder), Some(mode)) => watching::follow(orchestrator, folder, mode).await,
+                _ => std::future::pending().await,
+            }
+        }
     }
 
     /// Lets running work end, answers what was asked, and lets the folder go; a signal cancels what still runs. `tell`
@@ -86,7 +99,7 @@ impl Served {
 }
 
 /// Loads the plugins and stays until SIGTERM or Ctrl-C; a second signal cancels what still runs.
-pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> {
+pub(crate) async fn serve(global: &Global, listen: &str, watch: Option<WatchMode>) -> Result<(), Failure> {
     let config = global.configuration()?;
     let data = data_folder(&global.data)?;
     let Some(lock) = OwnerLock::acquire(&data)? else {
@@ -114,9 +127,11 @@ pub(crate) async fn serve(global: &Global, listen: &str) -> Result<(), Failure> 
     let served = Served::start(host, listen).await?;
     output::note(&format!("ready http://{} plugins={active} refused={refused} load_ms={load_ms}", served.address));
 
-    let retention = served.host.retention.clone();
+    let (mut served, retention) = (served, served.host.retention.clone());
+    let following = served.follow(watch);
     tokio::select! {
         () = stop.asked() => {}
+        () = following => {}
         // Ends only where there is nothing to do.
         () = async { retention.daily(Arc::new(SystemClock)).await; std::future::pending().await } => {}
     }

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
-use model::plugin::PluginRecord;
 use model::policy::BulkheadPolicy;
-use orchestrator::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, PluginPolicy, Versions};
-use runtime::{Allocation, Loaded, Runtime, RuntimeConfig, WASMTIME_VERSION};
+use model::ports::FoundPlugin;
+use orchestrator::{Concurrency, LeasePolicy, Orchestrator, Parts, PluginPolicy, Versions};
+use runtime::{Allocation, Look, PluginsFolder, Runtime, RuntimeConfig, WASMTIME_VERSION};
 use storage::Storage;
 
+use super::components::{KeptComponents, found_at};
 use crate::config::Config;
 use crate::system::{OsEntropy, SystemClock};
 
@@ -22,49 +24,57 @@ pub(super) struct Wiring {
     pub(super) storage: Arc<Storage>,
     pub(super) lake: LocalLake,
     pub(super) lease: LeasePolicy,
-    /// Where compiled components are kept.
-    pub(super) cache: PathBuf,
+    /// Where compiled components and kept versions are.
+    pub(super) data: PathBuf,
     /// Whether compiled components are only looked for there.
     pub(super) cache_read_only: bool,
     /// Told of each run that ended, and where instances get their memory from.
     pub(super) metrics: Option<api::Metrics>,
 }
 
+/// An orchestrator, and the plugins folder that it works with.
+pub(super) struct Wired {
+    pub(super) orchestrator: Orchestrator,
+    pub(super) folder: PluginsFolder,
+}
+
 impl Wiring {
-    /// Loads the plugins of a folder and decides which are active. Returns all of them.
+    /// Loads the plugins of a folder and decides which are active.
     ///
     /// # Errors
     ///
     /// `bad_folder` if the folder cannot be read; `bad_config` if the configuration names what no plugin has; those of
     /// the ledger.
-    pub(super) async fn start(
-        self,
-        plugins: PathBuf,
-        config: &Config,
-    ) -> Result<(Orchestrator, Vec<PluginRecord>), Failure> {
-        let (orchestrator, found) = self.assemble(plugins, config).await?;
-        let installed = orchestrator.install(found).await?;
-        Ok((orchestrator, installed))
+    pub(super) async fn start(self, plugins: PathBuf, config: &Config) -> Result<Wired, Failure> {
+        let (wired, found) = self.assemble(plugins, config).await?;
+        wired.orchestrator.install(found).await?;
+        Ok(wired)
     }
 
     /// As [`Wiring::start`], and records nothing.
     pub(super) async fn rehearse(self, plugins: PathBuf, config: &Config) -> Result<Orchestrator, Failure> {
-        let (orchestrator, found) = self.assemble(plugins, config).await?;
-        orchestrator.rehearse(found).await?;
-        Ok(orchestrator)
+        let (wired, found) = self.assemble(plugins, config).await?;
+        wired.orchestrator.rehearse(found).await?;
+        Ok(wired.orchestrator)
     }
 
-    async fn assemble(self, plugins: PathBuf, config: &Config) -> Result<(Orchestrator, Vec<FoundPlugin>), Failure> {
-        let runtime = runtime(self.cache, self.cache_read_only, config)?;
+    async fn assemble(self, plugins: PathBuf, config: &Config) -> Result<(Wired, Vec<FoundPlugin>), Failure> {
+        let runtime = runtime(self.data.join("cache"), self.cache_read_only, config)?;
         if let Some(metrics) = &self.metrics {
             report_allocation(metrics, runtime.allocation())?;
         }
-        let found = components(&runtime, plugins, config).await?;
+        let folder = PluginsFolder::new(Arc::clone(&runtime), plugins);
+        let (folder, look) = look(folder).await;
+        let found: Vec<FoundPlugin> =
+            look?.loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
+        check_names(config, &found)?;
+        let components = Arc::new(KeptComponents { runtime: Arc::clone(&runtime), data: self.data });
         let orchestrator = Orchestrator::new(Parts {
             states: self.storage.clone(),
             ledger: self.storage,
             lake: Arc::new(self.lake),
             invoker: runtime,
+            components,
             clock: Arc::new(SystemClock),
             timer: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
@@ -77,12 +87,13 @@ impl Wiring {
             concurrency: Concurrency::for_cores(cores()),
             lanes: config.lanes.clone(),
             lease: self.lease,
+            swap: config.swap.clone(),
             host: format!("{} (process {})", env!("CARGO_PKG_NAME"), std::process::id()),
             versions: Versions { host: env!("CARGO_PKG_VERSION").to_owned(), wasmtime: WASMTIME_VERSION.to_owned() },
             ended: self.metrics.map(|metrics| metrics.listener()),
             advanced: None,
         });
-        Ok((orchestrator, found))
+        Ok((Wired { orchestrator, folder }, found))
     }
 }
 
@@ -101,6 +112,16 @@ pub(super) fn runtime(cache: PathBuf, cache_read_only: bool, config: &Config) ->
     Ok(Arc::new(runtime))
 }
 
+/// Looks at a plugins folder from where blocking is allowed.
+pub(super) async fn look(mut folder: PluginsFolder) -> (PluginsFolder, Result<Look, Failure>) {
+    let looked = tokio::task::spawn_blocking(move || {
+        let look = folder.look(Instant::now());
+        (folder, look)
+    });
+    // Loading does not panic, and nobody stops it.
+    looked.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
 /// Loads the components of a folder, and holds the configuration against what they offer.
 ///
 /// # Errors
@@ -111,20 +132,19 @@ pub(super) async fn components(
     plugins: PathBuf,
     config: &Config,
 ) -> Result<Vec<FoundPlugin>, Failure> {
-    let loading = Arc::clone(runtime);
-    let loaded = tokio::task::spawn_blocking(move || loading.load_folder(&plugins))
-        .await
-        .map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))??;
-    let manifests: Vec<_> = loaded.iter().filter_map(|loaded| loaded.manifest.clone()).collect();
+    let (_, look) = look(PluginsFolder::new(Arc::clone(runtime), plugins)).await;
+    let found: Vec<FoundPlugin> =
+        look?.loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
+    check_names(config, &found)?;
+    Ok(found)
+}
+
+fn check_names(config: &Config, found: &[FoundPlugin]) -> Result<(), Failure> {
+    let manifests: Vec<_> = found.iter().filter_map(|found| found.manifest.clone()).collect();
     for warning in config.check_names(&manifests)? {
         tracing::warn!("{warning}");
     }
-    Ok(loaded.into_iter().map(found).collect())
-}
-
-fn found(loaded: Loaded) -> FoundPlugin {
-    let Loaded { file, digest, manifest, findings, from_cache: _ } = loaded;
-    FoundPlugin { file, digest, manifest, findings }
+    Ok(())
 }
 
 pub(super) fn policies(config: &Config) -> BTreeMap<String, PluginPolicy> {

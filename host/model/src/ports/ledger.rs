@@ -11,7 +11,7 @@ use crate::dataset::{DatasetName, Partition};
 use crate::failure::Failure;
 use crate::ids::{CaptureId, Digest, RunId, WorkerId};
 use crate::manifest::Manifest;
-use crate::plugin::{PluginRecord, PluginRef};
+use crate::plugin::{Approval, PluginEvent, PluginRecord, PluginRef};
 use crate::run::{Conclusion, Conditions, LogLine, RunReport, RunStatus};
 use crate::time::Timestamp;
 use crate::work::WorkSpec;
@@ -119,8 +119,11 @@ pub trait Ledger: Debug + Send + Sync {
     /// How far a source has come.
     async fn cursor(&self, source: &str) -> Result<Option<Vec<u8>>, Failure>;
 
-    /// The digest that was last active under each plugin name.
-    async fn active_plugins(&self) -> Result<Vec<(String, Digest)>, Failure>;
+    /// What was decided about plugins so far.
+    async fn plugin_standing(&self) -> Result<PluginStanding, Failure>;
+
+    /// The versions of a plugin that were ever active, the latest activation first.
+    async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginRef>, Failure>;
 
     /// Whether an active plugin could be registered: its datasets fit the tables that are there. Changes nothing.
     ///
@@ -129,13 +132,45 @@ pub trait Ledger: Debug + Send + Sync {
     /// `schema_changed` with the differences.
     async fn check_schema(&self, plugin: &PluginRecord, manifest: &Manifest) -> Result<(), Failure>;
 
-    /// Records what was found in the plugins folder, and the datasets of the active ones. What is not named here stays
-    /// as it was; if the call fails nothing was recorded.
+    /// Records what was found in the plugins folder, the datasets of the active ones, what was decided and what
+    /// happened. What is not named here stays as it was; if the call fails nothing was recorded.
     ///
     /// # Errors
     ///
     /// `schema_changed` if a dataset of an active plugin differs from the table that holds its captures.
-    async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure>;
+    async fn register(&self, registration: Registration) -> Result<(), Failure>;
+}
+
+/// What was decided about plugins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PluginStanding {
+    /// The version that was last active under each name.
+    pub incumbents: Vec<Incumbent>,
+    /// Versions that an operator rolled back from: they do not come back by themselves.
+    pub held_back: Vec<(String, Digest)>,
+    pub approved: Vec<Approval>,
+}
+
+/// The version that was last active under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incumbent {
+    pub name: String,
+    pub digest: Digest,
+    /// Where it was found.
+    pub file: String,
+}
+
+/// What is to be recorded of plugins, together or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Registration {
+    /// An active one becomes the last active of its name, unless it is that already.
+    pub found: Vec<(PluginRecord, Option<Arc<Manifest>>)>,
+    /// Whether a version is held back from now on.
+    pub held_back: Vec<(String, Digest, bool)>,
+    pub approved: Vec<Approval>,
+    /// What happened; their numbers are given by the ledger. One that says of a version what was said of it last is left
+    /// out: a host that starts again finds the same.
+    pub events: Vec<PluginEvent>,
 }
 
 /// A run to record.

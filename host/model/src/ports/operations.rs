@@ -4,7 +4,8 @@ use std::fmt::Debug;
 
 use super::leases::Lease;
 use crate::failure::Failure;
-use crate::ids::RunId;
+use crate::ids::{Digest, RunId};
+use crate::plugin::PluginRecord;
 use crate::retention::RetentionReport;
 
 /// Interventions, carried out by whoever owns the ledger.
@@ -39,4 +40,21 @@ pub trait Operations: Debug + Send + Sync {
     ///
     /// Those of the ledger; what was forgotten before stays forgotten.
     async fn retain(&self, dry_run: bool) -> Result<RetentionReport, Failure>;
+
+    /// Makes an earlier version of a plugin active again: `to`, or the one that was active before. The version that is
+    /// active now is held back until somebody rolls back to it.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name` with the nearest name; `not_kept` if there is no such version; `plugin_refused` with every reason
+    /// why it cannot be active now.
+    async fn roll_back(&self, plugin: &str, to: Option<Digest>) -> Result<PluginRecord, Failure>;
+
+    /// Approves what a pending version of a plugin asks for; it becomes active.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name` with the nearest name; `not_pending` if no version waits, or not that one; `plugin_refused` with
+    /// every reason why it cannot be active all the same.
+    async fn approve(&self, plugin: &str, digest: Option<Digest>) -> Result<PluginRecord, Failure>;
 }

@@ -59,14 +59,14 @@ impl Job {
         }
     }
 
-    /// Tells the gate how a turn ended that it let begin. A run that then had to wait for a lease made no call: it gives
-    /// its place back, and is not charged for the same call twice.
+    /// Tells the gate how a turn ended that it let begin. A run that then had to wait, for a lease or for its plugin, made
+    /// no call: it gives its place back, and is not charged for the same call twice.
     pub(crate) async fn leave_gate(&self, course: &mut Course, pass: Option<Pass>, turn: &Turn) {
         let Some(pass) = pass else { return };
         let (gate, name) = (&self.shared.gate, &self.target.name);
-        course.is_charged = matches!(turn, Turn::Held { .. });
+        course.is_charged = matches!(turn, Turn::Held { .. } | Turn::Waits { .. });
         let left = match turn {
-            Turn::Held { .. } => gate.give_back(name, pass).await,
+            Turn::Held { .. } | Turn::Waits { .. } => gate.give_back(name, pass).await,
             _ => gate.leave(name, &self.policy, pass, outcome(turn)).await,
         };
         match left {
@@ -104,7 +104,7 @@ impl Job {
 
     /// Ends a run that the gate does not let through. The ledger knows no run that failed without an attempt, so there
     /// is one, without a call.
-    async fn not_called(&self, course: &mut Course, failure: Failure) -> Turn {
+    pub(crate) async fn not_called(&self, course: &mut Course, failure: Failure) -> Turn {
         let now = self.shared.parts.clock.now();
         course.refused_since = None;
         course.attempt += 1;

@@ -1,40 +1,94 @@
 //! Decides which of the components that were found are active, and why the others are not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use model::manifest::CapabilityKind;
-use model::plugin::{FindingSeverity, PluginRecord, PluginState};
+use model::plugin::{Approval, FindingSeverity, PluginRecord, PluginState};
+use model::ports::{FoundPlugin, Incumbent, PluginStanding};
 use model::{Digest, Timestamp};
 
-use super::{Entry, FoundPlugin, PluginSet};
+use super::{Entry, PluginSet, approvals};
 use crate::parts::PluginPolicy;
 
 /// Decides about each component. Every reason against one is given, not only the first.
 ///
-/// `last_active` holds the digest that was last active under each plugin name: of several files with one name it wins.
-/// The same bytes in two files are one plugin.
+/// Of several files with one name the one that was last active wins. The same bytes in two files are one plugin. What an
+/// operator rolled back from does not come back by itself.
 pub(crate) fn decide(
     mut found: Vec<FoundPlugin>,
-    last_active: &BTreeMap<String, Digest>,
+    standing: &PluginStanding,
     policies: &BTreeMap<String, PluginPolicy>,
-    loaded_at: Timestamp,
+    at: Timestamp,
 ) -> PluginSet {
-    found.sort_by(|a, b| a.file.cmp(&b.file));
-    let mut seen = BTreeSet::new();
+    // Of the same bytes in two places, the place where they have been is the one.
+    found.sort_by(|a, b| (was_at(standing, b), &a.file).cmp(&(was_at(standing, a), &b.file)));
+    let mut seen = std::collections::BTreeSet::new();
     found.retain(|plugin| plugin.digest.is_none_or(|digest| seen.insert(digest)));
+    found.sort_by(|a, b| a.file.cmp(&b.file));
 
-    let mut entries: Vec<Entry> = found.into_iter().map(|plugin| entry(plugin, loaded_at)).collect();
-    refuse_namesakes(&mut entries, last_active);
+    let mut entries: Vec<Entry> = found.into_iter().map(|plugin| entry(plugin, at)).collect();
+    for entry in &mut entries {
+        refuse_what_is_held_back(entry, standing);
+    }
+    let last_active = standing.incumbents.iter().map(|it| (it.name.clone(), it.digest)).collect();
+    refuse_namesakes(&mut entries, &last_active);
     for entry in &mut entries {
         refuse_what_is_not_granted(entry, policies);
-        let active = entry.record.reasons.is_empty();
-        entry.record.state = if active { PluginState::Active } else { PluginState::Refused };
+        let sound = entry.record.reasons.is_empty();
+        entry.record.state = if sound { PluginState::Active } else { PluginState::Refused };
     }
     PluginSet { entries }
 }
 
+/// Has those wait that ask for more than was approved. Returns the approvals that follow from the grants.
+pub(super) fn await_approval(
+    set: &mut PluginSet,
+    standing: &PluginStanding,
+    policies: &BTreeMap<String, PluginPolicy>,
+    at: Timestamp,
+) -> Vec<Approval> {
+    let active = set.entries.iter_mut().filter(|entry| entry.is_active());
+    let judged = active.filter_map(|entry| {
+        let approved = standing.approved.iter().find(|approved| approved.name == entry.record.name);
+        approvals::judge(entry, approved, policies, at)
+    });
+    judged.collect()
+}
+
+/// The versions that go on although their file does not hold them any more: what is there in their place, or under their
+/// name, is not active.
+pub(super) fn going_on<'a>(set: &PluginSet, standing: &'a PluginStanding) -> Vec<&'a Incumbent> {
+    let stands_in = |incumbent: &Incumbent| {
+        let others = || set.entries.iter().filter(|entry| !entry.is_active());
+        let is_there = others().any(|entry| entry.record.digest == Some(incumbent.digest));
+        !is_there && others().any(|entry| entry.record.name == incumbent.name || is_at(incumbent, &entry.found))
+    };
+    let incumbents = standing.incumbents.iter();
+    incumbents.filter(|incumbent| set.active(&incumbent.name).is_none() && stands_in(incumbent)).collect()
+}
+
+/// Decides about one version that is brought back.
+pub(super) fn alone(found: FoundPlugin, policies: &BTreeMap<String, PluginPolicy>, at: Timestamp) -> Entry {
+    let mut entry = entry(found, at);
+    refuse_what_is_not_granted(&mut entry, policies);
+    if entry.record.reasons.is_empty() {
+        entry.record.state = PluginState::Active;
+    }
+    entry
+}
+
+fn was_at(standing: &PluginStanding, found: &FoundPlugin) -> bool {
+    standing.incumbents.iter().any(|incumbent| Some(incumbent.digest) == found.digest && is_at(incumbent, found))
+}
+
+/// Whether the file is where this version was found: the folder may have been moved since.
+fn is_at(incumbent: &Incumbent, found: &FoundPlugin) -> bool {
+    Path::new(&incumbent.file).ends_with(&found.place)
+}
+
 fn entry(found: FoundPlugin, loaded_at: Timestamp) -> Entry {
-    let FoundPlugin { file, digest, manifest, findings } = found;
+    let FoundPlugin { file, digest, manifest, findings, .. } = &found;
     let errors = findings.iter().filter(|finding| finding.severity == FindingSeverity::Error);
     let mut reasons: Vec<String> = errors
         .map(|finding| match finding.hint.as_str() {
@@ -43,7 +97,7 @@ fn entry(found: FoundPlugin, loaded_at: Timestamp) -> Entry {
         })
         .collect();
     if reasons.is_empty() {
-        match (&manifest, digest) {
+        match (manifest, digest) {
             (Some(manifest), Some(_)) => {
                 reasons.extend(manifest.problems().into_iter().map(|problem| format!("bad_manifest: {problem}")));
             }
@@ -54,7 +108,7 @@ fn entry(found: FoundPlugin, loaded_at: Timestamp) -> Entry {
     let record = PluginRecord {
         name: manifest.as_ref().map_or(stem, |manifest| manifest.name.clone()),
         version: manifest.as_ref().map(|manifest| manifest.version.clone()).unwrap_or_default(),
-        digest,
+        digest: *digest,
         state: PluginState::Refused,
         file: file.to_string_lossy().into_owned(),
         exports: manifest.as_ref().map(|manifest| manifest.exports()).unwrap_or_default(),
@@ -62,7 +116,18 @@ fn entry(found: FoundPlugin, loaded_at: Timestamp) -> Entry {
         reasons,
         warnings: Vec::new(),
     };
-    Entry { record, manifest }
+    Entry { record, found, version: None }
+}
+
+fn refuse_what_is_held_back(entry: &mut Entry, standing: &PluginStanding) {
+    let PluginRecord { name, digest: Some(digest), .. } = &entry.record else { return };
+    if standing.held_back.iter().any(|(held, of)| held == name && of == digest) {
+        let reason = format!(
+            "rolled_back: an operator rolled back from this version; `spine-host plugins rollback {name} --to {digest}` \
+             brings it back, and so does a file with another version"
+        );
+        entry.record.reasons.push(reason);
+    }
 }
 
 /// Of several sound files with one plugin name, the one last active stays; without a history none does, because a
@@ -95,7 +160,7 @@ fn refuse_namesakes(entries: &mut [Entry], last_active: &BTreeMap<String, Digest
 }
 
 fn refuse_what_is_not_granted(entry: &mut Entry, policies: &BTreeMap<String, PluginPolicy>) {
-    let Some(manifest) = &entry.manifest else { return };
+    let Some(manifest) = &entry.found.manifest else { return };
     let folders = policies.get(&manifest.name).map_or(&[][..], |policy| policy.folders.as_slice());
     for wanted in manifest.capabilities.iter().filter(|capability| capability.required) {
         let CapabilityKind::Folder = wanted.kind;

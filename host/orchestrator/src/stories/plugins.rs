@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use model::plugin::{Finding, PluginRecord, PluginState};
-use model::ports::{Granted, RunRequest};
+use model::ports::{FoundPlugin, Granted, RunRequest};
 use model::run::RunStatus;
 
 use crate::testing::{Bench, MANIFEST, daily, digest, found, named, text};
-use crate::{FoundPlugin, PluginPolicy};
+use crate::PluginPolicy;
 
 async fn install(bench: &Bench, found: Vec<FoundPlugin>) -> Vec<PluginRecord> {
     bench.orchestrator.install(found).await.unwrap()
@@ -35,6 +35,7 @@ async fn a_component_that_does_not_load_is_refused_with_every_reason_and_the_oth
     let bench = Bench::empty(|_| {});
     let broken = FoundPlugin {
         file: "plugins/broken.wasm".into(),
+        place: "broken.wasm".to_owned(),
         digest: Some(digest(b"broken")),
         manifest: None,
         findings: vec![

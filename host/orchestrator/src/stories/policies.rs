@@ -284,7 +284,7 @@ async fn case_b11_of_several_limits_each_holds_and_a_refusal_charges_none() {
     for run in [run, behind] {
         let standing = Engine::why(&bench.orchestrator, run).await.unwrap().unwrap();
         assert_eq!((standing.code.as_str(), standing.until), ("gate", Some(waits(&bench.orchestrator, run).await)));
-        assert!(standing.reason.contains("rate limit lets nobody through"), "{}", standing.reason);
+        assert!(standing.reason.contains("rate limit or quarantine lets nobody through"), "{}", standing.reason);
     }
     let shown = &bench.orchestrator.limits().await.unwrap()[0];
     assert_eq!((shown.left.get(), shown.next_at.is_some()), (0, true));

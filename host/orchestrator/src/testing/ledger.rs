@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use model::capture::Head;
 use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
-use model::plugin::{PluginRecord, PluginState};
+use model::plugin::{Approval, PluginEventKind, PluginRecord, PluginRef, PluginState};
 use model::ports::{
-    Adoption, AsOf, Exclusive, Heard, Held, Interrupted, Ledger, NewRun, Reaped, RecordedRun, Requeue, Start,
-    Submission, Worker, kept, lost,
+    Adoption, AsOf, Exclusive, Heard, Held, Incumbent, Interrupted, Ledger, NewRun, PluginStanding, Reaped, RecordedRun,
+    Registration, Requeue, Start, Submission, Worker, kept, lost,
 };
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
 use model::work::WorkSpec;
@@ -73,6 +73,11 @@ pub(crate) struct State {
     pub(crate) misfits: BTreeSet<String>,
     pub(crate) registered: BTreeMap<String, PluginRecord>,
     pub(crate) active: BTreeMap<String, Digest>,
+    /// Every version that was ever active, by plugin, the latest last.
+    activated: BTreeMap<String, Vec<PluginRecord>>,
+    held_back: BTreeSet<(String, Digest)>,
+    pub(crate) approved: BTreeMap<String, Approval>,
+    pub(crate) plugin_events: Vec<(Digest, PluginEventKind)>,
     pub(crate) cursors: BTreeMap<String, Vec<u8>>,
     keys: BTreeMap<String, NewRun>,
     snapshot: u64,
@@ -392,8 +397,26 @@ impl Ledger for FakeLedger {
         Ok(state.cursors.get(source).cloned())
     }
 
-    async fn active_plugins(&self) -> Result<Vec<(String, Digest)>, Failure> {
-        Ok(self.state().active.clone().into_iter().collect())
+    async fn plugin_standing(&self) -> Result<PluginStanding, Failure> {
+        let state = self.state();
+        let incumbent = |(name, version): (&String, &Vec<PluginRecord>)| {
+            let last = version.last()?;
+            Some(Incumbent { name: name.clone(), digest: last.digest?, file: last.file.clone() })
+        };
+        Ok(PluginStanding {
+            incumbents: state.activated.iter().filter_map(incumbent).collect(),
+            held_back: state.held_back.iter().cloned().collect(),
+            approved: state.approved.values().cloned().collect(),
+        })
+    }
+
+    async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginRef>, Failure> {
+        let state = self.state();
+        let versions = state.activated.get(name).into_iter().flatten().rev();
+        let version = |it: &PluginRecord| {
+            Some(PluginRef { name: it.name.clone(), version: it.version.clone(), digest: it.digest? })
+        };
+        Ok(versions.filter_map(version).collect())
     }
 
     async fn check_schema(&self, plugin: &PluginRecord, _: &Manifest) -> Result<(), Failure> {
@@ -403,8 +426,9 @@ impl Ledger for FakeLedger {
         }
     }
 
-    async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
+    async fn register(&self, registration: Registration) -> Result<(), Failure> {
         let mut state = self.state();
+        let Registration { found, held_back, approved, events } = registration;
         let active = |record: &PluginRecord| record.state == PluginState::Active;
         if found.iter().any(|(record, _)| active(record) && state.misfits.contains(&record.name)) {
             return Err(Failure::new(FailureKind::Validation, "schema_changed", "column `k` was int64"));
@@ -412,9 +436,20 @@ impl Ledger for FakeLedger {
         for (record, _) in found {
             if let (true, Some(digest)) = (active(&record), record.digest) {
                 state.active.insert(record.name.clone(), digest);
+                let versions = state.activated.entry(record.name.clone()).or_default();
+                versions.retain(|version| version.digest != Some(digest));
+                versions.push(record.clone());
             }
             state.registered.insert(record.file.clone(), record);
         }
+        for (name, digest, held) in held_back {
+            match held {
+                true => state.held_back.insert((name, digest)),
+                false => state.held_back.remove(&(name, digest)),
+            };
+        }
+        state.approved.extend(approved.into_iter().map(|approval| (approval.name.clone(), approval)));
+        state.plugin_events.extend(events.into_iter().map(|event| (event.digest, event.kind)));
         Ok(())
     }
 }

@@ -1,4 +1,6 @@
-//! Recording what was found in the plugins folder, and the datasets of active plugins.
+//! Recording what was found in the plugins folder, the datasets of active plugins, and what was decided.
+
+mod decided;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,6 +8,7 @@ use std::sync::Arc;
 use model::failure::{Failure, FailureKind};
 use model::manifest::DatasetSpec;
 use model::plugin::{PluginRecord, PluginState};
+use model::ports::Registration;
 use model::{Digest, Manifest};
 use serde::Serialize;
 use sqlx::{AnyConnection, FromRow};
@@ -15,10 +18,6 @@ use crate::failure::{corrupt, failed};
 use crate::lock::Needs;
 use crate::writer::{Command, Scribe};
 
-/// The plugins of one look into the folder.
-#[derive(Debug)]
-pub(crate) struct Registration(pub(crate) Vec<(PluginRecord, Option<Arc<Manifest>>)>);
-
 impl Command for Registration {
     const LANE: &'static str = "register";
     type Answer = ();
@@ -27,12 +26,15 @@ impl Command for Registration {
         needs.catalog = true;
     }
 
-    /// All plugins of a registration are recorded, or none.
+    /// All of a registration is recorded, or none.
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         let mut answers = Vec::with_capacity(commands.len());
-        for Self(found) in commands {
+        for Self { found, held_back, approved, events } in commands {
             record_plugins(scribe, found).await?;
             record_datasets(scribe, found).await?;
+            decided::hold_back(scribe, held_back)?;
+            decided::approve(scribe, approved)?;
+            decided::tell(scribe, events)?;
             answers.push(Ok(()));
         }
         Ok(answers)

@@ -165,7 +165,7 @@ async fn every_kind_of_run_is_kept_beside_the_old(bench: Bench) {
     drop(connection);
     bench.storage.conclude(bench.ended(queued, RunStatus::Cancelled)).await.unwrap();
     // The same kinds as in a new ledger.
-    bench.storage.register(vec![super::support::found(&super::support::manifest(), 1)]).await.unwrap();
+    bench.register(vec![super::support::found(&super::support::manifest(), 1)]).await.unwrap();
     for kind in [RunKind::Workflow, RunKind::Backfill, RunKind::Replay] {
         let mut run = bench.new_run();
         run.spec = WorkSpec::new("shop.sales", kind);

@@ -79,7 +79,7 @@ impl Bench {
         let clock = hand_clock();
         let storage = open_at(server.as_ref(), &folder, &clock).await.unwrap();
         let bench = Self { folder, clock, storage, ids: Arc::default(), claims: Arc::default(), server };
-        bench.storage.register(vec![found(&manifest(), 1)]).await.unwrap();
+        bench.register(vec![found(&manifest(), 1)]).await.unwrap();
         bench
     }
 

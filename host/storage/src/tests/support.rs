@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use model::capture::{ColumnStats, StagedCapture, StagedFile};
 use model::plugin::{PluginRecord, PluginRef, PluginState};
-use model::ports::{Entropy, Ledger, NewRun, Start, Submission};
+use model::ports::{Entropy, Ledger, NewRun, Registration, Start, Submission};
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Claim, Conclusion, Conditions, RunKind, RunReport, RunStatus};
 use model::work::WorkSpec;
@@ -66,6 +66,17 @@ pub(super) struct Bench {
 }
 
 impl Bench {
+    /// Records what was found in the plugins folder, and nothing else.
+    pub(super) async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
+        self.storage.register(Registration { found, ..Registration::default() }).await
+    }
+
+    /// The digest that was last active under each plugin name.
+    pub(super) async fn last_active(&self) -> Vec<(String, Digest)> {
+        let standing = self.storage.plugin_standing().await.unwrap();
+        standing.incumbents.into_iter().map(|it| (it.name, it.digest)).collect()
+    }
+
     fn random(&self) -> [u8; 10] {
         let mut random = [0; 10];
         self.ids.fill(&mut random);

@@ -1,7 +1,7 @@
 //! The commands of one group, sorted by kind, and the answers they get after the commit.
 
 use model::failure::Failure;
-use model::ports::{Adoption, LeaseRequest, NewRun, Requeue, Start};
+use model::ports::{Adoption, LeaseRequest, NewRun, Registration, Requeue, Start};
 use model::run::Conclusion;
 use tokio::sync::oneshot;
 
@@ -12,7 +12,6 @@ use crate::commands::judge::Judgement;
 use crate::commands::keepers::GiveUp;
 use crate::commands::leases::LeaseChange;
 use crate::commands::reap::Reap;
-use crate::commands::register::Registration;
 use crate::commands::release::ReleaseLease;
 use crate::commands::retention::{ForgetDeadLetters, ForgetRuns};
 use crate::commands::shared_states::Swap;

@@ -1,0 +1,71 @@
+//! What was approved for a plugin name, and which versions have to wait because they ask for more.
+//!
+//! Grants of `spine.toml` are for a name, and any file can call itself by any name. So they are bound: to the place in the
+//! plugins folder that the name came from when it was approved, and to what it asked for then. The first version of a
+//! name is approved by the grants themselves, if its file is called as the plugin is, or lies in a folder that is.
+
+use std::collections::BTreeMap;
+
+use model::Timestamp;
+use model::plugin::{Approval, PluginState};
+
+use super::Entry;
+use crate::parts::PluginPolicy;
+
+/// Has a sound version wait that asks for what was not approved. Returns the approval that follows from the grants, if
+/// it is the first of its name.
+pub(super) fn judge(
+    entry: &mut Entry,
+    approved: Option<&Approval>,
+    policies: &BTreeMap<String, PluginPolicy>,
+    at: Timestamp,
+) -> Option<Approval> {
+    let manifest = entry.found.manifest.clone()?;
+    if manifest.capabilities.is_empty() {
+        return None;
+    }
+    let (name, place) = (&manifest.name, &entry.found.place);
+    let approve = format!("if that is right: `spine-host plugins approve {name}`");
+    let mut reasons = Vec::new();
+    match approved {
+        Some(approved) => {
+            if &approved.place != place {
+                reasons.push(format!(
+                    "other_file: what `{name}` may do was approved for `{}`, and this is `{place}`; {approve}",
+                    approved.place
+                ));
+            }
+            let more = manifest.capabilities.iter().filter(|asked| !asked.is_within(&approved.asked));
+            let more: Vec<String> = more.map(ToString::to_string).collect();
+            if !more.is_empty() {
+                reasons.push(format!("asks_more: it asks for what was not approved: {}; {approve}", more.join(", ")));
+            }
+        }
+        None if has_grants(name, policies) && !is_own_place(name, place) => {
+            reasons.push(format!(
+                "other_file: [plugins.{name}.grants] is for `{name}.wasm` or a file in `{name}/`, and this is `{place}`; \
+                 {approve}"
+            ));
+        }
+        None => {}
+    }
+    if reasons.is_empty() {
+        let first = || Approval { name: name.clone(), place: place.clone(), asked: manifest.capabilities.clone(), at };
+        return (approved.is_none() && has_grants(name, policies)).then(first);
+    }
+    entry.record.state = PluginState::Pending;
+    entry.record.reasons = reasons;
+    None
+}
+
+fn has_grants(name: &str, policies: &BTreeMap<String, PluginPolicy>) -> bool {
+    policies.get(name).is_some_and(|policy| !policy.folders.is_empty())
+}
+
+/// Whether a file is called as the plugin is, or lies in a folder that is.
+fn is_own_place(name: &str, place: &str) -> bool {
+    match place.split_once('/') {
+        Some((folder, _)) => folder == name,
+        None => place.strip_suffix(".wasm") == Some(name),
+    }
+}

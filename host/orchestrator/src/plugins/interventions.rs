@@ -1,0 +1,136 @@
+//! What an operator decides about plugin versions.
+
+use model::Digest;
+use model::failure::{Failure, FailureKind};
+use model::plugin::{Approval, PluginEventKind, PluginRecord, PluginState};
+use model::ports::{FoundPlugin, Registration};
+use model::{brief, nearest};
+
+use super::install::alone;
+use super::lifecycle::{event, named, refused};
+use crate::orchestrator::Orchestrator;
+
+impl Orchestrator {
+    /// Makes an earlier version of a plugin active again: `to`, or the one that was active before. The version that is
+    /// active now does not come back by itself, although its file may be there.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name` with the nearest name; `not_kept` if there is no such version; `plugin_refused` with every reason
+    /// why it cannot be active now.
+    pub async fn roll_back(&self, plugin: &str, to: Option<Digest>) -> Result<PluginRecord, Failure> {
+        let found = self.shared.lifecycle.turn.lock().await;
+        let parts = &self.shared.parts;
+        let set = self.plugin_set();
+        let current = set.active(plugin).map(|entry| entry.record.clone());
+        let versions = parts.ledger.plugin_versions(plugin).await?;
+        if current.is_none() && versions.is_empty() {
+            return Err(self.unknown_plugin(plugin));
+        }
+        let now = current.as_ref().and_then(|record| record.digest);
+        let target = match to {
+            Some(to) => versions.iter().find(|version| version.digest == to),
+            None => versions.iter().find(|version| Some(version.digest) != now),
+        };
+        let target = target.ok_or_else(|| no_version(plugin, to))?.digest;
+        if let Some(record) = current.clone().filter(|record| record.digest == Some(target)) {
+            return Ok(record);
+        }
+        let brought = parts.components.bring_back(target).await?;
+        // Its file is that of the name, or the one it would have.
+        let file = current.as_ref().map_or_else(|| format!("{plugin}.wasm"), |record| record.file.clone());
+        let entry = alone(FoundPlugin { file: file.into(), ..brought }, &parts.policies, parts.clock.now());
+        if !entry.is_active() {
+            return Err(refused(&entry.record));
+        }
+        let at = parts.clock.now();
+        let rolled = current.as_ref().and_then(|record| {
+            event(record, PluginEventKind::RolledBack, format!("to {}", named(&entry.record)), at)
+        });
+        let held = now.map(|digest| (plugin.to_owned(), digest, true));
+        let registration = Registration {
+            found: vec![(entry.record.clone(), entry.found.manifest.clone())],
+            held_back: held.into_iter().chain([(plugin.to_owned(), target, false)]).collect(),
+            events: rolled.into_iter().collect(),
+            approved: Vec::new(),
+        };
+        match parts.ledger.register(registration).await {
+            Err(failure) if failure.code == "schema_changed" => {
+                let mut entry = entry;
+                entry.refuse_schema(&failure);
+                return Err(refused(&entry.record));
+            }
+            done => done?,
+        }
+        self.settle(found.clone()).await?;
+        self.now_active(plugin, target)
+    }
+
+    /// Approves what a pending version of a plugin asks for, from the place where it is; it becomes active.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name` with the nearest name; `not_pending` if no version waits, or not that one; `plugin_refused` with
+    /// every reason why it cannot be active all the same.
+    pub async fn approve(&self, plugin: &str, digest: Option<Digest>) -> Result<PluginRecord, Failure> {
+        let found = self.shared.lifecycle.turn.lock().await;
+        let parts = &self.shared.parts;
+        let set = self.plugin_set();
+        let of_name: Vec<_> = set.entries.iter().filter(|entry| entry.record.name == plugin).collect();
+        if of_name.is_empty() {
+            return Err(self.unknown_plugin(plugin));
+        }
+        let pending = of_name.iter().find(|entry| {
+            entry.record.state == PluginState::Pending && digest.is_none_or(|digest| entry.record.digest == Some(digest))
+        });
+        let Some(entry) = pending else { return Err(not_pending(plugin, digest)) };
+        let Some((manifest, digest)) = entry.manifest().zip(entry.record.digest) else {
+            return Err(not_pending(plugin, digest));
+        };
+        let (at, place) = (parts.clock.now(), entry.found.place.clone());
+        let asked = manifest.capabilities.clone();
+        let detail = asked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let events = event(&entry.record, PluginEventKind::Approved, detail, at).into_iter().collect();
+        let approved = vec![Approval { name: plugin.to_owned(), place, asked, at }];
+        parts.ledger.register(Registration { approved, events, ..Registration::default() }).await?;
+        self.settle(found.clone()).await?;
+        self.now_active(plugin, digest)
+    }
+
+    /// The record of a version that is to be active by now.
+    fn now_active(&self, plugin: &str, digest: Digest) -> Result<PluginRecord, Failure> {
+        let set = self.plugin_set();
+        let record = set.entries.iter().find(|it| it.record.name == plugin && it.record.digest == Some(digest));
+        match record {
+            Some(entry) if entry.is_active() => Ok(entry.record.clone()),
+            Some(entry) => Err(refused(&entry.record)),
+            None => Err(no_version(plugin, Some(digest))),
+        }
+    }
+
+    fn unknown_plugin(&self, plugin: &str) -> Failure {
+        let set = self.plugin_set();
+        let names: Vec<&str> = set.entries.iter().map(|entry| entry.record.name.as_str()).collect();
+        let hint = match nearest(plugin, names.iter().copied()) {
+            Some(nearest) => format!("did you mean `{nearest}`? `plugins list` shows every plugin"),
+            None => "`plugins list` shows every plugin".to_owned(),
+        };
+        let message = format!("no plugin is called `{}`: {hint}", brief(plugin));
+        Failure::new(FailureKind::Validation, "unknown_name", message)
+    }
+}
+
+fn no_version(plugin: &str, digest: Option<Digest>) -> Failure {
+    let message = match digest {
+        Some(digest) => format!("no version {digest} of `{plugin}` was ever active here"),
+        None => format!("no other version of `{plugin}` was ever active here"),
+    };
+    let message = format!("{message}; `spine-host plugins history {plugin}` shows those that were");
+    Failure::new(FailureKind::Validation, "not_kept", message)
+}
+
+fn not_pending(plugin: &str, digest: Option<Digest>) -> Failure {
+    let which = digest.map(|digest| format!(" {digest}")).unwrap_or_default();
+    let message = format!("no version{which} of `{plugin}` waits to be approved; `spine-host plugins show {plugin}` tells");
+    Failure::new(FailureKind::Config, "not_pending", message)
+}

@@ -1,0 +1,145 @@
+//! Versions change under load: nothing fails, and every run was carried out by a version that was active when it began.
+//!
+//! The short form runs with the other stories; the long one with `SPINE_SOAK=1`: 200 runs a second for a minute, 20 swaps
+//! between two good versions and 20 attempts of broken ones.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tests::files::regsho;
+use tests::{Serving, TestHost};
+
+use super::{digest, drop_in, finra, is_active, listed, until};
+
+/// What is asked of the host.
+struct Load {
+    clients: usize,
+    per_second: u32,
+    swaps: usize,
+    /// Between two changes of the folder.
+    pause: Duration,
+}
+
+impl Load {
+    fn chosen() -> Self {
+        match std::env::var_os("SPINE_SOAK") {
+            Some(_) => Self { clients: 16, per_second: 200, swaps: 20, pause: Duration::from_millis(1500) },
+            None => Self { clients: 4, per_second: 20, swaps: 3, pause: Duration::from_millis(300) },
+        }
+    }
+}
+
+/// A hundred rows of a day, sent as a request for a run.
+fn request(day: usize) -> String {
+    let date = format!("202103{:02}", day + 1);
+    let rows: Vec<String> = (0..100).map(|row| format!("S{row:03}|{row}|0|{}|B", 2 * row)).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let file = base64(regsho(&date, &rows).as_bytes());
+    format!(
+        r#"{{"name": "finra.regsho_daily", "text": {{"facility": "FNYX", "trailer": "required"}}, "wait": 60,
+            "inputs": {{"file": {{"file_name": "FNYXshvol{date}.txt", "base64": "{file}"}}}}}}"#
+    )
+}
+
+fn ask(serving: &Serving, body: &str) -> Value {
+    let bearer = format!("Bearer {}", serving.token);
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let (status, answer) = serving.http("POST", "/api/v1/runs", &headers, body);
+    assert!(status == 200 || status == 202, "{status}: {answer}");
+    serde_json::from_str(&answer).unwrap()
+}
+
+fn resident_kib(serving: &Serving) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", serving.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse().unwrap()
+}
+
+#[test]
+fn no_run_fails_while_versions_change() {
+    let load = Load::chosen();
+    let host = TestHost::without_plugins();
+    let versions = ["a", "b"].map(finra);
+    drop_in(&host, "finra.wasm", &versions[0]);
+    let serving = host.serve();
+    let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let bodies: Vec<String> = (0..28).filter(|day| (day + 1) % 7 > 1).map(request).collect();
+    let mut slowest = Duration::ZERO;
+    let mut resident = Vec::new();
+    let mut swaps = vec![active(&serving)];
+
+    let runs: Vec<Value> = std::thread::scope(|scope| {
+        let began = Instant::now();
+        let clients: Vec<_> = (0..load.clients)
+            .map(|client| {
+                let (serving, stop, asked, body, load) = (&serving, &stop, &asked, &bodies[client], &load);
+                scope.spawn(move || {
+                    let mut runs = Vec::new();
+                    while !stop.load(Ordering::SeqCst) {
+                        let number = u32::try_from(asked.fetch_add(1, Ordering::SeqCst)).unwrap();
+                        let due = Duration::from_secs(1) * number / load.per_second;
+                        std::thread::sleep(due.saturating_sub(began.elapsed()));
+                        runs.push(ask(serving, body));
+                    }
+                    runs
+                })
+            })
+            .collect();
+        for swap in 1..=load.swaps {
+            std::thread::sleep(load.pause);
+            let broken = &versions[0][..versions[0].len() - 100 - swap];
+            std::fs::write(host.plugins().join("finra.wasm"), broken).unwrap();
+            std::thread::sleep(load.pause);
+            let next = &versions[swap % 2];
+            drop_in(&host, "finra.wasm", next);
+            slowest = slowest.max(until(&serving, "the next version", |plugins| is_active(plugins, &digest(next))));
+            swaps.push(active(&serving));
+            resident.push(resident_kib(&serving));
+        }
+        stop.store(true, Ordering::SeqCst);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+
+    let failed: Vec<&Value> = runs.iter().filter(|run| run["status"] != "completed").collect();
+    assert!(failed.is_empty(), "{} of {}: {:#?}", failed.len(), runs.len(), failed[0]);
+    until(&serving, "the old versions have drained", |plugins| plugins.iter().all(|it| it["state"] != "draining"));
+    assert_eq!(listed(&serving).len(), 1);
+    let wrong: Vec<&Value> = runs.iter().filter(|run| !was_active(&swaps, run)).collect();
+    assert!(wrong.is_empty(), "{} of {}: {:#?}", wrong.len(), runs.len(), wrong[0]);
+    println!(
+        "{} runs, 0 failed, {} swaps, the slowest from rename to serving {slowest:?}, resident KiB {resident:?}",
+        runs.len(),
+        load.swaps
+    );
+}
+
+/// Whether the version of a run was active at the time when the run began.
+fn was_active(swaps: &[(String, String)], run: &Value) -> bool {
+    let (at, digest) = (run["started_at"].as_str().unwrap(), run["plugin"]["digest"].as_str().unwrap());
+    let mut spans = swaps.iter().enumerate().filter(|(_, (active, _))| active == digest);
+    spans.any(|(number, (_, from))| from.as_str() <= at && swaps.get(number + 1).is_none_or(|(_, to)| at < to))
+}
+
+/// The digest of the active version, and since when it is.
+fn active(serving: &Serving) -> (String, String) {
+    let plugins = listed(serving);
+    let active = plugins.iter().find(|plugin| plugin["state"] == "active").unwrap();
+    let text = |key: &str| active[key].as_str().unwrap().to_owned();
+    (text("digest"), text("loaded_at"))
+}
+
+/// In the standard alphabet, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let [a, b, c] = [0, 1, 2].map(|at| u32::from(chunk.get(at).copied().unwrap_or(0)));
+        let bits = a << 16 | b << 8 | c;
+        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let letter = char::from(ALPHABET[(bits >> shift & 63) as usize]);
+            text.push(if at <= chunk.len() { letter } else { '=' });
+        }
+    }
+    text
+}
