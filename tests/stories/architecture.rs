@@ -26,6 +26,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("guest-documents", &["spine-sdk"]),
     ("guest-confidant", &["spine-sdk"]),
     ("guest-echo", &["spine-sdk"]),
+    ("guest-misbehave", &["spine-sdk"]),
     // A server for the tests of those that need one.
     ("private-postgres", &[]),
 ];
@@ -36,9 +37,10 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("notify", &["runtime"]),
     ("wasmtime", &["runtime"]),
     ("wasmtime-wasi", &["runtime"]),
+    ("rustc-demangle", &["runtime"]),
     ("wit-bindgen", &["spine-sdk"]),
     // The ledger and the catalog.
-    ("rustix", &["storage"]),
+    ("rustix", &["runtime", "storage"]),
     ("sqlx", &["storage"]),
     // Files and queries.
     ("arrow", &["lake"]),

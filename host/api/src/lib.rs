@@ -21,7 +21,7 @@ pub use body::{
     BackfillBody, BreakerBody, ExportBody, InputBody, ItemBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody, VersionBody,
     RunBody,
 };
-pub use metrics::Metrics;
+pub use metrics::{Metrics, PluginSeries};
 pub use parts::{Parts, Ready, body_bytes_max};
 pub use problem::Problem;
 pub use server::serve;

@@ -1,5 +1,7 @@
 //! Counters of this process, as Prometheus text. The number of series is bounded whatever plugins are called.
 
+mod series;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +14,9 @@ use prometheus::core::Collector;
 use prometheus::{
     Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TEXT_FORMAT, TextEncoder,
 };
+
+pub use self::series::PluginSeries;
+use self::series::SeriesOfPlugins;
 
 /// Most different names of one label. What comes later is counted under `other`.
 const NAMES_MAX: usize = 200;
@@ -104,6 +109,15 @@ impl Metrics {
         Ok(())
     }
 
+    /// Adds what plugins measured, read whenever metrics are asked for: `spine_plugin_metric`.
+    ///
+    /// # Errors
+    ///
+    /// If it was added before.
+    pub fn series(&self, pull: impl Fn() -> Vec<PluginSeries> + Send + Sync + 'static) -> prometheus::Result<()> {
+        self.inner.registry.register(Box::new(SeriesOfPlugins::new(pull)?))
+    }
+
     /// What is in each lane now.
     pub(crate) fn set_lanes(&self, lanes: &BTreeMap<Lane, LaneCounts>) {
         for (lane, counts) in lanes {
@@ -194,5 +208,23 @@ mod tests {
         assert!(text.contains("spine_sqlite_wal_bytes 42"), "{text}");
         assert!(text.contains("spine_build_info{version=\"1.2.3\"} 1"), "{text}");
         assert!(metrics.gauge("spine_sqlite_wal_bytes", "again", || 0.0).is_err());
+    }
+
+    #[test]
+    fn what_plugins_measure_is_shown_under_their_own_labels() {
+        let metrics = Metrics::new("1.2.3").unwrap();
+        assert!(!metrics.render(&[]).unwrap().1.contains("spine_plugin_metric"), "nothing is measured yet");
+        let labels = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+        };
+        let all = vec![
+            (labels(&[("plugin", "p"), ("metric", "rows"), ("feed", "a\"\n")]), 2.5),
+            (labels(&[("plugin", "p"), ("metric", "lines")]), 7.0),
+        ];
+        metrics.series(move || all.clone()).unwrap();
+        let (_, text) = metrics.render(&[]).unwrap();
+        assert!(text.contains(r#"spine_plugin_metric{plugin="p",metric="rows",feed="a\"\n"} 2.5"#), "{text}");
+        assert!(text.contains(r#"spine_plugin_metric{plugin="p",metric="lines"} 7"#), "{text}");
+        assert!(metrics.series(Vec::new).is_err(), "once is enough");
     }
 }

@@ -81,6 +81,7 @@ fn report(status: RunStatus) -> RunReport {
         conditions: None,
         input_hash: None,
         duration_ms: Some(20),
+        usage: None,
         error: None,
         params: serde_json::json!({}),
         routing: Default::default(),

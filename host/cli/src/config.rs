@@ -39,6 +39,8 @@ pub struct Config {
     pub(crate) lake: Option<PathBuf>,
     /// `[limits]`, for every plugin that has none of its own.
     pub limits: Limits,
+    /// `[limits] stack_bytes`: how deep guests may call.
+    pub stack_bytes: usize,
     /// `[limits] query_...`.
     pub query: QueryLimits,
     /// `[retry]`, for everything that has no policy of its own.
@@ -79,6 +81,7 @@ impl Config {
             interrupted: None,
             lake: None,
             limits,
+            stack_bytes: 2 << 20,
             query,
             retry: RetryPolicy::default(),
             policy: BTreeMap::new(),
@@ -134,9 +137,15 @@ struct Reader {
     problems: Vec<String>,
 }
 
-const LIMIT_KEYS: [&str; 12] = [
+const LIMIT_KEYS: [&str; 20] = [
     "wall_clock",
+    "cpu_time",
     "memory_bytes",
+    "table_elements",
+    "instances",
+    "memories",
+    "tables",
+    "host_calls",
     "held_bytes",
     "call_bytes",
     "handles",
@@ -147,10 +156,15 @@ const LIMIT_KEYS: [&str; 12] = [
     "rejects",
     "reject_bytes",
     "log_lines",
+    "log_bytes",
+    "metric_series",
 ];
 
-/// Keys of `[limits]` that no plugin has.
-const QUERY_KEYS: [&str; 3] = ["query_memory_bytes", "query_rows", "query_wall_clock"];
+/// Keys of `[limits]` that no plugin has: of the engine, of which there is one, and of queries.
+const HOST_KEYS: [&str; 4] = ["stack_bytes", "query_memory_bytes", "query_rows", "query_wall_clock"];
+
+/// What [`Config::stack_bytes`] may be: less is not enough for any plugin, and more is not to be had for 64 of them.
+const STACK_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=64 << 20;
 
 /// Longer than any work: whoever wants no limit gets one that he will not reach.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -167,7 +181,8 @@ impl Reader {
         );
         let (ledger, lease, interrupted) = self.ledger(table.get("ledger"));
         let lake = self.lake(table.get("lake"));
-        let limits = self.limits("limits", table.get("limits"), &Limits::standard(), &QUERY_KEYS);
+        let limits = self.limits("limits", table.get("limits"), &Limits::standard(), &HOST_KEYS);
+        let stack_bytes = self.stack_bytes(table.get("limits"));
         let query = self.query_limits(table.get("limits"));
         let (retry, policy) = (self.retry(table.get("retry")), self.policies(table.get("policy")));
         let lanes = self.lanes(table.get("lanes"));
@@ -179,6 +194,7 @@ impl Reader {
             interrupted,
             lake,
             limits,
+            stack_bytes,
             query,
             retry,
             policy,
@@ -255,6 +271,7 @@ impl Reader {
         let table = self.table(place, value);
         self.known_keys(place, &table, &[&LIMIT_KEYS, more].concat());
         self.duration(place, &table, "wall_clock", &mut limits.wall_clock);
+        self.duration(place, &table, "cpu_time", &mut limits.cpu_time);
         // The least is what a guest needs to do anything at all; to hold or keep nothing is a choice.
         for (key, target, least) in [
             ("memory_bytes", &mut limits.memory_bytes, 64 * 1024),
@@ -267,16 +284,39 @@ impl Reader {
             ("rejects", &mut limits.rejects, 0),
             ("reject_bytes", &mut limits.reject_bytes, 0),
             ("log_lines", &mut limits.log_lines, 0),
+            ("log_bytes", &mut limits.log_bytes, 0),
+            ("table_elements", &mut limits.table_elements, 0),
+            ("host_calls", &mut limits.host_calls, 1),
         ] {
             self.amount(place, &table, key, target, least);
         }
-        let mut handles = u64::from(limits.handles);
-        self.amount(place, &table, "handles", &mut handles, 8);
-        match u32::try_from(handles) {
-            Ok(handles) => limits.handles = handles,
-            Err(_) => self.problems.push(format!("`{place}.handles` must be a whole number below 4294967296")),
+        for (key, target, least) in [
+            ("handles", &mut limits.handles, 8),
+            ("instances", &mut limits.instances, 1),
+            ("memories", &mut limits.memories, 1),
+            ("tables", &mut limits.tables, 0),
+            ("metric_series", &mut limits.metric_series, 0),
+        ] {
+            let mut amount = u64::from(*target);
+            self.amount(place, &table, key, &mut amount, least);
+            match u32::try_from(amount) {
+                Ok(amount) => *target = amount,
+                Err(_) => self.problems.push(format!("`{place}.{key}` must be a whole number below 4294967296")),
+            }
         }
         limits
+    }
+
+    /// How deep guests may call, which no plugin has for itself: they share an engine.
+    fn stack_bytes(&mut self, value: Option<&Value>) -> usize {
+        let standard = Config::standard().stack_bytes;
+        let Some(Value::Table(table)) = value else { return standard };
+        let mut bytes = standard as u64;
+        self.amount("limits", table, "stack_bytes", &mut bytes, *STACK_BYTES.start());
+        if bytes > *STACK_BYTES.end() {
+            self.problems.push(format!("`limits.stack_bytes` is {bytes}, more than {}", STACK_BYTES.end()));
+        }
+        usize::try_from(bytes).unwrap_or(standard)
     }
 
     /// Limits of queries, which no plugin has: whoever reads, reads for himself.
@@ -432,6 +472,43 @@ mod tests {
         assert_eq!(query, expected);
         let problems = Config::parse("[plugins.finra.limits]\nquery_rows = 10\n", Path::new("")).unwrap_err();
         assert!(problems[0].contains("unknown key `plugins.finra.limits.query_rows`"), "{problems:?}");
+    }
+
+    #[test]
+    fn every_limit_of_an_attempt_has_its_key() {
+        let set = "[limits]\nwall_clock = \"1s\"\ncpu_time = \"2s\"\nmemory_bytes = 100000\ntable_elements = 3\n\
+                   instances = 4\nmemories = 5\ntables = 6\nhost_calls = 7\nheld_bytes = 8000\ncall_bytes = 9000\n\
+                   handles = 10\noutput_rows = 11\noutput_bytes = 12\nstaging_memory_bytes = 13\ninput_bytes = 14\n\
+                   rejects = 15\nreject_bytes = 16\nlog_lines = 17\nlog_bytes = 18\nmetric_series = 19\n\
+                   stack_bytes = \"1MiB\"\n";
+        let config = Config::parse(set, Path::new("")).unwrap();
+        let expected = Limits {
+            wall_clock: Duration::from_secs(1),
+            cpu_time: Duration::from_secs(2),
+            memory_bytes: 100_000,
+            table_elements: 3,
+            instances: 4,
+            memories: 5,
+            tables: 6,
+            host_calls: 7,
+            held_bytes: 8_000,
+            call_bytes: 9_000,
+            handles: 10,
+            output_rows: 11,
+            output_bytes: 12,
+            staging_memory_bytes: 13,
+            input_bytes: 14,
+            rejects: 15,
+            reject_bytes: 16,
+            log_lines: 17,
+            log_bytes: 18,
+            metric_series: 19,
+        };
+        assert_eq!((config.limits, config.stack_bytes), (expected, 1 << 20));
+        assert_eq!(set.lines().count(), LIMIT_KEYS.len() + 2, "each key is set");
+        let problems = Config::parse("[plugins.finra.limits]\nstack_bytes = 100000\n", Path::new("")).unwrap_err();
+        assert!(problems[0].contains("unknown key `plugins.finra.limits.stack_bytes`"), "{problems:?}");
+        assert!(Config::parse("[limits]\nstack_bytes = \"1GiB\"\n", Path::new("")).is_err());
     }
 
     #[test]

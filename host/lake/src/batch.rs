@@ -110,8 +110,11 @@ impl TableBatch for ArrowBatch {
         // One long value taken many times can be gigabytes: it is counted before it is made.
         let bytes: u64 = self.batch.columns().iter().map(|column| taken_bytes(column, &positions)).sum();
         if bytes > bytes_max {
-            let message = format!("the rows to take would be {bytes} bytes; {bytes_max} are left to this attempt");
-            return Err(DataError::new("limit_exceeded", message));
+            let message = format!(
+                "the rows to take would be {bytes} bytes, and {bytes_max} are left to this attempt: take fewer, release \
+                 batches, or raise `limits.held_bytes`"
+            );
+            return Err(DataError::new("held_limit", message));
         }
         Ok(Self::boxed(take_record_batch(&self.batch, &UInt32Array::from(positions)).map_err(internal)?))
     }

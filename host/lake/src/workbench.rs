@@ -58,7 +58,7 @@ impl LocalWorkbench {
         let keep = (!order.dry_run).then_some(rejects);
         let rejects = Arc::new(Collector::new(order.run_id, order.attempt, keep, &order.limits));
         let inputs = Inputs::open(&order, inputs, Arc::clone(&rejects))?;
-        let budget = Arc::new(Budget::new(&order.limits));
+        let budget = Arc::new(Budget::new(&order.manifest.name, &order.limits));
         let memory = Arc::new(Memory::new(&order.limits, (!order.dry_run).then_some(spill)));
         let guest_rejects = GuestRejects::new(Arc::clone(&rejects), order.secrets.clone());
         let (staged, origins) = (Vec::new(), Origins::default());

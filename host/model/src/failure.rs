@@ -5,6 +5,7 @@ mod context;
 mod failure_type;
 mod foreign;
 mod several;
+mod trap;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ pub use context::Context;
 pub use failure_type::{FailureType, RATE_LIMIT_RETRY_AFTER_MS};
 pub use foreign::Reading;
 pub use several::{collect_all, partition};
+pub use trap::{TrapCall, TrapFrame, TrapLine, TrapReport};
 
 /// Why work failed or was refused: what, where, why and what to do, in `message`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub struct Failure {
     /// Where it happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<Box<Context>>,
+    /// Of a guest that was stopped in the middle of its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trap: Option<Box<TrapReport>>,
 }
 
 impl Failure {
@@ -51,6 +56,7 @@ impl Failure {
             causes: Vec::new(),
             details: Vec::new(),
             context: None,
+            trap: None,
         }
     }
 

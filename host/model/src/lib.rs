@@ -25,6 +25,7 @@ pub mod secret;
 pub mod stage;
 mod text;
 pub mod time;
+mod usage;
 pub mod work;
 
 pub use brief::{brief, brief_message};
@@ -36,3 +37,4 @@ pub use manifest::Manifest;
 pub use nearest::{nearest, suggestion};
 pub use spine_primitives::{DataType, WeekEnding, date, decimal, hash, plain_word, rolling};
 pub use time::{Clock, Timer, Timestamp};
+pub use usage::Usage;

@@ -17,8 +17,22 @@ pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub struct Limits {
     /// Wall clock of one attempt, host calls, instantiation and `describe` included. `limits.wall_clock`.
     pub wall_clock: Duration,
+    /// Time that processors spend on one attempt: on the guest's code, and on the host calls that it makes. Waiting is
+    /// none. `limits.cpu_time`.
+    pub cpu_time: Duration,
     /// All linear memories and tables of the store together. `limits.memory_bytes`.
     pub memory_bytes: u64,
+    /// Elements of all tables of the store together; each is 8 bytes of `memory_bytes` too. `limits.table_elements`.
+    pub table_elements: u64,
+    /// Core instances of the component. `limits.instances`.
+    pub instances: u32,
+    /// Linear memories of the component. `limits.memories`.
+    pub memories: u32,
+    /// Tables of the component. `limits.tables`.
+    pub tables: u32,
+    /// Calls of the host by one attempt: of the contract, of the virtual clock, and writes to an output stream.
+    /// `limits.host_calls`.
+    pub host_calls: u64,
     /// Bytes of batches the host holds for the guest at one time. `limits.held_bytes`.
     pub held_bytes: u64,
     /// Bytes a guest may hand over in one host call. `limits.call_bytes`.
@@ -40,6 +54,10 @@ pub struct Limits {
     pub reject_bytes: u64,
     /// Log lines kept for one attempt. `limits.log_lines`.
     pub log_lines: u64,
+    /// Bytes of these lines together. `limits.log_bytes`.
+    pub log_bytes: u64,
+    /// Series of metrics that one plugin may have in this process. `limits.metric_series`.
+    pub metric_series: u32,
 }
 
 impl Limits {
@@ -47,7 +65,13 @@ impl Limits {
     pub const fn standard() -> Self {
         Self {
             wall_clock: Duration::from_secs(300),
+            cpu_time: Duration::from_secs(240),
             memory_bytes: 256 * MIB,
+            table_elements: 100_000,
+            instances: 32,
+            memories: 4,
+            tables: 8,
+            host_calls: 5_000_000,
             held_bytes: 256 * MIB,
             call_bytes: 128 * MIB,
             handles: 4_096,
@@ -58,6 +82,8 @@ impl Limits {
             rejects: 5_000_000,
             reject_bytes: 2_048 * MIB,
             log_lines: 10_000,
+            log_bytes: 8 * MIB,
+            metric_series: 100,
         }
     }
 }

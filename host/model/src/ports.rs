@@ -21,7 +21,7 @@ pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, De
 pub use engine::{
     BackfillRequest, BackfillWork, Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest, Standing,
 };
-pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Usage, Work};
+pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginCheck, Progress, Work};
 pub use keepers::{Adoption, Heard, Keeper};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
 pub use leases::{Acquired, Exclusive, Held, Interrupted, Lease, LeaseRequest, Leases, Reaped, Worker, kept, lost};

@@ -11,6 +11,7 @@ use crate::quality::CheckResult;
 use crate::reject::{Reject, Rejects};
 use crate::stage::StageDone;
 use crate::time::Timestamp;
+use crate::usage::Usage;
 use crate::work::{Lineage, Routing, UnknownWord};
 
 /// Where a run is in its life.
@@ -247,6 +248,9 @@ pub struct RunReport {
     /// SHA-256 over the bytes of the input; of several inputs, over their hashes in order of name.
     pub input_hash: Option<Digest>,
     pub duration_ms: Option<u64>,
+    /// Of the latest attempt; none before it ended, and where no guest was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     pub error: Option<Failure>,
     pub params: serde_json::Value,
     #[serde(flatten)]
@@ -329,6 +333,8 @@ pub struct Conclusion {
     pub stage_order: Vec<String>,
     /// Stands for parameters, inputs and plugin, where a later run of the same may be spared by it.
     pub input_key: Option<Digest>,
+    /// What the attempt used; none if no guest was called.
+    pub usage: Option<Usage>,
     /// The run that had done the same, if that is why no plugin was called.
     pub same_as: Option<RunId>,
     pub result: Option<serde_json::Value>,
@@ -359,6 +365,7 @@ impl Conclusion {
             stages: Vec::new(),
             stage_order: Vec::new(),
             input_key: None,
+            usage: None,
             same_as: None,
             result: None,
             cursor: None,

@@ -11,7 +11,7 @@ use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, WorkOrder, 
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunStatus, SourceCursor};
 use model::stage::StageDone;
-use model::{Timestamp, limits::Limits, ports::Granted};
+use model::{Timestamp, Usage, limits::Limits, ports::Granted};
 
 use crate::blocking::blocking;
 use crate::conceal::conceal;
@@ -21,6 +21,7 @@ use crate::parts::Versions;
 use crate::patience::is_away;
 use crate::plugins::Export;
 use crate::publish;
+use crate::trap::{self, TrappedRun};
 use crate::verdict::{Tally, Verdict, apply_severities, blocked_by_guest, judge};
 
 /// What an attempt came to.
@@ -40,6 +41,8 @@ struct Delivered {
     answer: Result<Answer, Failure>,
     finished: Option<Finished>,
     stages: Vec<StageDone>,
+    /// None if no guest was called.
+    usage: Option<Usage>,
 }
 
 type Read = BTreeMap<String, KeptInput>;
@@ -69,6 +72,7 @@ impl Job {
         if let Attempted::Decided(conclusion) | Attempted::Raced(conclusion) = &mut attempted {
             conclusion.logs = course.log.settle().await;
             self.account(conclusion);
+            self.complete_trap(course, conclusion);
             conceal(&self.params.secrets, conclusion);
         }
         attempted
@@ -102,7 +106,7 @@ impl Job {
         started_at: Timestamp,
         cursor: Option<Vec<u8>>,
     ) -> Delivered {
-        let nothing = |failure| Delivered { answer: Err(failure), finished: None, stages: Vec::new() };
+        let nothing = |failure| Delivered { answer: Err(failure), finished: None, stages: Vec::new(), usage: None };
         let lake = Arc::clone(&self.shared.parts.lake);
         let order = self.order(course.attempt, inputs, catalog);
         let workbench = match blocking("prepare the inputs", move || lake.workbench(order)).await {
@@ -116,13 +120,21 @@ impl Job {
             invoked = self.shared.parts.invoker.invoke(invocation) => invoked,
             () = hold.time_is_up() => return nothing(self.version_retired()),
         };
-        tracing::debug!(usage.wall_us, usage.memory_bytes_peak, usage.host_calls, "the guest has returned");
+        tracing::debug!(
+            usage.cpu_us,
+            usage.wall_us,
+            usage.memory_bytes_peak,
+            usage.host_calls,
+            "the guest has returned"
+        );
         let finished = match workbench {
             Some(workbench) => blocking("finish what the guest wrote", move || workbench.finish()).await.map(Some),
             None => Ok(None),
         };
+        let usage = Some(used(usage, finished.as_ref().ok().and_then(Option::as_ref)));
+        let nothing = |failure| Delivered { usage, ..nothing(failure) };
         match (answer, finished) {
-            (answer, Ok(finished)) => Delivered { answer, finished, stages },
+            (answer, Ok(finished)) => Delivered { answer, finished, stages, usage },
             (Ok(_), Err(failure)) => Delivered { stages, ..nothing(failure) },
             // A guest that cannot write because the disk is full says so in its own words; the disk is why.
             (Err(guest), Err(mut failure)) if failure.kind == FailureKind::Storage && !self.cancel.is_cancelled() => {
@@ -137,8 +149,8 @@ impl Job {
     }
 
     async fn decide(&self, inputs: &Read, catalog: &CatalogView, delivered: Delivered) -> Attempted {
-        let Delivered { answer, finished, stages } = delivered;
-        let Finished { captures, mut checks, rejects, rejected, rows_in, folder_inputs } =
+        let Delivered { answer, finished, stages, usage } = delivered;
+        let Finished { captures, mut checks, rejects, rejected, rows_in, folder_inputs, .. } =
             finished.unwrap_or_else(nothing_finished);
         // What is known whatever becomes of the attempt.
         let read = InputsRead::new(inputs, &folder_inputs);
@@ -147,6 +159,7 @@ impl Job {
             rejects,
             rejected,
             stages: stages.clone(),
+            usage,
             input_hash: read.hash.filter(|_| !folder_inputs.is_empty()),
             inputs: if folder_inputs.is_empty() { Vec::new() } else { read.files },
             ..conclusion
@@ -200,6 +213,19 @@ impl Job {
                 Err(failure) => Attempted::Decided(known(self.failed(failure))),
             },
         }
+    }
+
+    /// The report of a trap is not known whole by whoever saw it.
+    fn complete_trap(&self, course: &Course, conclusion: &mut Conclusion) {
+        let Conclusion { error: Some(error), inputs, .. } = conclusion else { return };
+        let of = TrappedRun {
+            run: self.run_id,
+            name: &self.target.name,
+            params: &self.params.shown,
+            plugin: self.target.plugin.digest,
+            inputs: if inputs.is_empty() { &course.read.files } else { inputs },
+        };
+        trap::complete(error, &of);
     }
 
     /// Where rows and rejects are all the lines, a run that came to nothing has read those that it rejected: no others
@@ -293,6 +319,18 @@ impl Job {
     }
 }
 
+/// What the runtime saw and what the lake saw of an attempt. A lake that could not finish counts nothing.
+fn used(usage: Usage, finished: Option<&Finished>) -> Usage {
+    let Some(finished) = finished else { return usage };
+    Usage {
+        rows_in: finished.rows_in,
+        rows_out: finished.rows_written,
+        bytes_in: finished.bytes_in,
+        bytes_out: finished.bytes_written,
+        ..usage
+    }
+}
+
 fn nothing_finished() -> Finished {
     Finished {
         captures: Vec::new(),
@@ -300,6 +338,9 @@ fn nothing_finished() -> Finished {
         rejects: Rejects::default(),
         rejected: 0,
         rows_in: 0,
+        rows_written: 0,
+        bytes_in: 0,
+        bytes_written: 0,
         folder_inputs: Vec::new(),
     }
 }

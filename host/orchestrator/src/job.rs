@@ -304,8 +304,8 @@ impl Job {
         warn!(code = %failure.code, "{note}");
         let line = self.host_line("warn", note);
         let logs = conclusion.logs.iter().cloned().chain([line]).collect();
-        let (run_id, attempt, error) = (self.run_id, course.attempt, failure.clone());
-        self.shared.requeue(Requeue { run_id, attempt, worker, error, not_before, logs, at }).await?;
+        let (run_id, attempt, error, usage) = (self.run_id, course.attempt, failure.clone(), conclusion.usage);
+        self.shared.requeue(Requeue { run_id, attempt, worker, error, usage, not_before, logs, at }).await?;
         (course.claim, course.keeper) = (None, Some(worker));
         // All that was said is in the ledger.
         course.log = self.log();

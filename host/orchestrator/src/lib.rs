@@ -51,6 +51,7 @@ pub mod resilience;
 pub mod retention;
 mod stages;
 mod tend;
+mod trap;
 mod verdict;
 
 #[cfg(test)]

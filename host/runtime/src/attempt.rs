@@ -1,15 +1,24 @@
 //! One attempt from inside: the state that a guest's store owns, and how the store is bounded.
 
+mod calls;
 mod clock;
+mod cpu;
 mod journal;
 mod limiter;
+mod occupancy;
+mod reached;
 mod stdio;
 mod watch;
 
 pub(crate) use clock::{ClockAndTable, VirtualClock, VirtualClocks};
 pub(crate) use journal::{Journal, Severity, as_json, cut};
-pub(crate) use limiter::{MemoryLimitReached, MemoryLimiter};
+pub(crate) use limiter::GrowthLimiter;
+pub use occupancy::Occupied;
+pub(crate) use occupancy::{Occupancy, Share};
+pub(crate) use reached::LimitReached;
 pub(crate) use watch::{Stopped, Watch};
+
+use std::fmt::Arguments;
 
 use model::limits::Limits;
 use model::ports::{Progress, Workbench};
@@ -21,6 +30,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::hosting::Held;
+use crate::meters::Meters;
 
 /// Bytes of randomness a guest may ask for in one call.
 const RANDOM_BYTES_MAX: u64 = 16 << 20;
@@ -45,11 +55,14 @@ pub(crate) struct HostState {
     pub(crate) held: Held,
     pub(crate) clock: VirtualClock,
     pub(crate) journal: Journal,
-    pub(crate) limiter: MemoryLimiter,
+    pub(crate) limiter: GrowthLimiter,
     pub(crate) limits: Limits,
     pub(crate) workbench: Box<dyn Workbench>,
     pub(crate) progress: Option<Progress>,
+    pub(crate) meters: Meters,
     wasi: WasiCtx,
+    /// Counted for as long as this is there.
+    _instance: Share,
 }
 
 impl HostState {
@@ -66,10 +79,13 @@ impl HostState {
         let clock = VirtualClock::starting_at(started_us);
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+        let occupancy = Occupancy::default();
         Self {
             wasi: wasi(&clock, seed, &journal),
-            limiter: MemoryLimiter::new(&facts.plugin, limits.memory_bytes),
-            held: Held::new(limits.held_bytes),
+            limiter: GrowthLimiter::new(&facts.plugin, &limits, &occupancy),
+            held: Held::new(&facts.plugin, limits.held_bytes, occupancy.held()),
+            meters: Meters::default(),
+            _instance: occupancy.instance(),
             facts,
             table,
             clock,
@@ -77,6 +93,29 @@ impl HostState {
             limits,
             workbench,
             progress,
+        }
+    }
+
+    /// The same, counted among the guests of a host, which keeps what it measures. To be called before anything is done
+    /// with it.
+    pub(crate) fn among(mut self, occupancy: &Occupancy, meters: &Meters) -> Self {
+        self.limiter = GrowthLimiter::new(&self.facts.plugin, &self.limits, occupancy);
+        self.held = Held::new(&self.facts.plugin, self.limits.held_bytes, occupancy.held());
+        self._instance = occupancy.instance();
+        self.meters = meters.clone();
+        self
+    }
+
+    /// Counts and remembers one call of the host.
+    ///
+    /// # Errors
+    ///
+    /// If it is one more than an attempt may make.
+    pub(crate) fn called(&self, name: &'static str, arguments: Arguments<'_>) -> Result<(), LimitReached> {
+        let limit = self.limits.host_calls;
+        match self.journal.called(name, self.clock.shown_us(), arguments) {
+            calls if calls > limit => Err(LimitReached::host_calls(&self.facts.plugin, limit)),
+            _ => Ok(()),
         }
     }
 

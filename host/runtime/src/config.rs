@@ -18,6 +18,9 @@ pub struct RuntimeConfig {
     /// Components that are compiled at one time, never fewer than one. Each compilation uses all cores by itself, so
     /// more helps only when there are many small components.
     pub compile_parallel: usize,
+    /// Depth to which a guest may call, in bytes of the stack that its machine code uses; between 64 KiB and 64 MiB. One
+    /// for all plugins, since an engine has one. `limits.stack_bytes`.
+    pub stack_bytes: usize,
     /// Largest component file, in bytes.
     pub component_bytes: u64,
 }
@@ -32,6 +35,7 @@ impl RuntimeConfig {
             limits: Limits::standard(),
             guest_threads: cores,
             compile_parallel: cores.min(4),
+            stack_bytes: 2 << 20,
             component_bytes: 256 * 1024 * 1024,
         }
     }

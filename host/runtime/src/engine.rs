@@ -12,9 +12,8 @@ pub(crate) const INSTANCES_MAX: usize = 64;
 /// How often running guests are interrupted to look at their deadline and to let others run.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Deep enough for interpreters compiled to wasm; the rest of a fiber's stack is for host calls made from there.
-const GUEST_STACK_BYTES: usize = 2 << 20;
-const FIBER_STACK_BYTES: usize = 6 << 20;
+/// Of the stack that a guest runs on: for host calls that are made at its greatest depth.
+const HOST_STACK_BYTES: usize = 4 << 20;
 
 const MIB: usize = 1 << 20;
 
@@ -28,8 +27,8 @@ pub enum Allocation {
 }
 
 /// Makes the engine and starts its ticker. Fails only if not even the plain allocator can be set up.
-pub(crate) fn build() -> Result<(Engine, Allocation), Failure> {
-    let (engine, allocation) = match Engine::new(&config(Some(pool()))) {
+pub(crate) fn build(stack_bytes: usize) -> Result<(Engine, Allocation), Failure> {
+    let (engine, allocation) = match Engine::new(&config(stack_bytes, Some(pool()))) {
         Ok(engine) => (engine, Allocation::Pooled),
         Err(pooled) => {
             let reason = format!("{pooled:#}");
@@ -38,7 +37,7 @@ pub(crate) fn build() -> Result<(Engine, Allocation), Failure> {
                 "instances are mapped one by one, which is slower: the pool for them could not be reserved; \
                  if `ulimit -v` is set, raise it"
             );
-            let engine = Engine::new(&config(None)).map_err(|error| {
+            let engine = Engine::new(&config(stack_bytes, None)).map_err(|error| {
                 Failure::new(FailureKind::Internal, "engine", format!("could not set up the engine: {error:#}"))
             })?;
             (engine, Allocation::OnDemand { reason })
@@ -48,7 +47,7 @@ pub(crate) fn build() -> Result<(Engine, Allocation), Failure> {
     Ok((engine, allocation))
 }
 
-fn config(pool: Option<PoolingAllocationConfig>) -> Config {
+fn config(stack_bytes: usize, pool: Option<PoolingAllocationConfig>) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -58,8 +57,8 @@ fn config(pool: Option<PoolingAllocationConfig>) -> Config {
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
-        .max_wasm_stack(GUEST_STACK_BYTES)
-        .async_stack_size(FIBER_STACK_BYTES);
+        .max_wasm_stack(stack_bytes)
+        .async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES));
     if let Some(pool) = pool {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
@@ -69,7 +68,8 @@ fn config(pool: Option<PoolingAllocationConfig>) -> Config {
 fn pool() -> PoolingAllocationConfig {
     let instances = u32::try_from(INSTANCES_MAX).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
-    // An interpreter's component holds a handful of core modules, mostly adapters without a memory of their own.
+    // An interpreter's component holds a handful of core modules, mostly adapters without a memory of their own. Each
+    // place has room for what `Limits::standard` allows, so no component takes the room of others.
     pool.total_component_instances(instances)
         .total_stacks(instances)
         .total_core_instances(instances * 32)

@@ -4,16 +4,25 @@ mod checks;
 mod source;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::ports::{Answer, Invocation, Invoked, Usage, Work, Workbench};
-use model::{Failure, FailureKind};
+use model::ports::{Answer, Invocation, Invoked, Work, Workbench};
+use model::{Failure, FailureKind, Usage};
 use wasmtime::component::Instance;
 use wasmtime::{Engine, Store};
 
-use crate::attempt::{Facts, HostState, Journal, Watch};
+use crate::attempt::{Facts, HostState, Journal, Occupancy, Watch};
 use crate::failures;
 use crate::hosting::failure_of_guest;
+use crate::meters::Meters;
 use crate::plugin::Plugin;
+
+/// What all guests of a host have in common.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Among {
+    pub(crate) occupancy: Occupancy,
+    pub(crate) meters: Meters,
+}
 
 /// Runs `invocation` to its end. Everything but the workbench is also found in `journal` or has been handed on by it, in case this never returns.
 pub(crate) async fn carry_out(
@@ -22,11 +31,13 @@ pub(crate) async fn carry_out(
     invocation: Invocation,
     watch: Watch,
     journal: Journal,
+    among: Among,
 ) -> Invoked {
     let Invocation { work, checks, run_id, attempt, params, started_at, seed, limits, workbench, progress, .. } =
         invocation;
     let facts = Facts { plugin: plugin.manifest.name.clone(), run_id: run_id.to_string(), attempt, params };
     let state = HostState::new(facts, limits, started_at.as_micros(), seed, journal.clone(), workbench, progress);
+    let state = state.among(&among.occupancy, &among.meters);
     let mut store = state.into_store(&engine, watch.clone());
     let done = watch
         .until_stopped(async {
@@ -36,13 +47,13 @@ pub(crate) async fn carry_out(
             Ok(answer)
         })
         .await;
-    let answer = done.unwrap_or_else(|stopped| Err(failures::stopped_failure(&plugin.manifest.name, stopped)));
+    let answer = done.unwrap_or_else(|stopped| Err(failures::of_stopped(&plugin.manifest.name, stopped, &journal)));
     let workbench = {
         let state = store.into_data();
         journal.memory_in_use(state.limiter.used());
         state.workbench
     };
-    invoked(answer, Some(workbench), &journal)
+    invoked(answer, Some(workbench), &journal, watch.cpu_used())
 }
 
 /// Puts together what came of an attempt. The state must be gone before, so that unfinished output lines are in.
@@ -50,11 +61,14 @@ pub(crate) fn invoked(
     answer: Result<Answer, Failure>,
     workbench: Option<Box<dyn Workbench>>,
     journal: &Journal,
+    cpu: Duration,
 ) -> Invoked {
     let usage = Usage {
+        cpu_us: u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX),
         wall_us: journal.elapsed_us(),
         memory_bytes_peak: journal.memory_peak(),
         host_calls: journal.host_calls(),
+        ..Usage::default()
     };
     Invoked { answer, workbench, stages: journal.end(), usage }
 }

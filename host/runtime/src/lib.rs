@@ -22,16 +22,20 @@ mod hosting;
 mod invoke;
 mod linking;
 mod loading;
+mod meters;
 mod plugin;
+mod report;
 mod runtime;
 #[cfg(test)]
 mod testing;
 mod watch;
 
+pub use attempt::Occupied;
 pub use config::RuntimeConfig;
 pub use discover::{Found, discover};
 pub use engine::Allocation;
 pub use folder::{Look, PluginsFolder};
 pub use loading::Loaded;
+pub use meters::Measured;
 pub use runtime::{Runtime, WASMTIME_VERSION};
 pub use watch::{FolderWatch, WatchMode};

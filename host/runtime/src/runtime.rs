@@ -15,9 +15,11 @@ use tracing::Instrument as _;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::attempt::{HostState, Journal, Stopped, Watch};
+use crate::attempt::{HostState, Journal, Occupied, Stopped, Watch};
 use crate::engine::{self, Allocation, INSTANCES_MAX};
+use crate::invoke::Among;
 use crate::loading::{Cache, Loader};
+use crate::meters::Measured;
 use crate::plugin::Plugin;
 use crate::{Found, Loaded, RuntimeConfig, discover, failures, invoke, linking};
 
@@ -35,6 +37,7 @@ pub struct Runtime {
     /// Places for instances.
     places: Semaphore,
     guests: Guests,
+    among: Among,
     config: RuntimeConfig,
 }
 
@@ -84,7 +87,7 @@ impl Runtime {
     /// Sets up the engine, the cache and the guests' threads. A cache folder that cannot be trusted is reported and not
     /// used; an address space too short for the instance pool is reported in [`Runtime::allocation`].
     pub fn open(config: RuntimeConfig) -> Result<Self, Failure> {
-        let (engine, allocation) = engine::build()?;
+        let (engine, allocation) = engine::build(config.stack_bytes)?;
         let linker = linking::linker(&engine)?;
         let cache = config.cache_dir.as_deref().and_then(|folder| {
             if config.cache_read_only {
@@ -101,8 +104,19 @@ impl Runtime {
             plugins: RwLock::default(),
             places: Semaphore::new(INSTANCES_MAX),
             guests,
+            among: Among::default(),
             config,
         })
+    }
+
+    /// What guests occupy now. Nothing, once every attempt has ended.
+    pub fn occupied(&self) -> Occupied {
+        self.among.occupancy.now()
+    }
+
+    /// The last value of everything that plugins measured.
+    pub fn measured(&self) -> Vec<Measured> {
+        self.among.meters.all()
     }
 
     /// Where instances get their memory from.
@@ -232,25 +246,26 @@ impl Invoker for Runtime {
     /// Must be called within a Tokio runtime with time enabled. Dropping the future stops the guest.
     async fn invoke(&self, invocation: Invocation) -> Invoked {
         let Invocation { secrets, started_at, limits, log, .. } = &invocation;
-        let journal = Journal::hiding(secrets.clone(), *started_at, limits.log_lines, log.clone());
+        let journal = Journal::hiding(secrets.clone(), *started_at, limits, log.clone());
         let (name, wall_clock) = (invocation.plugin.clone(), invocation.limits.wall_clock);
+        let not_begun = Duration::ZERO;
         let (Some(plugin), Some(guests)) = (self.plugin(&invocation.digest), self.guests.handle()) else {
             let message = format!("no component `{}` with the digest {} is loaded", name, invocation.digest);
             let failure = Failure::new(FailureKind::Orchestration, "plugin_not_loaded", message);
-            return invoke::invoked(Err(failure), Some(invocation.workbench), &journal);
+            return invoke::invoked(Err(failure), Some(invocation.workbench), &journal, not_begun);
         };
         let _place = match self.place(&invocation.cancel).await {
             Ok(place) => place,
             Err(stopped) => {
                 let failure = failures::stopped_failure(&name, stopped);
-                return invoke::invoked(Err(failure), Some(invocation.workbench), &journal);
+                return invoke::invoked(Err(failure), Some(invocation.workbench), &journal, not_begun);
             }
         };
         // Within the caller's span, which says whose attempt it is.
         let span = tracing::error_span!("attempt", attempt = invocation.attempt);
-        let watch = Watch::starting_now(wall_clock, invocation.cancel.clone());
+        let watch = Watch::starting_now(&invocation.limits, journal.clone(), invocation.cancel.clone());
         let engine = self.parts.engine.clone();
-        let attempt = invoke::carry_out(engine, plugin, invocation, watch, journal.clone());
+        let attempt = invoke::carry_out(engine, plugin, invocation, watch.clone(), journal.clone(), self.among.clone());
         let mut attempt = AbortOnDrop(guests.spawn(attempt.instrument(span)));
         let failure = match tokio::time::timeout(wall_clock.saturating_add(GRACE), &mut attempt.0).await {
             Ok(Ok(invoked)) => return invoked,
@@ -259,10 +274,10 @@ impl Invoker for Runtime {
                 "host_panic",
                 format!("the host failed while it worked for plugin `{name}`: {ended}; please report this"),
             ),
-            Err(_) => failures::stopped_failure(&name, Stopped::WallClock { limit: wall_clock })
+            Err(_) => failures::of_stopped(&name, Stopped::WallClock { limit: wall_clock }, &journal)
                 .detail("stuck", "a host call did not return; what the attempt wrote is lost"),
         };
-        invoke::invoked(Err(failure), None, &journal)
+        invoke::invoked(Err(failure), None, &journal, watch.cpu_used())
     }
 }
 

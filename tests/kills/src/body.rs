@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use model::failure::{Failure, FailureKind};
-use model::ports::{Answer, Invocation, Invoked, Invoker, Usage, Work};
+use model::ports::{Answer, Invocation, Invoked, Invoker, Work};
 use model::run::LogLine;
-use model::{Clock, Timestamp};
+use model::{Clock, Timestamp, Usage};
 use tokio::sync::watch;
 
 use crate::system::{System, after};

@@ -80,6 +80,9 @@ impl Workbench for NoBench {
             rejects: Rejects::default(),
             rejected: 0,
             rows_in: 0,
+            rows_written: 0,
+            bytes_in: 0,
+            bytes_written: 0,
             folder_inputs: Vec::new(),
         })
     }

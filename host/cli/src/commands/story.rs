@@ -2,10 +2,12 @@
 //!
 //! What a dry run rejected is told here, since nobody can ask for it later.
 
-use model::Failure;
+mod trapped;
+
 use model::quality::{CheckResult, CheckStatus};
 use model::reject::Reject;
 use model::run::{Conditions, RunCapture, RunCaptureState, RunInput, RunReport};
+use model::{Failure, Usage};
 use serde::Serialize;
 
 use super::quality;
@@ -92,7 +94,10 @@ fn whole_story(report: &RunReport, inputs: &[RunInput]) -> String {
     }
     lines.push(format!("  params    {}", report.params));
     lines.extend(inputs.iter().map(|input| format!("  input     {}  {}", input.file_name, input.digest)));
+    lines.extend(report.usage.as_ref().map(used));
     lines.extend(report.error.iter().map(error));
+    let trap = report.error.as_ref().and_then(|error| error.trap.as_deref());
+    lines.extend(trap.map(trapped::lines).unwrap_or_default());
     lines.extend(captures(&report.captures));
     lines.extend(report.quality.iter().map(check));
     lines.extend(foot(report));
@@ -123,6 +128,20 @@ fn foot(report: &RunReport) -> impl Iterator<Item = String> {
 fn host(conditions: &Conditions) -> String {
     let Conditions { host_version, wasmtime_version, grants_hash } = conditions;
     format!("  host      {host_version}, wasmtime {wasmtime_version}, grants {}", grants_hash.short())
+}
+
+/// What the latest attempt used.
+fn used(usage: &Usage) -> String {
+    let Usage { cpu_us, memory_bytes_peak, host_calls, bytes_in, bytes_out, .. } = *usage;
+    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let memory = memory_bytes_peak as f64 / f64::from(1 << 20);
+    format!(
+        "  used      {} ms of cpu, {memory:.1} MiB, {} host calls, {} bytes in, {} bytes out",
+        grouped(cpu_us.div_ceil(1_000)),
+        grouped(host_calls),
+        grouped(bytes_in),
+        grouped(bytes_out)
+    )
 }
 
 /// A line for each, in columns.

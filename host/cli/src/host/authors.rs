@@ -14,7 +14,11 @@ use crate::args::Global;
 pub(crate) async fn check_component(global: &Global, file: &Path) -> Result<Vec<Finding>, Failure> {
     let config = global.configuration()?;
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let runtime = Runtime::open(RuntimeConfig { limits: config.limits, ..RuntimeConfig::for_cores(cores) })?;
+    let runtime = Runtime::open(RuntimeConfig {
+        limits: config.limits,
+        stack_bytes: config.stack_bytes,
+        ..RuntimeConfig::for_cores(cores)
+    })?;
     let file = file.to_owned();
     let loaded = tokio::task::spawn_blocking(move || runtime.load(&file)).await;
     Ok(loaded.map_err(|error| Failure::new(FailureKind::Internal, "panicked", error.to_string()))?.findings)

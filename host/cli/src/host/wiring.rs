@@ -2,6 +2,7 @@
 //! runtime, with the plugins of a folder installed.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use model::failure::{Failure, FailureKind};
 use model::policy::BulkheadPolicy;
 use model::ports::FoundPlugin;
 use orchestrator::{Concurrency, LeasePolicy, Orchestrator, Parts, PluginPolicy, Versions};
-use runtime::{Allocation, Look, PluginsFolder, Runtime, RuntimeConfig, WASMTIME_VERSION};
+use runtime::{Allocation, Look, Measured, Occupied, PluginsFolder, Runtime, RuntimeConfig, WASMTIME_VERSION};
 use storage::Storage;
 
 use super::components::{KeptComponents, found_at};
@@ -62,6 +63,7 @@ impl Wiring {
         let runtime = runtime(self.data.join("cache"), self.cache_read_only, config)?;
         if let Some(metrics) = &self.metrics {
             report_allocation(metrics, runtime.allocation())?;
+            report_guests(metrics, &runtime)?;
         }
         let folder = PluginsFolder::new(Arc::clone(&runtime), plugins);
         let (folder, look) = look(folder).await;
@@ -107,6 +109,7 @@ pub(super) fn runtime(cache: PathBuf, cache_read_only: bool, config: &Config) ->
         cache_dir: Some(cache),
         cache_read_only,
         limits: config.limits.clone(),
+        stack_bytes: config.stack_bytes,
         ..RuntimeConfig::for_cores(cores())
     })?;
     Ok(Arc::new(runtime))
@@ -167,7 +170,32 @@ fn report_allocation(metrics: &api::Metrics, allocation: &Allocation) -> Result<
         Allocation::OnDemand { .. } => 0.0,
     };
     let help = "1 if instances come from a pool reserved at the start, 0 if each is mapped by itself, which is slower.";
+    metrics.gauge("spine_instance_pool", help, move || pooled).map_err(no_metrics)
+}
+
+/// Shows what guests occupy, and what they measured.
+fn report_guests(metrics: &api::Metrics, runtime: &Arc<Runtime>) -> Result<(), Failure> {
+    let gauge = |name: &str, help: &str, of: fn(Occupied) -> u64| {
+        let runtime = Arc::clone(runtime);
+        #[expect(clippy::cast_precision_loss, reason = "no machine has 2^53 bytes")]
+        metrics.gauge(name, help, move || of(runtime.occupied()) as f64).map_err(no_metrics)
+    };
+    gauge("spine_instances_live", "Guests that are there now.", |occupied| occupied.instances)?;
+    gauge("spine_guest_memory_bytes", "Bytes of the memories and tables of guests.", |occupied| occupied.memory_bytes)?;
+    gauge("spine_held_bytes", "Bytes of the batches held for guests.", |occupied| occupied.held_bytes)?;
+    let runtime = Arc::clone(runtime);
     metrics
-        .gauge("spine_instance_pool", help, move || pooled)
-        .map_err(|error| Failure::new(FailureKind::Internal, "metrics", error.to_string()))
+        .series(move || {
+            let series = |measured: Measured| {
+                let Measured { plugin, metric, labels, value } = measured;
+                let own = [("plugin".to_owned(), plugin), ("metric".to_owned(), metric)];
+                (own.into_iter().chain(labels).collect(), value)
+            };
+            runtime.measured().into_iter().map(series).collect()
+        })
+        .map_err(no_metrics)
+}
+
+fn no_metrics(error: impl Display) -> Failure {
+    Failure::new(FailureKind::Internal, "metrics", error.to_string())
 }

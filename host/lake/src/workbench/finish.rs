@@ -17,6 +17,7 @@ use crate::rejects::Kept;
 
 pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
     bench.end_partition();
+    let rows_written = bench.staged.iter().map(|(_, staged)| staged.lock().size().0).sum();
     let inputs: Vec<Arc<OpenInput>> = bench.inputs.all().cloned().collect();
     for input in &inputs {
         drain(input)?;
@@ -44,6 +45,9 @@ pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
         rejects,
         rejected,
         rows_in: inputs.iter().map(|input| input.account().data_lines).sum(),
+        rows_written,
+        bytes_in: bench.inputs.bytes(),
+        bytes_written: bench.budget.bytes_spent(),
         folder_inputs: bench.inputs.folder_inputs(),
     })
 }

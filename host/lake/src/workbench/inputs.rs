@@ -63,6 +63,12 @@ impl Inputs {
         self.keeping.take()
     }
 
+    /// Bytes of the files that were given or read, each counted once.
+    pub(super) fn bytes(&self) -> u64 {
+        let given = self.declared.values().map(|declared| &declared.kept);
+        given.chain(self.files.iter().map(|(_, kept)| kept)).map(|kept| kept.bytes.len() as u64).sum()
+    }
+
     pub(super) fn is_declared(&self, name: &str) -> bool {
         self.declared.contains_key(name)
     }

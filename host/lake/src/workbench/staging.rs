@@ -125,6 +125,7 @@ impl Memory {
 /// What one attempt may still write over all datasets.
 #[derive(Debug)]
 pub(super) struct Budget {
+    plugin: String,
     rows: AtomicU64,
     rows_max: u64,
     bytes: AtomicU64,
@@ -132,20 +133,28 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let zero = || AtomicU64::new(0);
-        Self { rows: zero(), rows_max: limits.output_rows, bytes: zero(), bytes_max: limits.output_bytes }
+    pub(super) fn new(plugin: &str, limits: &Limits) -> Self {
+        let (plugin, zero) = (plugin.to_owned(), || AtomicU64::new(0));
+        Self { plugin, rows: zero(), rows_max: limits.output_rows, bytes: zero(), bytes_max: limits.output_bytes }
+    }
+
+    /// What was written, and what was refused because it was too much.
+    pub(super) fn bytes_spent(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     fn spend(&self, rows: u64, bytes: u64) -> Result<(), DataError> {
-        for (name, spent, more, max) in [
-            ("limits.output_rows", &self.rows, rows, self.rows_max),
-            ("limits.output_bytes", &self.bytes, bytes, self.bytes_max),
-        ] {
+        for (key, spent, more, max) in
+            [("output_rows", &self.rows, rows, self.rows_max), ("output_bytes", &self.bytes, bytes, self.bytes_max)]
+        {
             if spent.fetch_add(more, Ordering::Relaxed).saturating_add(more) > max {
-                let message =
-                    format!("the attempt writes more than `{name}` = {max}; raise it in spine.toml if it may");
-                return Err(DataError::new("limit_exceeded", message));
+                let plugin = &self.plugin;
+                let message = format!(
+                    "plugin `{plugin}` writes more than {max} {} in one attempt; raise `limits.{key}` (for all plugins, \
+                     or under [plugins.{plugin}.limits]) or give it less to do",
+                    if key == "output_rows" { "rows" } else { "bytes" }
+                );
+                return Err(DataError::new(&format!("{key}_limit"), message));
             }
         }
         Ok(())

@@ -89,10 +89,11 @@ impl Failure {
 
     /// Every text of the failure, for who hides secrets in them.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
-        let Self { code, message, causes, details, context, .. } = self;
+        let Self { code, message, causes, details, context, trap, .. } = self;
         let details = details.iter_mut().flat_map(|(name, value)| [name, value]);
         let context = context.iter_mut().flat_map(|context| context.texts_mut());
-        [code, message].into_iter().chain(causes).chain(details).chain(context)
+        let trap = trap.iter_mut().flat_map(|trap| trap.texts_mut());
+        [code, message].into_iter().chain(causes).chain(details).chain(context).chain(trap)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::run::LogLine;
 use crate::secret::Secrets;
 use crate::stage::StageDone;
 use crate::time::Timestamp;
+use crate::usage::Usage;
 
 /// Runs attempts in sandboxed instances.
 #[async_trait::async_trait]
@@ -110,6 +111,7 @@ pub struct Invoked {
     pub answer: Result<Answer, Failure>,
     pub workbench: Option<Box<dyn Workbench>>,
     pub stages: Vec<StageDone>,
+    /// What the runtime knows of it; rows and bytes are the lake's to say.
     pub usage: Usage,
 }
 
@@ -122,14 +124,6 @@ pub struct Answer {
     pub checks: Vec<crate::quality::CheckResult>,
     /// The new cursor of a source.
     pub cursor: Option<Vec<u8>>,
-}
-
-/// What an attempt used of the host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    pub wall_us: u64,
-    pub memory_bytes_peak: u64,
-    pub host_calls: u64,
 }
 
 /// Asks work to stop; checked by epoch ticks and between batches, and awaited by work that is queued.

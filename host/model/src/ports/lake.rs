@@ -106,6 +106,12 @@ pub struct Finished {
     pub rejected: u64,
     /// Data lines over all inputs, rejected ones included.
     pub rows_in: u64,
+    /// Rows that the guest wrote, whatever became of them.
+    pub rows_written: u64,
+    /// Bytes of the files that were opened as inputs.
+    pub bytes_in: u64,
+    /// Bytes of the rows written, as columns in memory.
+    pub bytes_written: u64,
     /// Inputs that were read from granted folders.
     pub folder_inputs: Vec<KeptInput>,
 }

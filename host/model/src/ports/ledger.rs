@@ -14,6 +14,7 @@ use crate::manifest::Manifest;
 use crate::plugin::{Approval, PluginEvent, PluginRecord, PluginRef};
 use crate::run::{Conclusion, Conditions, LogLine, RunReport, RunStatus};
 use crate::time::Timestamp;
+use crate::usage::Usage;
 use crate::work::WorkSpec;
 
 /// Runs, captures and what is known of plugins, durable once a call returns.
@@ -230,6 +231,8 @@ pub struct Requeue {
     pub worker: WorkerId,
     /// Why it failed.
     pub error: Failure,
+    /// What it used; none if no guest was called.
+    pub usage: Option<Usage>,
     /// When the next may begin.
     pub not_before: Timestamp,
     /// The end of its log: what [`Ledger::append_log`] has not written yet.

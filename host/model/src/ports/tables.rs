@@ -67,7 +67,7 @@ pub trait TableBatch: Debug + Send + Sync {
     fn columns_bytes(&self, names: &[String]) -> Result<u64, DataError>;
     fn select(&self, names: &[String]) -> Result<Box<dyn TableBatch>, DataError>;
     fn filter(&self, keep: &[u8]) -> Result<Box<dyn TableBatch>, DataError>;
-    /// Takes rows by little-endian u32 positions; fails with `limit_exceeded` before making more than `bytes_max`.
+    /// Takes rows by little-endian u32 positions; fails with `held_limit` before making more than `bytes_max`.
     fn take(&self, rows: &[u8], bytes_max: u64) -> Result<Box<dyn TableBatch>, DataError>;
     fn with_column(&self, column: &Field, data: Buffers) -> Result<Box<dyn TableBatch>, DataError>;
     fn as_any(&self) -> &dyn Any;

@@ -157,7 +157,8 @@ impl Backfill {
     async fn leave(&self, claim: Claim, error: Failure) {
         let parts = &self.host.shared.parts;
         let (at, Claim { worker, attempt }) = (parts.clock.now(), claim);
-        let requeue = Requeue { run_id: self.run_id, attempt, worker, error, not_before: at, logs: Vec::new(), at };
+        let requeue =
+            Requeue { run_id: self.run_id, attempt, worker, error, usage: None, not_before: at, logs: Vec::new(), at };
         if let Err(failure) = self.host.shared.requeue(requeue).await {
             tracing::warn!(code = %failure.code, "the ledger does not have the backfill as queued: {failure}");
             return;

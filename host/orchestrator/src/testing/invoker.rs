@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use model::Usage;
 use model::failure::{Failure, FailureKind};
-use model::ports::{Answer, Invocation, Invoked, Invoker, Usage, Work};
+use model::ports::{Answer, Invocation, Invoked, Invoker, Work};
 use model::run::LogLine;
 use model::stage::StageDone;
 use tokio::sync::{Semaphore, watch};

@@ -185,6 +185,9 @@ impl Workbench for Scripted {
             rejects: Rejects { rows: rejects.collect(), file: None },
             rejected,
             rows_in: self.number("rows_in "),
+            rows_written: self.number("rows_written "),
+            bytes_in: self.number("bytes_in "),
+            bytes_written: self.number("bytes_written "),
             folder_inputs: self.lines("folder").iter().map(folder).collect(),
         })
     }

@@ -557,6 +557,7 @@ fn report(run: &NewRun) -> RunReport {
         conditions: None,
         input_hash: None,
         duration_ms: None,
+        usage: None,
         error: None,
         params: run.spec.params.clone(),
         routing: run.spec.routing,

@@ -45,6 +45,12 @@ impl VirtualClock {
         self.started_us.saturating_add(micros)
     }
 
+    /// As [`VirtualClock::now_us`], and does not advance the clock: for the host itself.
+    pub(crate) fn shown_us(&self) -> i64 {
+        let micros = i64::try_from(self.lock().elapsed_ns / 1_000).unwrap_or(i64::MAX);
+        self.started_us.saturating_add(micros)
+    }
+
     fn read_ns(&self) -> u64 {
         let mut state = self.lock();
         let now = state.elapsed_ns;

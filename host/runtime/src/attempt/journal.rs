@@ -6,27 +6,31 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use model::Timestamp;
+use model::limits::Limits;
 use model::ports::LogSink;
 use model::run::LogLine;
 use model::secret::Secrets;
 use model::stage::StageDone;
 
+use super::calls::{Call, Calls};
+
 /// Longest line handed on, in bytes. The rest of it is cut off.
 pub(crate) const LINE_BYTES_MAX: usize = 8 * 1024;
-
-/// Bytes of all lines of one attempt.
-const TOTAL_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Stages kept for one attempt.
 const STAGES_MAX: usize = 1_000;
 
-/// Last lines of standard error that a trap report quotes: a panic's message is there.
+/// Last lines that a trap report quotes: of everything that was said, and of standard error, where a panic's message is.
 const TAIL_LINES: usize = 20;
+
+/// Bytes of each of them that are kept.
+const TAIL_BYTES_MAX: usize = 1_024;
 
 /// How loud a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +54,7 @@ impl Severity {
         }
     }
 
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Trace => "trace",
             Self::Debug => "debug",
@@ -72,9 +76,11 @@ struct Shared {
     started_at: Timestamp,
     started: Instant,
     lines_max: u64,
+    bytes_max: u64,
     sink: LogSink,
     entries: Mutex<Entries>,
     host_calls: AtomicU64,
+    calls: Mutex<Calls>,
     memory_peak: AtomicU64,
     secrets: Secrets,
 }
@@ -82,29 +88,44 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Entries {
     lines: u64,
-    bytes: usize,
+    bytes: u64,
     dropped: u64,
+    /// Values of metrics that found no room.
+    unmeasured: u64,
     has_ended: bool,
     stages: Vec<StageDone>,
-    tail: VecDeque<String>,
+    /// Of everything that was said.
+    tail: VecDeque<Said>,
+    /// Of standard error.
+    errors: VecDeque<Said>,
+}
+
+/// A line as a trap report quotes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) level: &'static str,
+    pub(crate) origin: String,
+    pub(crate) message: String,
 }
 
 impl Journal {
     /// An empty journal whose lines are stamped from `started_at` on and go to `sink`.
-    pub(crate) fn new(started_at: Timestamp, lines_max: u64, sink: LogSink) -> Self {
-        Self::hiding(Secrets::default(), started_at, lines_max, sink)
+    pub(crate) fn new(started_at: Timestamp, limits: &Limits, sink: LogSink) -> Self {
+        Self::hiding(Secrets::default(), started_at, limits, sink)
     }
 
     /// An empty journal that tells nobody the secrets.
-    pub(crate) fn hiding(secrets: Secrets, started_at: Timestamp, lines_max: u64, sink: LogSink) -> Self {
+    pub(crate) fn hiding(secrets: Secrets, started_at: Timestamp, limits: &Limits, sink: LogSink) -> Self {
         Self {
             shared: Arc::new(Shared {
                 started_at,
                 started: Instant::now(),
-                lines_max,
+                lines_max: limits.log_lines,
+                bytes_max: limits.log_bytes,
                 sink,
                 entries: Mutex::default(),
                 host_calls: AtomicU64::new(0),
+                calls: Mutex::default(),
                 memory_peak: AtomicU64::new(0),
                 secrets,
             }),
@@ -131,17 +152,13 @@ impl Journal {
             Severity::Error => tracing::error!(target: "guest", origin, fields = as_json(&fields), "{message}"),
         }
         let mut entries = self.lock();
-        if origin == "stderr" {
-            if entries.tail.len() == TAIL_LINES {
-                entries.tail.pop_front();
-            }
-            entries.tail.push_back(message.to_owned());
-        }
+        entries.quote(severity, origin, message);
         let size = message.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let size = size as u64;
         if entries.has_ended {
             return;
         }
-        if entries.lines >= self.shared.lines_max || entries.bytes.saturating_add(size) > TOTAL_BYTES_MAX {
+        if entries.lines >= self.shared.lines_max || entries.bytes.saturating_add(size) > self.shared.bytes_max {
             entries.dropped += 1;
             return;
         }
@@ -166,9 +183,27 @@ impl Journal {
         room
     }
 
-    /// Counts one host call.
-    pub(crate) fn called(&self) {
-        self.shared.host_calls.fetch_add(1, Ordering::Relaxed);
+    /// Counts one host call, remembers it, and returns how many there were.
+    pub(crate) fn called(&self, name: &'static str, at_us: i64, arguments: fmt::Arguments<'_>) -> u64 {
+        self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner).push(name, at_us, arguments);
+        self.count_call()
+    }
+
+    /// Counts one host call that is not worth remembering, and returns how many there were.
+    pub(crate) fn count_call(&self) -> u64 {
+        self.shared.host_calls.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// The last calls, from the oldest to the latest, without secrets.
+    pub(crate) fn last_calls(&self) -> Vec<Call> {
+        let mut calls = self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner).all();
+        calls.iter_mut().for_each(|call| self.shared.secrets.hide_in(&mut call.arguments));
+        calls
+    }
+
+    /// Counts a value of a metric that finds no room.
+    pub(crate) fn not_measured(&self) {
+        self.lock().unmeasured += 1;
     }
 
     pub(crate) fn host_calls(&self) -> u64 {
@@ -190,6 +225,11 @@ impl Journal {
 
     /// The last lines of standard error.
     pub(crate) fn stderr_tail(&self) -> Vec<String> {
+        self.lock().errors.iter().map(|said| said.message.clone()).collect()
+    }
+
+    /// The last lines of everything that was said.
+    pub(crate) fn tail(&self) -> Vec<Said> {
         self.lock().tail.iter().cloned().collect()
     }
 
@@ -199,9 +239,17 @@ impl Journal {
         entries.has_ended = true;
         let dropped = std::mem::take(&mut entries.dropped);
         if dropped > 0 {
-            let lines_max = self.shared.lines_max;
+            let (lines, bytes) = (self.shared.lines_max, self.shared.bytes_max);
             let message = format!(
-                "{dropped} more lines were dropped: an attempt keeps {lines_max} lines (limits.log_lines) and 8 MiB"
+                "{dropped} more lines were dropped: an attempt keeps {lines} lines (limits.log_lines) and {bytes} bytes \
+                 of them (limits.log_bytes)"
+            );
+            self.hand_on(Severity::Warn, "host", message, Vec::new());
+        }
+        let unmeasured = std::mem::take(&mut entries.unmeasured);
+        if unmeasured > 0 {
+            let message = format!(
+                "{unmeasured} values of metrics were dropped: a plugin has no more series than limits.metric_series"
             );
             self.hand_on(Severity::Warn, "host", message, Vec::new());
         }
@@ -214,6 +262,24 @@ impl Journal {
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.shared.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    /// Keeps a line for a trap report, in place of the oldest.
+    fn quote(&mut self, severity: Severity, origin: &str, message: &str) {
+        let said = Said {
+            level: severity.word(),
+            origin: origin.to_owned(),
+            message: cut(message, TAIL_BYTES_MAX).to_owned(),
+        };
+        let errors = (origin == "stderr").then_some(&mut self.errors);
+        for tail in errors.into_iter().chain([&mut self.tail]) {
+            if tail.len() == TAIL_LINES {
+                tail.pop_front();
+            }
+            tail.push_back(said.clone());
+        }
     }
 }
 
@@ -233,11 +299,15 @@ mod tests {
     use super::*;
     use crate::testing::collector;
 
+    fn of_lines(log_lines: u64) -> Limits {
+        Limits { log_lines, ..Limits::standard() }
+    }
+
     #[test]
     fn a_secret_that_a_guest_says_is_not_repeated() {
         let secrets = Secrets::new([&serde_json::json!("hunter2")]);
         let (sink, said) = collector();
-        let journal = Journal::hiding(secrets, Timestamp::from_micros(0), 2, sink);
+        let journal = Journal::hiding(secrets, Timestamp::from_micros(0), &of_lines(2), sink);
         let long = format!("{}hunter2", "x".repeat(LINE_BYTES_MAX - 3));
         journal.line(Severity::Info, "guest", "with hunter2", vec![("key".to_owned(), "hunter2".to_owned())]);
         journal.line(Severity::Info, "stderr", &long, Vec::new());
@@ -249,7 +319,7 @@ mod tests {
     #[test]
     fn lines_beyond_the_limit_are_counted_and_told_once() {
         let (sink, lines) = collector();
-        let journal = Journal::new(Timestamp::from_micros(0), 2, sink);
+        let journal = Journal::new(Timestamp::from_micros(0), &of_lines(2), sink);
         for number in 0..5 {
             journal.line(Severity::Info, "guest", &format!("line {number}"), Vec::new());
         }
@@ -265,11 +335,37 @@ mod tests {
     }
 
     #[test]
+    fn bytes_of_lines_are_limited_too_and_small_lines_still_find_room() {
+        let (sink, lines) = collector();
+        let limits = Limits { log_bytes: 10, ..Limits::standard() };
+        let journal = Journal::new(Timestamp::from_micros(0), &limits, sink);
+        for message in ["12345678", "123", "12"] {
+            journal.line(Severity::Info, "guest", message, Vec::new());
+        }
+        journal.not_measured();
+        journal.end();
+        let messages: Vec<_> = lines.lock().unwrap().iter().map(|line| line.message.clone()).collect();
+        assert_eq!(messages[..2], ["12345678", "12"]);
+        assert!(messages[2].starts_with("1 more lines were dropped") && messages[2].contains("limits.log_bytes"));
+        assert!(messages[3].starts_with("1 values of metrics") && messages[3].contains("limits.metric_series"));
+    }
+
+    #[test]
+    fn the_last_calls_are_told_without_secrets() {
+        let secrets = Secrets::new([&serde_json::json!("hunter2")]);
+        let journal = Journal::hiding(secrets, Timestamp::from_micros(0), &of_lines(1), LogSink::none());
+        assert_eq!(journal.called("open", 5, format_args!("hunter2.txt")), 1);
+        assert_eq!(journal.count_call(), 2);
+        let call = Call { name: "open", arguments: "(secret).txt".to_owned(), at_us: 5 };
+        assert_eq!(journal.last_calls(), [call]);
+    }
+
+    #[test]
     fn a_long_line_is_cut_between_characters() {
         assert_eq!(cut("aé", 2), "a");
         assert_eq!(cut("aé", 3), "aé");
         let (sink, lines) = collector();
-        let journal = Journal::new(Timestamp::from_micros(0), 2, sink);
+        let journal = Journal::new(Timestamp::from_micros(0), &of_lines(2), sink);
         journal.line(Severity::Info, "guest", &"é".repeat(LINE_BYTES_MAX), Vec::new());
         assert_eq!(lines.lock().unwrap()[0].message.len(), LINE_BYTES_MAX);
     }
@@ -283,7 +379,7 @@ mod tests {
 
     #[test]
     fn the_tail_of_stderr_survives_the_line_limit() {
-        let journal = Journal::new(Timestamp::from_micros(0), 0, LogSink::none());
+        let journal = Journal::new(Timestamp::from_micros(0), &of_lines(0), LogSink::none());
         for number in 0..30 {
             journal.line(Severity::Error, "stderr", &number.to_string(), Vec::new());
         }

@@ -1,70 +1,86 @@
-//! One limit over all linear memories and tables of a store together.
+//! What a store may grow to: all memories and tables together in bytes, tables in elements, and how many parts the
+//! component has.
 
-use std::fmt;
-
+use model::limits::Limits;
 use wasmtime::ResourceLimiter;
+
+use super::occupancy::{Occupancy, Share};
+use super::reached::LimitReached;
 
 /// A table element is a pointer in the host.
 const TABLE_ELEMENT_BYTES: u64 = 8;
 
 /// Adds up what a store has grown to, and stops it at the limit.
 #[derive(Debug)]
-pub(crate) struct MemoryLimiter {
+pub(crate) struct GrowthLimiter {
     plugin: String,
-    used: u64,
-    limit: u64,
+    bytes: Share,
+    bytes_max: u64,
+    elements: u64,
+    elements_max: u64,
+    instances: usize,
+    memories: usize,
+    tables: usize,
 }
 
-/// The guest asked for more memory than it may have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MemoryLimitReached {
-    pub(crate) plugin: String,
-    pub(crate) asked: u64,
-    pub(crate) limit: u64,
-}
-
-impl fmt::Display for MemoryLimitReached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plugin, asked, limit } = self;
-        write!(
-            f,
-            "plugin `{plugin}` needs {asked} bytes of memory and may use {limit}; raise `limits.memory_bytes` \
-             (for all plugins, or under [plugins.{plugin}.limits]) or read smaller batches"
-        )
-    }
-}
-
-impl std::error::Error for MemoryLimitReached {}
-
-impl MemoryLimiter {
-    pub(crate) fn new(plugin: &str, limit: u64) -> Self {
-        Self { plugin: plugin.to_owned(), used: 0, limit }
+impl GrowthLimiter {
+    pub(crate) fn new(plugin: &str, limits: &Limits, occupancy: &Occupancy) -> Self {
+        let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+        Self {
+            plugin: plugin.to_owned(),
+            bytes: occupancy.memory(),
+            bytes_max: limits.memory_bytes,
+            elements: 0,
+            elements_max: limits.table_elements,
+            instances: count(limits.instances),
+            memories: count(limits.memories),
+            tables: count(limits.tables),
+        }
     }
 
     /// Bytes of all memories and tables. They never shrink, so this is also their peak.
     pub(crate) const fn used(&self) -> u64 {
-        self.used
+        self.bytes.amount()
     }
 
     /// Growth that the allocator then fails to deliver stays charged: it only happens when the host itself is out of
     /// memory.
     fn grow(&mut self, bytes: u64) -> wasmtime::Result<bool> {
-        let asked = self.used.saturating_add(bytes);
-        if asked > self.limit {
-            return Err(MemoryLimitReached { plugin: self.plugin.clone(), asked, limit: self.limit }.into());
+        let asked = self.used().saturating_add(bytes);
+        if asked > self.bytes_max {
+            return Err(LimitReached::memory(&self.plugin, asked, self.bytes_max).into());
         }
-        self.used = asked;
+        self.bytes.add(bytes);
         Ok(true)
     }
 }
 
-impl ResourceLimiter for MemoryLimiter {
+impl ResourceLimiter for GrowthLimiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         self.grow(desired.saturating_sub(current) as u64)
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        self.grow((desired.saturating_sub(current) as u64).saturating_mul(TABLE_ELEMENT_BYTES))
+        let more = desired.saturating_sub(current) as u64;
+        let asked = self.elements.saturating_add(more);
+        if asked > self.elements_max {
+            return Err(LimitReached::table_elements(&self.plugin, asked, self.elements_max).into());
+        }
+        self.grow(more.saturating_mul(TABLE_ELEMENT_BYTES))?;
+        self.elements = asked;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.instances
+    }
+
+    fn memories(&self) -> usize {
+        self.memories
+    }
+
+    fn tables(&self) -> usize {
+        self.tables
     }
 }
 
@@ -74,13 +90,15 @@ mod tests {
 
     #[test]
     fn memories_and_tables_share_one_limit() {
-        let mut limiter = MemoryLimiter::new("p", 1_000);
+        let limits = Limits { memory_bytes: 1_000, table_elements: 60, ..Limits::standard() };
+        let mut limiter = GrowthLimiter::new("p", &limits, &Occupancy::default());
         assert!(limiter.memory_growing(0, 600, None).unwrap());
         assert!(limiter.table_growing(0, 50, None).unwrap());
         assert_eq!(limiter.used(), 1_000);
         let error = limiter.memory_growing(600, 601, None).unwrap_err();
-        let reached = error.downcast_ref::<MemoryLimitReached>().unwrap();
-        assert_eq!((reached.asked, reached.limit), (1_001, 1_000));
-        assert!(reached.to_string().contains("limits.memory_bytes"));
+        assert_eq!(error.downcast_ref(), Some(&LimitReached::memory("p", 1_001, 1_000)));
+        let error = limiter.table_growing(50, 61, None).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&LimitReached::table_elements("p", 61, 60)));
+        assert_eq!(limiter.used(), 1_000, "what is refused is not charged");
     }
 }

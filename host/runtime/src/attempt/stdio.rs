@@ -91,6 +91,7 @@ impl Pollable for GuestStream {
 
 impl OutputStream for GuestStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).journal.count_call();
         self.write_lines(&bytes);
         Ok(())
     }
@@ -111,7 +112,7 @@ mod tests {
     #[test]
     fn writes_become_lines_and_an_unfinished_line_is_kept_at_the_end() {
         let (sink, lines) = crate::testing::collector();
-        let journal = Journal::new(model::Timestamp::from_micros(0), 10, sink);
+        let journal = Journal::new(model::Timestamp::from_micros(0), &model::limits::Limits::standard(), sink);
         let stream = GuestStream::new("stdout", &journal);
         for bytes in [&b"one\ntw"[..], b"o\r\n", b"\nrest"] {
             stream.write_lines(bytes);
@@ -125,7 +126,11 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_takes_no_more_room_than_a_line() {
-        let journal = Journal::new(model::Timestamp::from_micros(0), 10, model::ports::LogSink::none());
+        let journal = Journal::new(
+            model::Timestamp::from_micros(0),
+            &model::limits::Limits::standard(),
+            model::ports::LogSink::none(),
+        );
         let stream = GuestStream::new("stderr", &journal);
         for _ in 0..100 {
             stream.write_lines(&[b'x'; 1024]);

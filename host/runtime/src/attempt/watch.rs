@@ -1,18 +1,29 @@
-//! When an attempt must stop: its deadline, or somebody's wish.
+//! When an attempt must stop: its deadline, the processor time it may take, its calls, or somebody's wish.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use model::limits::Limits;
 use model::ports::Cancel;
+
+use super::cpu::CpuTime;
+use super::journal::Journal;
 
 /// How often a guest that waits in the host is looked at. One that computes is looked at with every epoch tick.
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// The deadline of an attempt and its cancel flag.
+/// What a guest that computes gets to be stopped by a tick of the epoch, before it is dropped wherever it is.
+const LAST_GLANCES: Duration = Duration::from_millis(30);
+
+/// What ends an attempt from outside.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
     deadline: Instant,
     wall_clock: Duration,
+    cpu: CpuTime,
+    cpu_max: Duration,
+    calls_max: u64,
+    journal: Journal,
     cancel: Cancel,
 }
 
@@ -20,6 +31,8 @@ pub(crate) struct Watch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stopped {
     WallClock { limit: Duration },
+    CpuTime { limit: Duration },
+    HostCalls { limit: u64 },
     Cancelled,
 }
 
@@ -27,6 +40,8 @@ impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WallClock { limit } => write!(f, "stopped after {} s", limit.as_secs_f64()),
+            Self::CpuTime { limit } => write!(f, "stopped after {} s of computing", limit.as_secs_f64()),
+            Self::HostCalls { limit } => write!(f, "stopped after {limit} calls of the host"),
             Self::Cancelled => f.write_str("cancelled"),
         }
     }
@@ -35,12 +50,13 @@ impl fmt::Display for Stopped {
 impl std::error::Error for Stopped {}
 
 impl Watch {
-    /// A watch that ends `wall_clock` from now, or when `cancel` says so.
-    pub(crate) fn starting_now(wall_clock: Duration, cancel: Cancel) -> Self {
-        let now = Instant::now();
+    /// A watch over limits that count from now, and over calls that `journal` counts; or `cancel` ends it.
+    pub(crate) fn starting_now(limits: &Limits, journal: Journal, cancel: Cancel) -> Self {
+        let (now, wall_clock) = (Instant::now(), limits.wall_clock);
         // A limit beyond what the clock can express is as good as a century.
         let deadline = now.checked_add(wall_clock).unwrap_or_else(|| now + Duration::from_secs(3_000_000_000));
-        Self { deadline, wall_clock, cancel }
+        let (cpu, cpu_max, calls_max) = (CpuTime::default(), limits.cpu_time, limits.host_calls);
+        Self { deadline, wall_clock, cpu, cpu_max, calls_max, journal, cancel }
     }
 
     /// An error once the attempt must stop.
@@ -48,16 +64,30 @@ impl Watch {
         if self.cancel.is_cancelled() {
             return Err(Stopped::Cancelled);
         }
+        if self.cpu.used() >= self.cpu_max {
+            return Err(Stopped::CpuTime { limit: self.cpu_max });
+        }
         if Instant::now() >= self.deadline {
             return Err(Stopped::WallClock { limit: self.wall_clock });
         }
+        // Calls of the contract are refused one by one; this is for those that have no way to say so.
+        if self.journal.host_calls() > self.calls_max {
+            return Err(Stopped::HostCalls { limit: self.calls_max });
+        }
         Ok(())
+    }
+
+    /// Processor time so far.
+    pub(crate) fn cpu_used(&self) -> Duration {
+        self.cpu.used()
     }
 
     /// Ends when the attempt must stop.
     pub(crate) async fn stopped(&self) -> Stopped {
         loop {
             if let Err(stopped) = self.check() {
+                // A guest that computes is stopped by the next tick, and then it is known where it was.
+                tokio::time::sleep(LAST_GLANCES).await;
                 return stopped;
             }
             tokio::time::sleep(GLANCE.min(self.deadline.saturating_duration_since(Instant::now()))).await;
@@ -69,7 +99,7 @@ impl Watch {
     pub(crate) async fn until_stopped<W: Future>(&self, work: W) -> Result<W::Output, Stopped> {
         tokio::select! {
             biased;
-            done = work => Ok(done),
+            done = self.cpu.counting(work) => Ok(done),
             stopped = self.stopped() => Err(stopped),
         }
     }

@@ -8,7 +8,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Linker, Lower, Resource};
 
 use super::held::ReaderId;
-use crate::attempt::HostState;
+use crate::attempt::{HostState, LimitReached};
 use crate::bindings::tables;
 
 /// The interface that batches belong to, in the version that is linked.
@@ -65,11 +65,7 @@ impl HostState {
     }
 
     fn too_many_handles(&self) -> DataError {
-        let handles = self.limits.handles;
-        DataError::new(
-            "limit_exceeded",
-            format!("{handles} handles are open: drop batches you no longer use, or raise `limits.handles`"),
-        )
+        LimitReached::handles(&self.facts.plugin, self.limits.handles).into()
     }
 
     /// Releases what passes with the next batch of `reader`.
@@ -91,11 +87,12 @@ impl HostState {
     /// Makes another batch out of one, with `room` for its output checked before it is made.
     fn derive(
         &mut self,
+        name: &'static str,
         batch: &Resource<Batch>,
         room: impl FnOnce(&dyn TableBatch) -> Result<u64, DataError>,
         make: impl FnOnce(&dyn TableBatch, u64) -> Result<Box<dyn TableBatch>, DataError>,
     ) -> Called<Resource<Batch>> {
-        self.journal.called();
+        self.called(name, format_args!(""))?;
         let live = match self.rows(batch)? {
             Ok(live) => live,
             Err(error) => return Ok(Err(error.into())),
@@ -134,6 +131,17 @@ struct Sent {
     parts: Vec<Bytes>,
 }
 
+/// Names of columns as the record of a call has them.
+struct Names<'a>(&'a [String]);
+
+impl std::fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut names = self.0.iter();
+        names.next().map_or(Ok(()), |first| f.write_str(first))?;
+        names.try_for_each(|name| write!(f, " {name}"))
+    }
+}
+
 /// Links `batch.columns` such that its bytes are copied once, from where they lie in the host into the guest's memory.
 /// The generated function wants vectors of its own.
 pub(crate) fn share_columns(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -150,7 +158,7 @@ pub(crate) fn share_columns(linker: &mut Linker<HostState>) -> wasmtime::Result<
 
 impl HostState {
     fn shared_columns(&mut self, batch: &Resource<Batch>, names: &[String]) -> Called<Vec<SharedBuffers>> {
-        self.journal.called();
+        self.called("batch.columns", format_args!("{}", Names(names)))?;
         let columns = self.rows(batch)?.and_then(|live| {
             self.held.check(live.rows.columns_bytes(names)?)?;
             live.rows.columns(names)
@@ -161,13 +169,13 @@ impl HostState {
 
 impl tables::HostBatch for HostState {
     fn schema(&mut self, batch: Resource<Batch>) -> wasmtime::Result<Vec<tables::Field>> {
-        self.journal.called();
+        self.called("batch.schema", format_args!(""))?;
         let live = self.rows(&batch)?.map_err(|_| UsedReleased)?;
         Ok(live.rows.schema().into_iter().map(Into::into).collect())
     }
 
     fn num_rows(&mut self, batch: Resource<Batch>) -> wasmtime::Result<u32> {
-        self.journal.called();
+        self.called("batch.num-rows", format_args!(""))?;
         Ok(self.rows(&batch)?.map_err(|_| UsedReleased)?.rows.rows())
     }
 
@@ -177,15 +185,15 @@ impl tables::HostBatch for HostState {
     }
 
     fn select(&mut self, batch: Resource<Batch>, names: Vec<String>) -> Called<Resource<Batch>> {
-        self.derive(&batch, |_| Ok(0), |rows, _| rows.select(&names))
+        self.derive("batch.select", &batch, |_| Ok(0), |rows, _| rows.select(&names))
     }
 
     fn filter(&mut self, batch: Resource<Batch>, keep: Vec<u8>) -> Called<Resource<Batch>> {
-        self.derive(&batch, |rows| Ok(rows.bytes()), |rows, _| rows.filter(&keep))
+        self.derive("batch.filter", &batch, |rows| Ok(rows.bytes()), |rows, _| rows.filter(&keep))
     }
 
     fn take(&mut self, batch: Resource<Batch>, rows: Vec<u8>) -> Called<Resource<Batch>> {
-        self.derive(&batch, |_| Ok(0), |batch, room| batch.take(&rows, room))
+        self.derive("batch.take", &batch, |_| Ok(0), |batch, room| batch.take(&rows, room))
     }
 
     fn with_column(
@@ -197,17 +205,18 @@ impl tables::HostBatch for HostState {
         let column = ports::Field::from(column);
         let data = ports::Buffers::from(data);
         let added = data.parts.iter().map(|part| part.len() as u64).sum::<u64>();
-        self.derive(&batch, |rows| Ok(rows.bytes().saturating_add(added)), |rows, _| rows.with_column(&column, data))
+        let room = |rows: &dyn TableBatch| Ok(rows.bytes().saturating_add(added));
+        self.derive("batch.with-column", &batch, room, |rows, _| rows.with_column(&column, data))
     }
 
     fn keep(&mut self, batch: Resource<Batch>) -> Called<()> {
-        self.journal.called();
+        self.called("batch.keep", format_args!(""))?;
         let live = self.rows(&batch)?;
         Ok(live.map(|live| self.held.stay(live.reader, batch.rep())).map_err(Into::into))
     }
 
     fn release(&mut self, batch: Resource<Batch>) -> wasmtime::Result<()> {
-        self.journal.called();
+        self.called("batch.release", format_args!(""))?;
         let place = batch.rep();
         let batch = self.table.get_mut(&batch)?;
         self.held.stay(batch.reader, place);

@@ -4,7 +4,7 @@ use model::failure::FailureType;
 use model::ports::{Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers};
 use model::{Failure, FailureKind};
 
-use crate::attempt::cut;
+use crate::attempt::{LimitReached, cut};
 use crate::bindings::{host, tables};
 
 /// Longest text of a guest's error that is kept.
@@ -55,6 +55,12 @@ impl From<DataError> for tables::DataError {
     fn from(error: DataError) -> Self {
         let DataError { code, message, details } = error;
         Self { code, message, details }
+    }
+}
+
+impl From<LimitReached> for DataError {
+    fn from(reached: LimitReached) -> Self {
+        Self::new(reached.code, reached.to_string())
     }
 }
 

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::ports::DataError;
 
+use crate::attempt::{LimitReached, Share};
+
 /// The account of one attempt. Batches are named by their place in the resource table.
 #[derive(Debug)]
 pub(crate) struct Held {
-    used: u64,
+    plugin: String,
+    used: Share,
     limit: u64,
     readers: u64,
     passing: BTreeMap<ReaderId, BTreeSet<u32>>,
@@ -18,8 +21,9 @@ pub(crate) struct Held {
 pub(crate) struct ReaderId(u64);
 
 impl Held {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { used: 0, limit, readers: 0, passing: BTreeMap::new() }
+    /// `used` has nothing of what is held yet.
+    pub(crate) fn new(plugin: &str, limit: u64, used: Share) -> Self {
+        Self { plugin: plugin.to_owned(), used, limit, readers: 0, passing: BTreeMap::new() }
     }
 
     pub(super) fn new_reader(&mut self) -> ReaderId {
@@ -29,7 +33,7 @@ impl Held {
 
     /// Bytes that may still be held.
     pub(super) const fn room(&self) -> u64 {
-        self.limit.saturating_sub(self.used)
+        self.limit.saturating_sub(self.used.amount())
     }
 
     /// Whether `bytes` more may be held.
@@ -37,22 +41,15 @@ impl Held {
         if bytes <= self.room() {
             return Ok(());
         }
-        let Self { used, limit, .. } = self;
-        Err(DataError::new(
-            "limit_exceeded",
-            format!(
-                "the host holds {used} bytes for this attempt, {bytes} more would pass the limit of {limit}: release \
-                 batches, read fewer columns, or raise `limits.held_bytes`"
-            ),
-        ))
+        Err(LimitReached::held(&self.plugin, self.used.amount(), bytes, self.limit).into())
     }
 
     pub(super) fn charge(&mut self, bytes: u64) {
-        self.used = self.used.saturating_add(bytes);
+        self.used.add(bytes);
     }
 
     pub(super) fn refund(&mut self, bytes: u64) {
-        self.used = self.used.saturating_sub(bytes);
+        self.used.give_back(bytes);
     }
 
     /// `batch` ends with the next `next` of `reader`.
@@ -76,13 +73,14 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attempt::Occupancy;
 
     #[test]
     fn what_is_refunded_can_be_charged_again() {
-        let mut held = Held::new(100);
+        let mut held = Held::new("p", 100, Occupancy::default().held());
         held.charge(80);
         let error = held.check(21).unwrap_err();
-        assert_eq!(error.code, "limit_exceeded");
+        assert_eq!(error.code, "held_limit");
         assert!(error.message.contains("limits.held_bytes"));
         held.refund(80);
         assert_eq!(held.check(100), Ok(()));
@@ -90,7 +88,7 @@ mod tests {
 
     #[test]
     fn kept_batches_do_not_pass_with_their_reader() {
-        let mut held = Held::new(100);
+        let mut held = Held::new("p", 100, Occupancy::default().held());
         let (one, two) = (held.new_reader(), held.new_reader());
         held.pass(one, 1);
         held.pass(one, 2);

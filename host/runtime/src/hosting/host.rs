@@ -5,7 +5,7 @@ use model::{Failure, FailureKind};
 use wasmtime::component::Resource;
 
 use super::{Blob, Reader, Writer, guest_error, kernel};
-use crate::attempt::{HostState, Journal, Severity, as_json, cut};
+use crate::attempt::{HostState, Journal, LimitReached, Severity, as_json, cut};
 use crate::bindings::host;
 
 /// Fields of one log line that are kept, and the bytes of each.
@@ -23,38 +23,35 @@ impl HostState {
 
     fn push<T: Send + 'static>(&mut self, entry: T) -> Result<Resource<T>, host::Error> {
         self.table.push(entry).map_err(|_| {
-            let message = format!(
-                "plugin `{}` has {} handles open: drop what it no longer uses, or raise `limits.handles`",
-                self.facts.plugin, self.limits.handles
-            );
-            guest_error(Failure::new(FailureKind::Pipeline, "handle_limit", message))
+            let reached = LimitReached::handles(&self.facts.plugin, self.limits.handles);
+            guest_error(Failure::new(FailureKind::Pipeline, reached.code, reached.to_string()))
         })
     }
 }
 
 impl host::Host for HostState {
     fn run_id(&mut self) -> wasmtime::Result<String> {
-        self.journal.called();
+        self.called("run-id", format_args!(""))?;
         Ok(self.facts.run_id.clone())
     }
 
     fn attempt(&mut self) -> wasmtime::Result<u32> {
-        self.journal.called();
+        self.called("attempt", format_args!(""))?;
         Ok(self.facts.attempt)
     }
 
     fn params(&mut self) -> wasmtime::Result<String> {
-        self.journal.called();
+        self.called("params", format_args!(""))?;
         Ok(self.facts.params.clone())
     }
 
     fn now_us(&mut self) -> wasmtime::Result<i64> {
-        self.journal.called();
+        self.called("now-us", format_args!(""))?;
         Ok(self.clock.now_us())
     }
 
     fn input(&mut self, name: String, select: String) -> Called<Resource<Reader>> {
-        self.journal.called();
+        self.called("input", format_args!("{name} {select}"))?;
         let opened = self.outside(&name, |bench| bench.input(&name, &select));
         Ok(opened.map_err(guest_error).and_then(|reader| {
             let id = self.held.new_reader();
@@ -63,32 +60,32 @@ impl host::Host for HostState {
     }
 
     fn open(&mut self, name: String) -> Called<Resource<Blob>> {
-        self.journal.called();
+        self.called("open", format_args!("{name}"))?;
         let opened = self.outside(&name, |bench| bench.open(&name));
         Ok(opened.map_err(guest_error).and_then(|blob| self.push(Blob(blob))))
     }
 
     fn output(&mut self, dataset: String) -> Called<Resource<Writer>> {
-        self.journal.called();
+        self.called("output", format_args!("{dataset}"))?;
         let opened = self.workbench.output(&dataset);
         Ok(opened.map_err(guest_error).and_then(|writer| self.push(Writer(writer))))
     }
 
     fn files(&mut self, folder: String) -> Called<Vec<host::FileEntry>> {
-        self.journal.called();
+        self.called("files", format_args!("{folder}"))?;
         let files = kernel(|| self.workbench.files(&folder));
         Ok(files.map(|files| files.into_iter().map(Into::into).collect()).map_err(guest_error))
     }
 
     fn reject(&mut self, rows: Vec<host::RejectedRow>) -> Called<()> {
-        self.journal.called();
+        self.called("reject", format_args!("{} rows", rows.len()))?;
         // Very many of them go to a disk.
         let rejected = kernel(|| self.workbench.reject(rows.into_iter().map(Into::into).collect()));
         Ok(rejected.map_err(guest_error))
     }
 
     fn report(&mut self, found: host::Anomaly) -> Called<()> {
-        self.journal.called();
+        self.called("report", format_args!("{} {}", found.severity, found.category))?;
         let mut fields = kept_fields(&self.journal, found.details);
         fields.push(("severity".to_owned(), cut(&found.severity, FIELD_BYTES_MAX).to_owned()));
         fields.push(("category".to_owned(), cut(&found.category, FIELD_BYTES_MAX).to_owned()));
@@ -98,7 +95,7 @@ impl host::Host for HostState {
     }
 
     fn stage(&mut self, name: String, rows: u64, details: Vec<(String, String)>) -> Called<()> {
-        self.journal.called();
+        self.called("stage", format_args!("{name} {rows}"))?;
         let details = kept_fields(&self.journal, details);
         if !self.journal.stage(&name, rows, details.clone()) {
             let message = format!("plugin `{}` records more stages than an attempt may have", self.facts.plugin);
@@ -111,7 +108,7 @@ impl host::Host for HostState {
     }
 
     fn progress(&mut self, done: u64, total: Option<u64>) -> wasmtime::Result<()> {
-        self.journal.called();
+        self.called("progress", format_args!("{done}"))?;
         if let Some(progress) = &self.progress {
             (progress.0)(done, total);
         }
@@ -119,20 +116,23 @@ impl host::Host for HostState {
     }
 
     fn log(&mut self, level: String, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        self.journal.called();
+        self.called("log", format_args!("{level}"))?;
         self.journal.line(Severity::from_word(&level), "guest", &message, kept_fields(&self.journal, fields));
         Ok(())
     }
 
     fn metric(&mut self, name: String, value: f64, labels: Vec<(String, String)>) -> wasmtime::Result<()> {
-        self.journal.called();
-        let fields = as_json(&kept_fields(&self.journal, labels));
-        tracing::info!(target: "metric", name = cut(&name, FIELD_BYTES_MAX), value, fields);
+        self.called("metric", format_args!("{name} {value}"))?;
+        let (name, labels) = (self.journal.hidden(&name).into_owned(), kept_fields(&self.journal, labels));
+        if !self.meters.set(&self.facts.plugin, &name, &labels, value, self.limits.metric_series) {
+            self.journal.not_measured();
+        }
+        tracing::debug!(target: "metric", name = cut(&name, FIELD_BYTES_MAX), value, fields = as_json(&labels));
         Ok(())
     }
 
     fn secret(&mut self, name: String) -> Called<String> {
-        self.journal.called();
+        self.called("secret", format_args!("{name}"))?;
         let message = format!(
             "plugin `{}` was not granted the secret `{}`: this host grants none",
             self.facts.plugin,

@@ -43,17 +43,17 @@ fn sized<R>(bytes: u64, work: impl FnOnce() -> R) -> R {
 
 impl tables::HostReader for HostState {
     fn schema(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Vec<tables::Field>> {
-        self.journal.called();
+        self.called("reader.schema", format_args!(""))?;
         Ok(self.table.get(&reader)?.reader.schema().into_iter().map(Into::into).collect())
     }
 
     fn info(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Vec<(String, String)>> {
-        self.journal.called();
+        self.called("reader.info", format_args!(""))?;
         Ok(self.table.get(&reader)?.reader.info())
     }
 
     fn next(&mut self, reader: Resource<Reader>) -> Called<Option<Resource<Batch>>> {
-        self.journal.called();
+        self.called("reader.next", format_args!(""))?;
         let id = self.table.get(&reader)?.id;
         self.release_passed(id);
         let reader = self.table.get_mut(&reader)?;
@@ -72,7 +72,7 @@ impl tables::HostReader for HostState {
 
 impl tables::HostWriter for HostState {
     fn write(&mut self, writer: Resource<Writer>, columns: Vec<(String, tables::Buffers)>) -> Called<u64> {
-        self.journal.called();
+        self.called("writer.write", format_args!("{} rows", columns.first().map_or(0, |(_, data)| data.rows)))?;
         let writer = self.table.get_mut(&writer)?;
         let columns: Vec<_> = columns.into_iter().map(|(name, data)| (name, ports::Buffers::from(data))).collect();
         let parts = columns.iter().flat_map(|(_, data)| &data.parts);
@@ -81,7 +81,7 @@ impl tables::HostWriter for HostState {
     }
 
     fn write_batch(&mut self, writer: Resource<Writer>, rows: Resource<Batch>) -> Called<u64> {
-        self.journal.called();
+        self.called("writer.write-batch", format_args!(""))?;
         let live = match self.rows(&rows)? {
             Ok(live) => live,
             Err(error) => return Ok(Err(error.into())),
@@ -92,7 +92,7 @@ impl tables::HostWriter for HostState {
     }
 
     fn declare(&mut self, writer: Resource<Writer>, partition: Vec<(String, String)>) -> Called<()> {
-        self.journal.called();
+        self.called("writer.declare", format_args!(""))?;
         Ok(self.table.get_mut(&writer)?.0.declare(&partition).map_err(Into::into))
     }
 
@@ -104,12 +104,12 @@ impl tables::HostWriter for HostState {
 
 impl tables::HostBlob for HostState {
     fn size(&mut self, blob: Resource<Blob>) -> wasmtime::Result<u64> {
-        self.journal.called();
+        self.called("blob.size", format_args!(""))?;
         Ok(self.table.get(&blob)?.0.size())
     }
 
     fn read(&mut self, blob: Resource<Blob>, offset: u64, length: u32) -> Called<Vec<u8>> {
-        self.journal.called();
+        self.called("blob.read", format_args!("{offset} {length}"))?;
         let blob = self.table.get(&blob)?;
         let there = blob.0.size().saturating_sub(offset).min(u64::from(length));
         let read = self.held.check(there).and_then(|()| sized(there, || blob.0.read(offset, length)));

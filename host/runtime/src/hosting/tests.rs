@@ -5,13 +5,13 @@ use model::limits::Limits;
 use wasmtime::component::Resource;
 
 use super::{Batch, Reader};
-use crate::attempt::{Facts, HostState, Journal};
+use crate::attempt::{Facts, HostState, Journal, LimitReached};
 use crate::bindings::host::Host as _;
 use crate::bindings::tables::{self, HostBatch as _, HostWriter as _};
 use crate::testing::{Bench, collector};
 
 fn state(limits: Limits) -> HostState {
-    state_telling(limits, Journal::new(Timestamp::from_micros(0), 10, model::ports::LogSink::none()))
+    state_telling(limits, Journal::new(Timestamp::from_micros(0), &Limits::standard(), model::ports::LogSink::none()))
 }
 
 fn state_telling(limits: Limits, journal: Journal) -> HostState {
@@ -103,12 +103,12 @@ fn what_the_host_holds_is_limited_before_it_is_made() {
     let reader = reader(&mut state);
     let batch = next(&mut state, &reader).unwrap();
     let two = vec!["n".to_owned(), "n".to_owned()];
-    assert_eq!(code(state.columns(same(&batch), two).unwrap()), "limit_exceeded");
+    assert_eq!(code(state.columns(same(&batch), two).unwrap()), "held_limit");
     let copy = state.take(same(&batch), vec![0; 4]).unwrap().unwrap();
-    assert_eq!(code(state.filter(same(&batch), vec![1]).unwrap()), "limit_exceeded");
+    assert_eq!(code(state.filter(same(&batch), vec![1]).unwrap()), "held_limit");
     let data = tables::Buffers { rows: 1, parts: vec![vec![0; 8]] };
     let field = tables::Field { name: "m".to_owned(), dtype: "int64".to_owned(), nullable: false, details: Vec::new() };
-    assert_eq!(code(state.with_column(same(&batch), field, data).unwrap()), "limit_exceeded");
+    assert_eq!(code(state.with_column(same(&batch), field, data).unwrap()), "held_limit");
     HostBatchDrop::drop(&mut state, copy);
     assert_eq!(code(state.filter(same(&batch), vec![1]).unwrap()), "ok");
 }
@@ -119,8 +119,8 @@ fn handles_are_limited_with_an_error_the_guest_can_read() {
     let reader = reader(&mut state);
     next(&mut state, &reader).unwrap();
     let error = HostReaderNext::next(&mut state, &reader).unwrap_err();
-    assert_eq!(error.code, "limit_exceeded");
-    assert!(error.message.contains("limits.handles"), "{}", error.message);
+    assert_eq!(error.code, "handle_limit");
+    assert!(error.message.contains("limits.handles") && error.message.contains("`p`"), "{}", error.message);
     let error = state.output("p.d".to_owned()).unwrap().unwrap_err();
     assert_eq!(error.code, "handle_limit");
 }
@@ -152,9 +152,35 @@ fn errors_of_the_workbench_reach_the_guest_with_kind_and_code() {
 fn a_field_that_is_cut_within_a_secret_holds_no_part_of_it() {
     let (sink, lines) = collector();
     let secrets = model::secret::Secrets::new([&serde_json::json!("hunter2")]);
-    let mut state = state_telling(Limits::standard(), Journal::hiding(secrets, Timestamp::from_micros(0), 10, sink));
+    let mut state = state_telling(
+        Limits::standard(),
+        Journal::hiding(secrets, Timestamp::from_micros(0), &Limits::standard(), sink),
+    );
     let long = format!("{}hunter2", "x".repeat(super::host::FIELD_BYTES_MAX - 3));
     state.log("info".to_owned(), "done".to_owned(), vec![("key".to_owned(), long)]).unwrap();
     let told = format!("{:?}", lines.lock().unwrap());
     assert!(told.contains("xxx") && !told.contains("hun"), "{told}");
+}
+
+#[test]
+fn one_call_too_many_ends_the_attempt() {
+    let mut state = state(Limits { host_calls: 2, ..Limits::standard() });
+    state.now_us().unwrap();
+    state.now_us().unwrap();
+    let error = state.now_us().unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&LimitReached::host_calls("p", 2)));
+}
+
+#[test]
+fn what_is_measured_is_kept_up_to_so_many_series() {
+    let (sink, lines) = collector();
+    let journal = Journal::new(Timestamp::from_micros(0), &Limits::standard(), sink);
+    let mut state = state_telling(Limits { metric_series: 1, ..Limits::standard() }, journal);
+    for (value, symbol) in [(1.0, "A"), (2.0, "A"), (3.0, "B")] {
+        state.metric("rows".to_owned(), value, vec![("symbol".to_owned(), symbol.to_owned())]).unwrap();
+    }
+    let measured = state.meters.all();
+    assert_eq!((measured.len(), measured[0].value, measured[0].labels[0].1.as_str()), (1, 2.0, "A"));
+    state.journal.end();
+    assert!(lines.lock().unwrap()[0].message.contains("limits.metric_series"));
 }

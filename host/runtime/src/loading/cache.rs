@@ -282,6 +282,20 @@ mod tests {
         assert!(cache.get(&other).is_none());
     }
 
+    /// As a release of Wasmtime, or another configuration of it, would have left it.
+    #[test]
+    fn code_of_another_engine_is_not_trusted_under_our_name() {
+        let (folder, cache, path) = filled();
+        let old = Engine::new(wasmtime::Config::new().epoch_interruption(true)).unwrap();
+        let old = Cache::open(&folder.path().join("old"), &old).unwrap();
+        assert_ne!(old.compatibility, cache.compatibility);
+        old.put(&DIGEST, &TrustedCode::compiled(b"machine code".to_vec()));
+        fs::rename(old.path(&DIGEST), &path).unwrap();
+        assert_eq!(code(&cache), None);
+        cache.put(&DIGEST, &TrustedCode::compiled(b"rebuilt".to_vec()));
+        assert_eq!(code(&cache).as_deref(), Some(&b"rebuilt"[..]));
+    }
+
     #[test]
     fn a_file_that_others_may_write_and_a_link_are_not_trusted() {
         let (folder, cache, path) = filled();

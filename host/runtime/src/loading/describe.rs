@@ -35,8 +35,8 @@ pub(super) fn blocking(loader: &Loader<'_>, component: &Linked, name: &str) -> R
 }
 
 async fn describe(engine: &Engine, component: &Linked, name: &str, limits: Limits) -> Result<String, Vec<Finding>> {
-    let journal = Journal::new(Timestamp::from_micros(0), limits.log_lines, LogSink::none());
-    let watch = Watch::starting_now(limits.wall_clock, Cancel::default());
+    let journal = Journal::new(Timestamp::from_micros(0), &limits, LogSink::none());
+    let watch = Watch::starting_now(&limits, journal.clone(), Cancel::default());
     let facts = Facts { plugin: name.to_owned(), run_id: String::new(), attempt: 0, params: "{}".to_owned() };
     let state = HostState::new(facts, limits, 0, [0; 32], journal.clone(), Box::new(NoRun), None);
     let mut store = state.into_store(engine, watch.clone());
@@ -54,7 +54,7 @@ async fn describe(engine: &Engine, component: &Linked, name: &str, limits: Limit
         })
         .await;
     match asked {
-        Err(stopped) => Err(vec![failed(&stopped.to_string())]),
+        Err(stopped) => Err(vec![failed(&failures::stopped_failure(name, stopped).message)]),
         Ok(Err(findings)) => Err(findings),
         Ok(Ok(Err(reason))) => Err(vec![failed(&format!("`describe` says: {}", cut(&reason, 4_096)))]),
         Ok(Ok(Ok(json))) => Ok(json),

@@ -1,5 +1,7 @@
 //! Components that misbehave, and how the host tells it.
 
+mod limits;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -146,16 +148,19 @@ async fn a_memory_that_is_too_large_from_the_start_is_the_same_failure() {
 async fn a_trap_is_told_with_its_frames() {
     let failure = failure(run("unreachable", Limits::standard()).await);
     assert_eq!(failure.code, "trapped");
-    let backtrace = &failure.details.iter().find(|(name, _)| name == "backtrace").unwrap().1;
-    assert!(backtrace.contains("run"), "{backtrace}");
+    let trap = failure.trap.unwrap();
+    let frame = &trap.frames[0];
+    assert_eq!(frame.function, "run");
+    assert!(frame.offset.is_some() && frame.at.is_none(), "{frame:?}");
     assert!(failure.message.contains("unreachable"), "{}", failure.message);
 }
 
 #[tokio::test]
-async fn endless_recursion_is_a_trap() {
+async fn endless_recursion_ends_at_the_depth_of_the_stack() {
     let failure = failure(run("(call $run (i32.const 0) (i32.const 0))", Limits::standard()).await);
-    assert_eq!(failure.code, "trapped");
-    assert!(failure.message.contains("stack"), "{}", failure.message);
+    assert_eq!(failure.code, "stack_limit");
+    assert!(failure.message.contains("limits.stack_bytes") && failure.message.contains("`p`"), "{}", failure.message);
+    assert!(failure.trap.unwrap().frames.len() > 10);
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ impl TableBatch for Rows {
 
     fn take(&self, _rows: &[u8], bytes_max: u64) -> Result<Box<dyn TableBatch>, DataError> {
         if self.bytes > bytes_max {
-            return Err(DataError::new("limit_exceeded", "too much"));
+            return Err(DataError::new("held_limit", "too much"));
         }
         Ok(Box::new(self.clone()))
     }

@@ -9,11 +9,11 @@ use model::limits::Limits;
 use model::policy::RetryPolicy;
 use model::ports::{
     Answer, Blob, Engine, FileEntry, Finished, InputBytes, Invocation, Invoked, Invoker, KeptInput, Lake, RejectedRow,
-    RunRequest, TableReader, TableWriter, Usage, WorkOrder, Workbench,
+    RunRequest, TableReader, TableWriter, WorkOrder, Workbench,
 };
 use model::reject::Rejects;
 use model::run::RunStatus;
-use model::{DatasetName, Digest, Failure, FailureKind, Manifest};
+use model::{DatasetName, Digest, Failure, FailureKind, Manifest, Usage};
 use orchestrator::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, Versions};
 use storage::Storage;
 
@@ -136,7 +136,17 @@ impl Workbench for NoBench {
     fn finish(self: Box<Self>) -> Result<Finished, Failure> {
         let rejects = Rejects { rows: Vec::new(), file: None };
         let (captures, checks, folder_inputs) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Finished { captures, checks, rejects, rejected: 0, rows_in: 0, folder_inputs })
+        Ok(Finished {
+            captures,
+            checks,
+            rejects,
+            rejected: 0,
+            rows_in: 0,
+            rows_written: 0,
+            bytes_in: 0,
+            bytes_written: 0,
+            folder_inputs,
+        })
     }
 }
 

@@ -129,6 +129,7 @@ fn concluded(ending: Ending<'_>) -> Result<RunReport, Failure> {
         rejected: conclusion.rejected,
         input_hash: conclusion.input_hash.or(before.input_hash),
         duration_ms: before.started_at.map(|started_at| runs::duration_ms(started_at, conclusion.finished_at)),
+        usage: conclusion.usage,
         error: error(conclusion),
         finished_at: Some(conclusion.finished_at),
         not_before: None,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::events::{self, Event};
+use super::usage::{UsageColumns, set_usage};
 use super::{distinct, findings, illegal, leases, unknown_run};
 use crate::failure::{corrupt, failed};
 use crate::lock::Needs;
@@ -23,6 +24,8 @@ struct Row {
     worker_id: String,
     not_before_us: i64,
     at_us: i64,
+    #[serde(flatten)]
+    usage: UsageColumns,
 }
 
 impl Command for Requeue {
@@ -85,6 +88,7 @@ fn row(requeue: &Requeue) -> Row {
         worker_id: requeue.worker.to_string(),
         not_before_us: requeue.not_before.as_micros(),
         at_us: requeue.at.as_micros(),
+        usage: requeue.usage.into(),
     }
 }
 
@@ -116,17 +120,16 @@ async fn end_attempts(scribe: &mut Scribe<'_>, rows: &str, moved: usize) -> Resu
     if moved == 0 {
         return Ok(());
     }
-    sqlx::query(scribe.sql(
-        r#"
-        UPDATE attempts
-        SET finished_at_us = CAST(new.value ->> 'at_us' AS BIGINT), outcome = 'retried'
-        FROM {rows $1} AS new
-        JOIN runs ON runs.run_id = new.value ->> 'run_id' AND runs.status = 'queued'
-        WHERE attempts.run_id = runs.run_id
-            AND attempts.number = CAST(new.value ->> 'attempt' AS BIGINT)
-            AND attempts.finished_at_us IS NULL
-        "#,
-    ))
+    sqlx::query(scribe.sql(concat!(
+        "UPDATE attempts
+            SET finished_at_us = CAST(new.value ->> 'at_us' AS BIGINT), outcome = 'retried', ",
+        set_usage!(),
+        " FROM {rows $1} AS new
+            JOIN runs ON runs.run_id = new.value ->> 'run_id' AND runs.status = 'queued'
+            WHERE attempts.run_id = runs.run_id
+                AND attempts.number = CAST(new.value ->> 'attempt' AS BIGINT)
+                AND attempts.finished_at_us IS NULL"
+    )))
     .bind(rows)
     .execute(scribe.connection().await?)
     .await

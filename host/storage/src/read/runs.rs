@@ -10,6 +10,7 @@ use model::run::{Conditions, LogLine, RunCapture, RunEvent, RunInput, RunKind, R
 use model::{RunId, Timestamp};
 use sqlx::{AnyConnection, Connection, FromRow};
 
+use super::usage::UsageRow;
 use super::work::WorkRow;
 use super::{captures, count, findings};
 use crate::commands::json;
@@ -54,6 +55,8 @@ pub(crate) struct RunRow {
     wasmtime_version: Option<String>,
     #[sqlx(default)]
     grants_hash: Option<String>,
+    #[sqlx(flatten)]
+    usage: UsageRow,
 }
 
 impl RunRow {
@@ -104,6 +107,7 @@ impl RunRow {
                 Some(hash) => Some(hash.parse().map_err(|_| corrupt("an input hash", hash))?),
             },
             duration_ms,
+            usage: self.usage.usage(),
             error,
             params: serde_json::from_str(&self.params).map_err(|_| corrupt("the parameters of a run", &self.params))?,
             routing: self.work.routing()?,
@@ -180,9 +184,11 @@ const BY_ID: &str = r#"
         SELECT
             runs.run_id, name, kind, status, params, attempt, runs.plugin_name, runs.plugin_version,
             runs.plugin_digest, runs.input_hash,
-            rows_in, rows_out, rejected, unchanged, error, result, created_at_us, runs.started_at_us,
+            runs.rows_in, runs.rows_out, rejected, unchanged, error, result, created_at_us, runs.started_at_us,
             runs.finished_at_us, priority, lane, deadline_us, not_before_us, asked_by, correlation_id, parent_run_id,
-            retry_of, work, worker_id, leases, host_version, wasmtime_version, grants_hash
+            retry_of, work, worker_id, leases, host_version, wasmtime_version, grants_hash, cpu_us, wall_us,
+            memory_bytes_peak, host_calls, bytes_in, bytes_out, attempts.rows_in AS rows_read,
+            attempts.rows_out AS rows_written
         FROM runs
         LEFT JOIN attempts ON attempts.run_id = runs.run_id AND attempts.number = runs.attempt
         WHERE runs.run_id IN (SELECT value FROM {texts $1} AS asked)

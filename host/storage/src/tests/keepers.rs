@@ -102,8 +102,16 @@ async fn a_worker_keeps_what_it_queues_again_and_hears_of_it(bench: Bench) {
     let heard = bench.storage.heartbeat(&named(1), at(30)).await.unwrap();
     assert_eq!(heard, Heard { at_work: vec![run], kept: vec![waits] });
     let error = Failure::new(FailureKind::Network, "reset", "connection reset");
-    let requeue =
-        Requeue { run_id: run, attempt: 1, worker: worker(1), error, not_before: at(5), logs: Vec::new(), at: at(1) };
+    let requeue = Requeue {
+        run_id: run,
+        attempt: 1,
+        worker: worker(1),
+        error,
+        usage: None,
+        not_before: at(5),
+        logs: Vec::new(),
+        at: at(1),
+    };
     bench.storage.requeue(requeue).await.unwrap();
     let heard = bench.storage.heartbeat(&named(1), at(30)).await.unwrap();
     assert_eq!((heard.at_work.len(), heard.kept.len()), (0, 2));

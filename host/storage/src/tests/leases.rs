@@ -287,7 +287,7 @@ async fn who_lost_a_run_may_not_say_how_it_ended(bench: Bench) {
 
 fn requeue(bench: &Bench, run: RunId, attempt: u32) -> Requeue {
     let (at, error) = (bench.now(), Failure::new(FailureKind::Network, "reset", "connection reset"));
-    Requeue { run_id: run, attempt, worker: worker(1), error, not_before: at, logs: Vec::new(), at }
+    Requeue { run_id: run, attempt, worker: worker(1), error, usage: None, not_before: at, logs: Vec::new(), at }
 }
 
 /// Takes the key, has a look at who else has it, and ends, again and again.

@@ -6,7 +6,7 @@ use model::work::{Lane, Lineage, Priority, Routing, Trigger, WorkInput, WorkSpec
 use model::{Failure, FailureKind, RunId, Timestamp};
 
 use super::places::on_both;
-use super::support::{Bench, digest, worker};
+use super::support::{Bench, digest, usage, worker};
 
 on_both! {
     a_failed_attempt_goes_back_to_the_queue_with_its_time,
@@ -23,7 +23,16 @@ fn requeue(bench: &Bench, run: RunId, attempt: u32) -> Requeue {
     let (level, origin) = ("warn".to_owned(), "host".to_owned());
     let line = LogLine { at, level, origin, message: "again".to_owned(), fields: Vec::new() };
     let (error, not_before) = (unreachable(), at.plus_micros(1_000_000));
-    Requeue { run_id: run, attempt, worker: worker(1), error, not_before, logs: vec![line], at }
+    Requeue {
+        run_id: run,
+        attempt,
+        worker: worker(1),
+        error,
+        usage: Some(usage(100)),
+        not_before,
+        logs: vec![line],
+        at,
+    }
 }
 
 async fn a_failed_attempt_goes_back_to_the_queue_with_its_time(bench: Bench) {
@@ -31,11 +40,14 @@ async fn a_failed_attempt_goes_back_to_the_queue_with_its_time(bench: Bench) {
     let asked = requeue(&bench, run, 1);
     let report = bench.storage.requeue(asked.clone()).await.unwrap();
     assert_eq!((report.status, report.attempt, report.not_before), (RunStatus::Queued, 1, Some(asked.not_before)));
+    assert_eq!(report.usage, Some(usage(100)));
     assert_eq!(bench.storage.report(run).await.unwrap(), Some(report));
     assert_eq!(bench.storage.logs(run).await.unwrap().last(), asked.logs.last());
     bench.storage.start(bench.start(run, 2)).await.unwrap();
     let report = bench.storage.conclude(bench.ended(run, RunStatus::Completed)).await.unwrap();
     assert_eq!((report.status, report.attempt, report.not_before), (RunStatus::Completed, 2, None));
+    assert_eq!(report.usage, Some(usage(1)), "of the latest attempt");
+    assert_eq!(bench.values("SELECT CAST(cpu_us AS TEXT) FROM attempts ORDER BY number").await, ["100", "1"]);
     assert_eq!(
         bench.event_names(run).await,
         ["created", "queued", "started", "retry_scheduled", "started", "completed"]

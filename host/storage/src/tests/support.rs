@@ -65,6 +65,20 @@ pub(super) struct Bench {
     pub(super) server: Option<Database>,
 }
 
+/// What an attempt used, each number another.
+pub(super) fn usage(first: u64) -> model::Usage {
+    model::Usage {
+        cpu_us: first,
+        wall_us: first + 1,
+        memory_bytes_peak: first + 2,
+        host_calls: first + 3,
+        rows_in: first + 4,
+        rows_out: first + 5,
+        bytes_in: first + 6,
+        bytes_out: first + 7,
+    }
+}
+
 impl Bench {
     /// Records what was found in the plugins folder, and nothing else.
     pub(super) async fn register(&self, found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> Result<(), Failure> {
@@ -147,6 +161,7 @@ impl Bench {
             stages: Vec::new(),
             stage_order: Vec::new(),
             input_key: None,
+            usage: Some(usage(1)),
             same_as: None,
             result: None,
             cursor: None,

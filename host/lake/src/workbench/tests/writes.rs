@@ -52,6 +52,6 @@ fn output_limits_name_their_key() {
     let mut writer = open.output("demo.other").unwrap();
     writer.write(named(vec![("kind", text_column(&["a", "b"]))])).unwrap();
     let error = writer.write(named(vec![("kind", text_column(&["c", "d"]))])).unwrap_err();
-    assert_eq!(error.code, "limit_exceeded");
+    assert_eq!(error.code, "output_rows_limit");
     assert!(error.message.contains("limits.output_rows"), "{}", error.message);
 }

@@ -7,6 +7,7 @@ use serde_json::json as value;
 
 use super::{Ending, error, is_unchanged};
 use crate::commands::events::Event;
+use crate::commands::usage::{UsageColumns, set_usage};
 use crate::commands::{int, json};
 use crate::writer::{Scribe, Statement, Value};
 
@@ -31,6 +32,8 @@ struct Row<'a> {
     /// In hex: JSON has no bytes.
     cursor: Option<String>,
     finished_at_us: i64,
+    #[serde(flatten)]
+    usage: UsageColumns,
 }
 
 /// Ends the runs and their last attempts, and keeps what belongs to that.
@@ -78,6 +81,7 @@ fn row<'a>(ending: &'a Ending<'_>) -> Result<Row<'a>, Failure> {
         source: cursor.map(|cursor| cursor.source.as_str()),
         cursor: cursor.map(|cursor| cursor.cursor.iter().map(|byte| format!("{byte:02x}")).collect()),
         finished_at_us: conclusion.finished_at.as_micros(),
+        usage: conclusion.usage.into(),
     })
 }
 
@@ -115,16 +119,17 @@ fn end_attempts(scribe: &mut Scribe<'_>, rows: &Value) {
     scribe.later(
         Statement::new(
             "end an attempt",
-            r#"
-            UPDATE attempts
-            SET finished_at_us = CAST(new.value ->> 'finished_at_us' AS BIGINT),
-                outcome = new.value ->> 'status',
-                input_hash = COALESCE(new.value ->> 'input_hash', attempts.input_hash)
-            FROM {rows $1} AS new
-            WHERE attempts.run_id = new.value ->> 'run_id'
-                AND attempts.number = CAST(new.value ->> 'attempt' AS BIGINT)
-                AND attempts.finished_at_us IS NULL
-            "#,
+            concat!(
+                "UPDATE attempts
+                SET finished_at_us = CAST(new.value ->> 'finished_at_us' AS BIGINT),
+                    outcome = new.value ->> 'status',
+                    input_hash = COALESCE(new.value ->> 'input_hash', attempts.input_hash), ",
+                set_usage!(),
+                " FROM {rows $1} AS new
+                WHERE attempts.run_id = new.value ->> 'run_id'
+                    AND attempts.number = CAST(new.value ->> 'attempt' AS BIGINT)
+                    AND attempts.finished_at_us IS NULL"
+            ),
         )
         .bind(rows),
     );

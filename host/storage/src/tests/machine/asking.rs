@@ -91,6 +91,7 @@ impl Bench {
                     attempt,
                     worker: worker(by),
                     error: Failure::new(FailureKind::Network, "reset", "connection reset"),
+                    usage: None,
                     not_before: at(life.now),
                     logs: Vec::new(),
                     at: at(life.now),
