@@ -328,6 +328,22 @@ pub fn component(name: &str) -> PathBuf {
     path
 }
 
+/// A component that its own toolchain made, or none, with the reason why it could not, so that the test is
+/// skipped. `make examples` makes them.
+pub fn foreign(name: &str) -> Option<PathBuf> {
+    let folder = target_folder().join("components");
+    let path = folder.join(format!("{name}.wasm"));
+    if path.exists() {
+        return Some(path);
+    }
+    let why = std::fs::read_to_string(folder.join(format!("{name}.skipped")));
+    eprintln!(
+        "{}",
+        why.unwrap_or_else(|_| format!("skipped: `{name}` is not built; `make examples` builds it")).trim()
+    );
+    None
+}
+
 /// The same component with another digest: a custom section says nothing to anybody.
 pub fn relabelled(bytes: &[u8], label: &str) -> Vec<u8> {
     let name = format!("label-{label}");

@@ -12,10 +12,11 @@ pub mod data_folder;
 pub mod files;
 pub mod fixtures;
 pub mod host;
+pub mod hostile;
 pub mod oracle;
 pub mod random;
 pub mod real;
 
-pub use host::{Answer, Serving, TestHost, component, relabelled, spine_host, target_folder};
+pub use host::{Answer, Serving, TestHost, component, foreign, relabelled, spine_host, target_folder};
 pub use oracle::Duck;
 pub use real::real_file;

@@ -1,26 +1,9 @@
 //! One contract, three languages: the same file gives the same rows.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
-use tests::{TestHost, component, target_folder};
+use tests::{TestHost, component, foreign};
 
 const FILE: &str = "Date|Symbol|Volume\n2021-01-28|AAA|10\n2021-01-28|E|30\n2021-01-28|NAN|60\n2021-01-28|BAD|x\n";
-
-/// A component that its own toolchain made, or none with the reason why it could not.
-fn foreign(name: &str) -> Option<PathBuf> {
-    let folder = target_folder().join("components");
-    let path = folder.join(format!("{name}.wasm"));
-    if path.exists() {
-        return Some(path);
-    }
-    let why = std::fs::read_to_string(folder.join(format!("{name}.skipped")));
-    eprintln!(
-        "{}",
-        why.unwrap_or_else(|_| format!("skipped: `{name}` is not built; `make examples` builds it")).trim()
-    );
-    None
-}
 
 /// Runs the plugin's pipeline on the file and returns its report and its rows.
 fn shares(host: &TestHost, plugin: &str) -> (Value, Value) {

@@ -18,6 +18,8 @@ mod drop_folder;
 mod dry_runs;
 mod duckdb;
 mod earnings;
+mod fuzz;
+mod hostile;
 mod killing;
 mod languages;
 mod log_lines;
