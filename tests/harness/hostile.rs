@@ -9,6 +9,10 @@ use crate::{Serving, TestHost, component};
 
 /// Limits that end misbehaviour in seconds. `sleepless` is `misbehave` under another name, with a short day.
 const CONFIGURATION: &str = r#"
+# Each deed is one trap more: this host is to go on asking for the next.
+[swap]
+quarantine_after = 1000000
+
 [limits]
 cpu_time = "2s"
 

@@ -10,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::brief;
 use model::failure::{Failure, FailureKind};
-use model::ports::{GivenFile, ParamValue, RunRequest};
+use model::ports::{Candidate, GivenFile, ParamValue, RunRequest};
+use model::shadow::Budget;
 use model::work::{Lineage, Routing, Trigger, idempotency_key};
 use model::{Digest, RunId};
 use serde::{Deserialize, Serialize};
@@ -109,7 +110,43 @@ pub struct RetentionBody {
     pub dry_run: bool,
 }
 
-/// `POST /api/v1/plugins/{name}/rollback` and `/approve`.
+/// `POST /api/v1/plugins/shadow`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShadowBody<'a> {
+    pub file_name: String,
+    /// The component's bytes, in the standard alphabet with padding.
+    pub base64: Cow<'a, str>,
+    /// Recorded runs to compare on.
+    #[serde(default = "twenty")]
+    pub last: u32,
+    /// What it may change and cost to be promoted at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+}
+
+const fn twenty() -> u32 {
+    20
+}
+
+impl ShadowBody<'_> {
+    pub fn of(candidate: &Candidate) -> Self {
+        let Candidate { file_name, bytes, last, budget } = candidate;
+        Self { file_name: file_name.clone(), base64: STANDARD.encode(bytes).into(), last: *last, budget: *budget }
+    }
+
+    /// # Errors
+    ///
+    /// `bad_params` if the bytes are not base64.
+    pub(crate) fn into_candidate(self) -> Result<Candidate, Failure> {
+        let bytes = STANDARD
+            .decode(self.base64.as_bytes())
+            .map_err(|error| bad(format!("the component is not base64: {error}")))?;
+        Ok(Candidate { file_name: file_name(&self.file_name), bytes, last: self.last, budget: self.budget })
+    }
+}
+
+/// `POST /api/v1/plugins/{name}/rollback` and `/approve`; `POST /api/v1/plugins/promote`, which needs the digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionBody {

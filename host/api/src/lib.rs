@@ -18,7 +18,7 @@ mod server;
 mod stories;
 
 pub use body::{
-    BackfillBody, BreakerBody, ExportBody, InputBody, ItemBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody, VersionBody,
+    BackfillBody, BreakerBody, ExportBody, InputBody, ItemBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody, ShadowBody, VersionBody,
     RunBody,
 };
 pub use metrics::{Metrics, PluginSeries};

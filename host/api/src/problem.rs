@@ -138,6 +138,7 @@ mod tests {
                 "not_pending",
                 "not_releasable",
                 "not_repeatable",
+                "not_replayable",
                 "plugin_refused",
                 "quality_blocked",
                 "retries_used_up",
@@ -149,7 +150,10 @@ mod tests {
         (413, &["too_large"]),
         (415, &["unsupported_media_type"]),
         (429, &["bulkhead_full", "rate_limited"]),
-        (503, &["busy", "circuit_open", "closed", "gone", "interrupted", "not_ready", "unreachable"]),
+        (
+            503,
+            &["busy", "circuit_open", "closed", "gone", "interrupted", "not_ready", "plugin_quarantined", "unreachable"],
+        ),
         (504, &["deadline", "query_timeout", "timeout"]),
     ];
 

@@ -3,6 +3,7 @@
 mod backfills;
 mod captures;
 mod dead_letters;
+mod events;
 mod health;
 mod lists;
 mod operations;
@@ -38,6 +39,8 @@ pub(crate) fn router(parts: Parts, guard: Guard, shutdown: CancellationToken) ->
         .route("/api/v1/runs/{id}/children", get(lists::children))
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/api/v1/runs/{id}/retry", post(runs::retry))
+        .route("/api/v1/runs/{id}/events", get(events::events))
+        .route("/api/v1/runs/{id}/replay", post(runs::replay))
         .route("/api/v1/runs/{id}/why", get(runs::why))
         .route("/api/v1/dead-letters/{id}/resolve", post(dead_letters::resolve))
         .route("/api/v1/captures/{id}/release", post(captures::release))
@@ -48,6 +51,8 @@ pub(crate) fn router(parts: Parts, guard: Guard, shutdown: CancellationToken) ->
         .route("/api/v1/retention", post(operations::retain))
         .route("/api/v1/health", get(health::health))
         .route("/api/v1/plugins", get(plugins::list))
+        .route("/api/v1/plugins/shadow", post(plugins::shadow))
+        .route("/api/v1/plugins/promote", post(plugins::promote))
         .route("/api/v1/plugins/{name}/rollback", post(plugins::roll_back))
         .route("/api/v1/plugins/{name}/approve", post(plugins::approve))
         .route("/api/v1/exports/{name}", get(plugins::export))

@@ -14,14 +14,15 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use model::failure::{Failure, FailureKind};
-use model::plugin::{PluginRecord, PluginState};
+use model::plugin::{PluginRecord, PluginRef, PluginState};
+use model::replay::ReplayReport;
 use model::ports::{
     BackfillRequest, DeadLetter, DeadLetterFilter, DeadLetters, Engine, Quarantine, RunFilter, RunPage, RunRequest,
     Runs, Standing,
 };
-use model::run::{RunCapture, RunCaptureState, RunKind, RunReport, RunStatus};
+use model::run::{RunCapture, RunCaptureState, RunEvent, RunKind, RunReport, RunStatus};
 use model::{CaptureId, CaptureRecord, CaptureState, Digest, RunId, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -119,6 +120,18 @@ struct FakeRuns(Mutex<Vec<RunFilter>>);
 
 #[async_trait::async_trait]
 impl Runs for FakeRuns {
+    async fn events_after(&self, run: RunId, seq: u64) -> Result<Vec<RunEvent>, Failure> {
+        let event = |(number, event): (usize, &&str)| RunEvent {
+            seq: number as u64 + 1,
+            at: Timestamp::from_micros(1),
+            event: (*event).to_owned(),
+            data: json!({ "of": run }),
+        };
+        let mut events: Vec<RunEvent> = ["created", "queued", "started"].iter().enumerate().map(event).collect();
+        events.retain(|event| event.seq > seq);
+        Ok(events)
+    }
+
     async fn runs(&self, filter: &RunFilter) -> Result<RunPage, Failure> {
         self.0.lock().unwrap().push(filter.clone());
         Ok(RunPage { runs: Vec::new(), next: Some(the_run()) })
@@ -166,6 +179,25 @@ impl Engine for FakeEngine {
 
     async fn why(&self, run: RunId) -> Result<Option<Standing>, Failure> {
         Ok(self.wait(run, Duration::ZERO).await?.as_ref().map(Standing::of))
+    }
+
+    async fn replay(&self, run: RunId) -> Result<ReplayReport, Failure> {
+        if run != the_run() {
+            return Err(Failure::new(FailureKind::Validation, "bad_id", "no such run"));
+        }
+        let digest = Digest::new([2; 32]);
+        Ok(ReplayReport {
+            run_id: run,
+            attempt: 1,
+            plugin: PluginRef { name: "d".to_owned(), version: "1".to_owned(), digest },
+            identical: true,
+            outputs: Vec::new(),
+            recorded_error: None,
+            replayed_error: None,
+            recorded_rejected: 0,
+            replayed_rejected: 0,
+            findings: Vec::new(),
+        })
     }
 
     fn file_params(&self, name: &str) -> Result<Vec<String>, Failure> {

@@ -15,6 +15,7 @@ mod quality;
 mod quarantine;
 mod query;
 mod rejects;
+mod replay;
 mod retention;
 mod run;
 mod runs;
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Serve(serve::ServeCommand),
     Run(run::RunCommand),
     Backfill(backfill::BackfillCommand),
+    Replay(replay::ReplayCommand),
     Runs(runs::RunsCommand),
     Plugins(plugins::PluginsCommand),
     Plugin(plugin::PluginCommand),
@@ -66,6 +68,7 @@ pub(crate) async fn run(cli: Cli) -> u8 {
             Command::Serve(command) => command.execute(global).await,
             Command::Run(command) => command.execute(global, output).await,
             Command::Backfill(command) => command.execute(global, output).await,
+            Command::Replay(command) => command.execute(global, output).await,
             Command::Runs(command) => command.execute(global, output).await,
             Command::Plugins(command) => command.execute(global, output).await,
             Command::Plugin(command) => command.execute(global, output).await,

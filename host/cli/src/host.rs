@@ -22,6 +22,7 @@ use std::time::Duration;
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
+use model::ports::Components;
 use orchestrator::{Orchestrator, Retention};
 use runtime::PluginsFolder;
 use storage::Storage;
@@ -35,7 +36,7 @@ use wiring::{Wired, Wiring};
 
 pub(crate) use authors::check_component;
 pub(crate) use backfills::{BackfillOrder, NamedItem, backfill};
-pub(crate) use changes::{cancel, is_left, resolve, retry, why};
+pub(crate) use changes::{cancel, is_left, replay, resolve, retry, why};
 pub(crate) use looking::{manifests, plugins};
 pub(crate) use operations::{Intervened, Intervention, intervene};
 pub(crate) use orders::{Order, Verdict, judge, run};
@@ -55,6 +56,8 @@ pub struct HostOptions {
 pub struct Host {
     pub storage: Arc<Storage>,
     pub orchestrator: Orchestrator,
+    /// Where versions are kept.
+    pub(crate) components: Arc<dyn Components>,
     /// The plugins folder as it was loaded; none once somebody follows it.
     pub(crate) folder: Option<PluginsFolder>,
     pub metrics: api::Metrics,
@@ -103,9 +106,9 @@ impl Host {
             cache_read_only: false,
             metrics: Some(metrics.clone()),
         };
-        let Wired { orchestrator, folder } = wiring.start(plugins, &config).await?;
+        let Wired { orchestrator, folder, components } = wiring.start(plugins, &config).await?;
         let load = began.elapsed();
-        Ok(Self { storage, orchestrator, folder: Some(folder), metrics, place, retention, input_bytes_max, load, lock })
+        Ok(Self { storage, orchestrator, components, folder: Some(folder), metrics, place, retention, input_bytes_max, load, lock })
     }
 
     /// How many components are active and how many are not.

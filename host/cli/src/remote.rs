@@ -6,6 +6,7 @@ use api::{BackfillBody, BreakerBody, ExportBody, Problem, ResolveBody, ResolvedB
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{BackfillRequest, RunRequest, Standing};
+use model::replay::ReplayReport;
 use model::run::RunReport;
 use model::{CaptureId, CaptureRecord, RunId};
 use serde::de::DeserializeOwned;
@@ -117,6 +118,11 @@ impl Remote {
         self.post(format!("/api/v1/runs/{run}/retry"), b"{}".to_vec()).await
     }
 
+    /// Carries a run out again, and compares.
+    pub(crate) async fn replay(&self, run: RunId) -> Result<ReplayReport, Failure> {
+        self.post(format!("/api/v1/runs/{run}/replay"), b"{}".to_vec()).await
+    }
+
     /// What a run waits for.
     pub(crate) async fn why(&self, run: RunId) -> Result<Standing, Failure> {
         self.get(format!("/api/v1/runs/{run}/why")).await
@@ -149,7 +155,8 @@ impl Remote {
             }
             Intervention::ReleaseLease { .. } => Intervened::Released(self.post(path, body).await?),
             Intervention::Retain { .. } => Intervened::Retained(self.post(path, body).await?),
-            Intervention::RollBack { .. } | Intervention::Approve { .. } => {
+            Intervention::Shadow(_) => Intervened::Shadowed(Box::new(self.post(path, body).await?)),
+            Intervention::RollBack { .. } | Intervention::Approve { .. } | Intervention::Promote { .. } => {
                 Intervened::Activated(self.post(path, body).await?)
             }
         })

@@ -1,5 +1,6 @@
 //! From what a run wrote to captures: split, sorted, hashed, written.
 
+mod difference;
 mod hash;
 mod order;
 mod origin;

@@ -40,6 +40,7 @@ use model::{Failure, FailureKind};
 
 pub use answer::QueryAnswer;
 pub use extent::extent;
+pub(crate) use value::json_text_of;
 pub use run::query;
 
 /// What one query may use. A query that reaches a limit fails and names it; nothing is cut off silently.

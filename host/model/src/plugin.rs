@@ -90,6 +90,10 @@ pub enum PluginEventKind {
     Replaced,
     /// The last of them has ended.
     Drained,
+    /// It was compared with the active version.
+    Shadowed,
+    /// It became active without a file of its own, after it was compared.
+    Promoted,
     /// An operator brought another version back, and this one does not come back by itself.
     RolledBack,
     Quarantined,
@@ -100,7 +104,9 @@ pub enum PluginEventKind {
 }
 
 impl PluginEventKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
+        Self::Shadowed,
+        Self::Promoted,
         Self::Activated,
         Self::Refused,
         Self::Pending,
@@ -115,6 +121,8 @@ impl PluginEventKind {
 
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Shadowed => "shadowed",
+            Self::Promoted => "promoted",
             Self::Activated => "activated",
             Self::Refused => "refused",
             Self::Pending => "pending",

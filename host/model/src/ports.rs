@@ -25,8 +25,8 @@ pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginC
 pub use keepers::{Adoption, Heard, Keeper};
 pub use lake::{Finished, Granted, InputBytes, KeptInput, Lake, Prepared, PreparedData, WorkOrder};
 pub use leases::{Acquired, Exclusive, Held, Interrupted, Lease, LeaseRequest, Leases, Reaped, Worker, kept, lost};
-pub use ledger::{AsOf, Incumbent, Ledger, NewRun, PluginStanding, RecordedRun, Registration, Requeue, Start, Submission};
-pub use operations::Operations;
+pub use ledger::{AsOf, Incumbent, Ledger, NewRun, PluginStanding, RecordedAttempt, RecordedRun, Registration, Requeue, Start, Submission};
+pub use operations::{Candidate, Operations};
 pub use retention::{Forgotten, Page, RetentionLedger, Shelves};
 pub use runs::{ListLimit, RunFilter, RunPage, Runs};
 pub use shared_states::{SharedKind, SharedState, SharedStates};

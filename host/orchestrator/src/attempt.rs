@@ -37,12 +37,12 @@ pub(crate) enum Attempted {
 }
 
 /// What the guest and the lake delivered.
-struct Delivered {
-    answer: Result<Answer, Failure>,
-    finished: Option<Finished>,
+pub(crate) struct Delivered {
+    pub(crate) answer: Result<Answer, Failure>,
+    pub(crate) finished: Option<Finished>,
     stages: Vec<StageDone>,
     /// None if no guest was called.
-    usage: Option<Usage>,
+    pub(crate) usage: Option<Usage>,
 }
 
 type Read = BTreeMap<String, KeptInput>;
@@ -98,7 +98,7 @@ impl Job {
     }
 
     /// Prepares the workbench, has the guest work on it, and finishes it: even after a trap, for its rejects.
-    async fn work(
+    pub(crate) async fn work(
         &self,
         course: &mut Course,
         inputs: &Read,

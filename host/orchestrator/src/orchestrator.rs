@@ -8,6 +8,7 @@ use std::time::Duration;
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
 use model::ports::{BackfillRequest, Cancel, Engine, Interrupted, RecordedRun, RunRequest, Standing, Submission};
+use model::replay::ReplayReport;
 use model::run::{Conclusion, RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
 use model::{Manifest, RunId, Timestamp, WorkerId};
@@ -421,6 +422,10 @@ impl Engine for Orchestrator {
             },
             Submission::Existing(later) => Err(moved_on(run, later)),
         }
+    }
+
+    async fn replay(&self, run: RunId) -> Result<ReplayReport, Failure> {
+        Self::replay(self, run).await
     }
 
     fn file_params(&self, name: &str) -> Result<Vec<String>, Failure> {

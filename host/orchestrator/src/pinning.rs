@@ -12,7 +12,6 @@ use tracing::{info, warn};
 
 use crate::attempt::Attempted;
 use crate::job::{Course, Job, Turn};
-use crate::params;
 use crate::quarantine::Change;
 use crate::resilience::breaker::CallId;
 
@@ -22,15 +21,9 @@ impl Job {
         let shared = &self.shared;
         let (target, now) = shared.lifecycle.at(&self.target.name, || shared.parts.clock.now());
         let Some(target) = target.filter(|target| target.plugin.digest != self.target.plugin.digest) else { return now };
-        if target.kind() != self.target.kind() {
+        // Its parameters were checked against what the version it was asked of declares.
+        if target.kind() != self.target.kind() || target.params() != self.target.params() {
             return now;
-        }
-        if target.params() != self.target.params() {
-            // Secrets are in memory alone, and with them only the parameters that were checked.
-            match params::recorded(target.params(), &self.spec.params) {
-                Ok(params) if self.params.secrets.is_empty() => self.params = params,
-                Ok(_) | Err(_) => return now,
-            }
         }
         if let Ok(policy) = shared.parts.policy_of(&target.name, &target.manifest) {
             self.policy = policy;

@@ -17,13 +17,13 @@ use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{FoundPlugin, PluginCheck, PluginStanding, Work};
 use model::run::RunKind;
 use model::work::Idempotency;
-use model::{DatasetName, Manifest, Timestamp, brief, nearest};
+use model::{DatasetName, Digest, Manifest, Timestamp, brief, nearest};
 
 use crate::grants;
 use crate::parts::PluginPolicy;
 
 pub(crate) use install::decide;
-pub(crate) use lifecycle::Lifecycle;
+pub(crate) use lifecycle::{Lifecycle, event, refused};
 pub(crate) use version::{Hold, Version};
 
 /// Every component that was found, active or not.
@@ -144,6 +144,14 @@ impl Entry {
 }
 
 impl Target {
+    /// What a version offers under a name that is not the active one's: nobody waits for it to drain.
+    pub(crate) fn of(manifest: &Arc<Manifest>, digest: Digest, name: &str) -> Option<Self> {
+        let export = export(manifest, name)?;
+        let plugin = PluginRef { name: manifest.name.clone(), version: manifest.version.clone(), digest };
+        let hold = Version::new(plugin.clone(), Arc::clone(manifest)).hold();
+        Some(Self { name: name.to_owned(), export, plugin, manifest: Arc::clone(manifest), hold })
+    }
+
     pub(crate) const fn kind(&self) -> RunKind {
         match self.export {
             Export::Pipeline => RunKind::Pipeline,

@@ -20,7 +20,16 @@ use crate::resilience::breaker::{Admission, Breaker, BreakerState, CallId, Outco
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Failures that tell that a version is broken, and not its input or its host.
-const TRAPS: &[&str] = &["memory_limit", "trapped", "wall_clock_limit"];
+const TRAPS: &[&str] = &[
+    "cpu_limit",
+    "held_limit",
+    "host_calls_limit",
+    "memory_limit",
+    "stack_limit",
+    "table_elements_limit",
+    "trapped",
+    "wall_clock_limit",
+];
 
 /// The versions that trapped lately.
 #[derive(Debug)]

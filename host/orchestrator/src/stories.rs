@@ -13,6 +13,7 @@ mod patience;
 mod plugins;
 mod policies;
 mod races;
+mod replaying;
 mod retries;
 mod stages;
 mod stopping;

@@ -8,11 +8,11 @@ use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginRef};
 use model::ports::{
     Acquired, Adoption, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Forgotten, Heard, Held, Interrupted, Lease,
-    LeaseRequest, Leases, Ledger, NewRun, Page, PluginStanding, Reaped, RecordedRun, Registration, Requeue, RetentionLedger, RunFilter, RunPage,
+    LeaseRequest, Leases, Ledger, NewRun, Page, PluginStanding, Reaped, RecordedAttempt, RecordedRun, Registration, Requeue, RetentionLedger, RunFilter, RunPage,
     Runs, SharedKind, SharedState, SharedStates, Start, Submission, Worker,
 };
 use model::retention::Cutoffs;
-use model::run::{Conclusion, LogLine, RunReport};
+use model::run::{Conclusion, LogLine, RunEvent, RunReport};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp, WorkerId};
 use serde_json::Value;
 
@@ -105,6 +105,14 @@ impl Ledger for Storage {
         self.ask(conclusion, |lanes| &mut lanes.conclude).await
     }
 
+    async fn completed_runs(&self, version: Digest, at_most: u32) -> Result<Vec<RunId>, Failure> {
+        self.completed_by(version, at_most).await
+    }
+
+    async fn attempt(&self, run: RunId, number: u32) -> Result<Option<RecordedAttempt>, Failure> {
+        self.recorded_attempt(run, number).await
+    }
+
     async fn report(&self, run: RunId) -> Result<Option<RunReport>, Failure> {
         self.read_report(run).await
     }
@@ -145,6 +153,12 @@ impl Ledger for Storage {
 
 #[async_trait::async_trait]
 impl Runs for Storage {
+    async fn events_after(&self, run: RunId, seq: u64) -> Result<Vec<RunEvent>, Failure> {
+        let mut events = self.events(run).await?;
+        events.retain(|event| event.seq > seq);
+        Ok(events)
+    }
+
     async fn runs(&self, filter: &RunFilter) -> Result<RunPage, Failure> {
         Self::runs(self, filter).await
     }

@@ -1,11 +1,14 @@
 //! What is loaded, and what a caller must bring to run it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use model::plugin::PluginRecord;
+use model::ports::Candidate;
+use model::shadow::ShadowReport;
 
 use super::Served;
-use crate::body::{ExportBody, VersionBody};
+use super::runs::{bad_body, body_of, unread};
+use crate::body::{ExportBody, ShadowBody, VersionBody};
 use crate::problem::Refusal;
 
 /// `GET /api/v1/plugins`.
@@ -40,4 +43,30 @@ pub(super) async fn approve(
 ) -> Result<Json<PluginRecord>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.operations.approve(&name, body.digest).await?))
+}
+
+/// `POST /api/v1/plugins/shadow`: what a component would change beside the active version of its name.
+pub(super) async fn shadow(
+    State(served): State<Served>,
+    request: Request,
+) -> Result<Json<ShadowReport>, Refusal> {
+    served.ready()?;
+    let body = body_of(&served, request).await?;
+    let taken_apart = tokio::task::spawn_blocking(move || -> Result<Candidate, Refusal> {
+        let body: ShadowBody<'_> = serde_json::from_slice(&body)
+            .map_err(|error| bad_body(format!("the body is not a request for a comparison: {error}")))?;
+        Ok(body.into_candidate()?)
+    });
+    let candidate = taken_apart.await.unwrap_or_else(|error| Err(unread(&error)))?;
+    Ok(Json(served.parts.operations.shadow(candidate).await?))
+}
+
+/// `POST /api/v1/plugins/promote`: the version that is active now.
+pub(super) async fn promote(
+    State(served): State<Served>,
+    Json(body): Json<VersionBody>,
+) -> Result<Json<PluginRecord>, Refusal> {
+    served.ready()?;
+    let digest = body.digest.ok_or_else(|| bad_body("`digest` names the version to promote".to_owned()))?;
+    Ok(Json(served.parts.operations.promote(digest).await?))
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use model::RunId;
 use model::failure::{Failure, FailureKind};
 use model::ports::{RunRequest, Standing};
+use model::replay::ReplayReport;
 use model::run::RunReport;
 use model::work::idempotency_key;
 use serde::Deserialize;
@@ -113,6 +114,15 @@ pub(super) async fn retry(State(served): State<Served>, Path(id): Path<String>) 
     let report = served.parts.engine.retry(run(&id)?).await?;
     let location = format!("/api/v1/runs/{}", report.run_id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(report)).into_response())
+}
+
+/// `POST /api/v1/runs/{id}/replay`: what the run delivers when it is carried out again as it was recorded.
+pub(super) async fn replay(
+    State(served): State<Served>,
+    Path(id): Path<String>,
+) -> Result<Json<ReplayReport>, Refusal> {
+    served.ready()?;
+    Ok(Json(served.parts.engine.replay(run(&id)?).await?))
 }
 
 /// `GET /api/v1/runs/{id}/why`: what a run waits for.

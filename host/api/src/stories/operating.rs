@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::health::{Ends, Health, HealthStatus, LeaseCounts};
-use model::plugin::{PluginRecord, PluginState};
-use model::ports::{LaneCounts, Lease, Operations, Vitals, WorkCounts};
+use model::difference::Difference;
+use model::plugin::{PluginRecord, PluginRef, PluginState};
+use model::ports::{Candidate, LaneCounts, Lease, Operations, Vitals, WorkCounts};
 use model::retention::RetentionReport;
+use model::shadow::{Cost, ShadowReport};
 use model::work::Lane;
 use model::{Digest, RunId, Timestamp, WorkerId};
 use serde_json::json;
@@ -92,6 +94,24 @@ impl Operations for FakeOperations {
             ("d", None) => Err(Failure::new(FailureKind::Validation, "not_kept", "no other version")),
             _ => Err(Failure::new(FailureKind::Validation, "unknown_name", "did you mean `d`?")),
         }
+    }
+
+    async fn shadow(&self, candidate: Candidate) -> Result<ShadowReport, Failure> {
+        let plugin = PluginRef { name: candidate.file_name, version: "2".to_owned(), digest: Digest::new([1; 32]) };
+        Ok(ShadowReport {
+            active: plugin.clone(),
+            candidate: plugin,
+            runs: Vec::new(),
+            difference: Difference { added: candidate.bytes.len() as u64, ..Difference::default() },
+            active_cost: Cost::default(),
+            candidate_cost: Cost::default(),
+            over_budget: Vec::new(),
+            promoted: candidate.budget.is_some(),
+        })
+    }
+
+    async fn promote(&self, digest: Digest) -> Result<PluginRecord, Failure> {
+        Ok(active(digest))
     }
 
     async fn approve(&self, _: &str, digest: Option<Digest>) -> Result<PluginRecord, Failure> {
@@ -192,4 +212,22 @@ async fn a_version_is_brought_back_or_approved_by_its_digest() {
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "unknown_name"));
     let reply = bench.post("/api/v1/plugins/d/approve", &json!({})).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (409, "not_pending"));
+}
+
+#[tokio::test]
+async fn a_component_is_sent_to_be_compared_and_promoted() {
+    let bench = Bench::new();
+    let body = json!({ "file_name": "../d.wasm", "base64": "AAEC", "last": 3 });
+    let reply = bench.post("/api/v1/plugins/shadow", &body).await;
+    assert_eq!(reply.json()["candidate"]["name"], json!("d.wasm"), "{}", reply.text);
+    assert_eq!((&reply.json()["difference"]["added"], &reply.json()["promoted"]), (&json!(3), &json!(false)));
+    let budget = json!({ "rows": 0, "cpu": 1.5, "memory": 2.0 });
+    let body = json!({ "file_name": "d.wasm", "base64": "AAEC", "budget": budget });
+    assert_eq!(bench.post("/api/v1/plugins/shadow", &body).await.json()["promoted"], json!(true));
+    let reply = bench.post("/api/v1/plugins/shadow", &json!({ "file_name": "d.wasm", "base64": "?" })).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "bad_params"));
+    let digest = Digest::new([7; 32]);
+    let reply = bench.post("/api/v1/plugins/promote", &json!({ "digest": digest })).await;
+    assert_eq!(reply.json()["digest"], json!(digest));
+    assert_eq!(bench.post("/api/v1/plugins/promote", &json!({})).await.status.as_u16(), 400);
 }

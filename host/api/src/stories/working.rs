@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use model::ports::ParamValue;
 use model::run::{RunReport, RunStatus};
+use model::{RunId, Timestamp};
 use serde_json::json;
 
 use super::{Bench, report, the_capture, the_run};
@@ -226,4 +227,28 @@ async fn who_asks_says_where_the_run_waits_and_may_not_pretend_that_it_repeats_a
     assert_eq!(asked.lineage.trigger.name(), "api");
     let body = json!({ "name": "d.daily", "lineage": { "retry_of": the_run() } }).to_string();
     assert_eq!(bench.post("/api/v1/runs", &body).await.code(), "bad_params");
+}
+
+#[tokio::test]
+async fn a_run_is_replayed_on_request() {
+    let bench = Bench::new();
+    let reply = bench.post(&format!("/api/v1/runs/{}/replay", the_run()), &json!({})).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["identical"]), (200, &json!(true)));
+    let other = RunId::new(Timestamp::from_micros(9), [9; 10]);
+    let reply = bench.post(&format!("/api/v1/runs/{other}/replay"), &json!({})).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "bad_id"));
+}
+
+#[tokio::test]
+async fn the_events_of_a_run_are_streamed_and_the_stream_ends_with_it() {
+    let bench = Bench::new();
+    bench.engine.status.send_replace(RunStatus::Completed);
+    let path = format!("/api/v1/runs/{}/events", the_run());
+    let reply = bench.get(&path).await;
+    assert_eq!((reply.status.as_u16(), reply.content_type.as_str()), (200, "text/event-stream"));
+    let told: Vec<&str> = reply.text.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    assert_eq!(told, ["created", "queued", "started"], "{}", reply.text);
+    assert!(reply.text.contains("id: 3") && reply.text.contains(r#""type":"started""#), "{}", reply.text);
+    let nobody = RunId::new(Timestamp::from_micros(9), [9; 10]);
+    assert_eq!(bench.get(&format!("/api/v1/runs/{nobody}/events")).await.code(), "bad_id");
 }

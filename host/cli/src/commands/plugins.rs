@@ -2,6 +2,7 @@
 
 mod grants;
 mod history;
+mod shadow;
 
 use clap::{Args, Subcommand};
 use model::plugin::PluginRecord;
@@ -44,6 +45,16 @@ enum Action {
         #[arg(long, value_name = "DIGEST")]
         to: Option<Digest>,
     },
+    /// Compare a component with the active version of its name, on the inputs of recorded runs
+    ///
+    /// Shows the rows that would be added, removed or changed by natural key, the checks that would judge otherwise, and
+    /// the processor time and memory of both. Nothing is published.
+    Shadow(shadow::ShadowArgs),
+    /// Make a version active that was compared with `plugins shadow`
+    Promote {
+        /// The version, as `plugins shadow` shows it
+        digest: Digest,
+    },
     /// Show what a plugin asks for, what `spine.toml` grants it, and what was approved
     Grants {
         /// Name of the plugin
@@ -79,6 +90,8 @@ impl PluginsCommand {
             }
             Action::History { name } => history::show(global, output, &name).await?,
             Action::Grants { name } => grants::show(global, output, &name).await?,
+            Action::Shadow(args) => return shadow::show(global, output, args).await,
+            Action::Promote { digest } => activate(global, output, Intervention::Promote { digest }).await?,
             Action::Rollback { name, to } => {
                 activate(global, output, Intervention::RollBack { plugin: name, to }).await?;
             }

@@ -7,6 +7,7 @@ use api::ResolveBody;
 use model::RunId;
 use model::failure::{Failure, FailureKind};
 use model::ports::{DeadLetters as _, Engine as _, Ledger as _, Standing};
+use model::replay::ReplayReport;
 use model::run::RunReport;
 use model::run::RunStatus;
 use storage::Storage;
@@ -107,6 +108,28 @@ async fn wait_there(remote: &Remote, run: RunId, stop: &mut Stop) -> Result<RunR
         () = stop.asked() => {
             remote.cancel(run).await?;
             remote.wait(run).await
+        }
+    }
+}
+
+/// Carries a run out again as it was recorded, and compares what it delivers.
+///
+/// # Errors
+///
+/// Those of [`model::ports::Engine::replay`].
+pub(crate) async fn replay(global: &Global, run: RunId) -> Result<ReplayReport, Failure> {
+    loop {
+        match find_owner(global).await? {
+            Owner::Us((lock, data)) => {
+                let host = open(global, lock, data).await?;
+                let replayed = host.orchestrator.replay(run).await;
+                host.storage.close().await;
+                return replayed;
+            }
+            Owner::Other(remote) => match remote.replay(run).await {
+                Err(failure) if is_leaving(&failure) => {}
+                answer => return answer,
+            },
         }
     }
 }

@@ -37,6 +37,18 @@ impl Components for KeptComponents {
         .await
     }
 
+    async fn take_in(&self, file_name: &str, bytes: Vec<u8>) -> Result<FoundPlugin, Failure> {
+        let (data, runtime, file) = (self.data.clone(), Arc::clone(&self.runtime), PathBuf::from(file_name));
+        blocking(move || {
+            let loaded = runtime.load_bytes(&file, &bytes);
+            if let (true, Some(digest)) = (loaded.is_usable(), loaded.digest) {
+                keep(&data, &digest, &bytes)?;
+            }
+            Ok(found_at(String::new(), loaded))
+        })
+        .await
+    }
+
     async fn bring_back(&self, digest: Digest) -> Result<FoundPlugin, Failure> {
         let (data, runtime) = (self.data.clone(), Arc::clone(&self.runtime));
         blocking(move || {

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use api::{ReleaseBody, RetentionBody, VersionBody};
+use api::{ReleaseBody, RetentionBody, ShadowBody, VersionBody};
 use model::failure::Failure;
 use model::plugin::PluginRecord;
-use model::ports::{Lease, Operations};
+use model::ports::{Candidate, Components, Lease, Operations};
 use model::retention::RetentionReport;
+use model::shadow::ShadowReport;
 use model::{Digest, RunId};
 use orchestrator::{Orchestrator, Retention};
 use storage::Storage;
@@ -22,13 +23,15 @@ use crate::args::Global;
 pub(super) struct Interventions {
     storage: Arc<Storage>,
     orchestrator: Orchestrator,
+    components: Arc<dyn Components>,
     retention: Retention,
 }
 
 impl Interventions {
     pub(super) fn of(host: &Host) -> Self {
         let (storage, orchestrator) = (Arc::clone(&host.storage), host.orchestrator.clone());
-        Self { storage, orchestrator, retention: host.retention.clone() }
+        let components = Arc::clone(&host.components);
+        Self { storage, orchestrator, components, retention: host.retention.clone() }
     }
 }
 
@@ -59,6 +62,16 @@ impl Operations for Interventions {
         self.orchestrator.roll_back(plugin, to).await
     }
 
+    async fn shadow(&self, candidate: Candidate) -> Result<ShadowReport, Failure> {
+        let Candidate { file_name, bytes, last, budget } = candidate;
+        let found = self.components.take_in(&file_name, bytes).await?;
+        self.orchestrator.shadow(found, last, budget).await
+    }
+
+    async fn promote(&self, digest: Digest) -> Result<PluginRecord, Failure> {
+        self.orchestrator.promote(digest).await
+    }
+
     async fn approve(&self, plugin: &str, digest: Option<Digest>) -> Result<PluginRecord, Failure> {
         self.orchestrator.approve(plugin, digest).await
     }
@@ -73,6 +86,8 @@ pub(crate) enum Intervention {
     Retain { dry_run: bool },
     RollBack { plugin: String, to: Option<Digest> },
     Approve { plugin: String, digest: Option<Digest> },
+    Promote { digest: Digest },
+    Shadow(Candidate),
 }
 
 /// What came of it.
@@ -82,6 +97,7 @@ pub(crate) enum Intervened {
     Released(Vec<Lease>),
     Retained(RetentionReport),
     Activated(PluginRecord),
+    Shadowed(Box<ShadowReport>),
 }
 
 /// Has the owner of the data folder change something.
@@ -122,6 +138,8 @@ async fn carry_out(operations: &dyn Operations, intervention: Intervention) -> R
         Intervention::Retain { dry_run } => Intervened::Retained(operations.retain(dry_run).await?),
         Intervention::RollBack { plugin, to } => Intervened::Activated(operations.roll_back(&plugin, to).await?),
         Intervention::Approve { plugin, digest } => Intervened::Activated(operations.approve(&plugin, digest).await?),
+        Intervention::Promote { digest } => Intervened::Activated(operations.promote(digest).await?),
+        Intervention::Shadow(candidate) => Intervened::Shadowed(Box::new(operations.shadow(candidate).await?)),
     })
 }
 
@@ -134,6 +152,8 @@ impl Intervention {
             Self::ReleaseLease { .. } => "/api/v1/leases/release".to_owned(),
             Self::Retain { .. } => "/api/v1/retention".to_owned(),
             Self::RollBack { plugin, .. } => format!("/api/v1/plugins/{}/rollback", crate::remote::path_segment(plugin)),
+            Self::Promote { .. } => "/api/v1/plugins/promote".to_owned(),
+            Self::Shadow(_) => "/api/v1/plugins/shadow".to_owned(),
             Self::Approve { plugin, .. } => format!("/api/v1/plugins/{}/approve", crate::remote::path_segment(plugin)),
         }
     }
@@ -145,6 +165,8 @@ impl Intervention {
                 serde_json::to_vec(&ReleaseBody { key: key.clone(), run: *run, force: *force })
             }
             Self::Retain { dry_run } => serde_json::to_vec(&RetentionBody { dry_run: *dry_run }),
+            Self::Promote { digest } => serde_json::to_vec(&VersionBody { digest: Some(*digest) }),
+            Self::Shadow(candidate) => serde_json::to_vec(&ShadowBody::of(candidate)),
             Self::RollBack { to: digest, .. } | Self::Approve { digest, .. } => {
                 serde_json::to_vec(&VersionBody { digest: *digest })
             }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
 use model::policy::BulkheadPolicy;
-use model::ports::FoundPlugin;
+use model::ports::{Components, FoundPlugin};
 use orchestrator::{Concurrency, LeasePolicy, Orchestrator, Parts, PluginPolicy, Versions};
 use runtime::{Allocation, Look, Measured, Occupied, PluginsFolder, Runtime, RuntimeConfig, WASMTIME_VERSION};
 use storage::Storage;
@@ -37,6 +37,7 @@ pub(super) struct Wiring {
 pub(super) struct Wired {
     pub(super) orchestrator: Orchestrator,
     pub(super) folder: PluginsFolder,
+    pub(super) components: Arc<dyn Components>,
 }
 
 impl Wiring {
@@ -70,13 +71,13 @@ impl Wiring {
         let found: Vec<FoundPlugin> =
             look?.loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
         check_names(config, &found)?;
-        let components = Arc::new(KeptComponents { runtime: Arc::clone(&runtime), data: self.data });
+        let components: Arc<dyn Components> = Arc::new(KeptComponents { runtime: Arc::clone(&runtime), data: self.data });
         let orchestrator = Orchestrator::new(Parts {
             states: self.storage.clone(),
             ledger: self.storage,
             lake: Arc::new(self.lake),
             invoker: runtime,
-            components,
+            components: Arc::clone(&components),
             clock: Arc::new(SystemClock),
             timer: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
@@ -95,7 +96,7 @@ impl Wiring {
             ended: self.metrics.map(|metrics| metrics.listener()),
             advanced: None,
         });
-        Ok((Wired { orchestrator, folder }, found))
+        Ok((Wired { orchestrator, folder, components }, found))
     }
 }
 

@@ -77,7 +77,7 @@ fn only_declared(declared: &BTreeSet<Partition>) -> BTreeMap<Partition, StagedRo
 }
 
 /// The partition columns, then the rest of the key: one order for the split and the sort.
-fn sort_columns(spec: &DatasetSpec) -> Vec<String> {
+pub(super) fn sort_columns(spec: &DatasetSpec) -> Vec<String> {
     let rest = spec.key.iter().filter(|column| !spec.partition_by.contains(column));
     spec.partition_by.iter().chain(rest).cloned().collect()
 }

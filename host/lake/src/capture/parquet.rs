@@ -12,6 +12,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use model::capture::{ColumnStats, StagedFile};
+use model::catalog::CatalogFile;
+use model::difference::Difference;
 use model::manifest::{ColumnSpec, DatasetSpec};
 use model::ports::PreparedData;
 use model::{CaptureId, DataType, Failure, Partition, RunId};
@@ -22,6 +24,7 @@ use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use super::difference::{difference, rows_of};
 use super::origin;
 use super::path::{file_name, partition_folders, table_folder};
 use super::stats::Statistics;
@@ -67,6 +70,14 @@ impl PreparedData for PreparedCapture {
             return Err(failure);
         }
         Ok(Some(StagedFile { path, bytes, footer_bytes, columns }))
+    }
+
+    fn compare(&self, with: Option<&CatalogFile>) -> Result<Difference, Failure> {
+        let after = self.rows.read()?;
+        match with {
+            Some(file) => difference(&self.spec, rows_of(&self.store, file)?, after),
+            None => difference(&self.spec, std::iter::empty(), after),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use arrow::datatypes::{
     UInt16Type, UInt32Type, UInt64Type,
 };
 use chrono::{DateTime, NaiveTime, SecondsFormat};
+use model::{Failure, FailureKind};
 
 /// Writes the value at `row` as JSON.
 pub(super) fn write_json(out: &mut Vec<u8>, column: &dyn Array, row: usize) -> io::Result<()> {
@@ -40,6 +41,20 @@ pub(super) fn write_json(out: &mut Vec<u8>, column: &dyn Array, row: usize) -> i
         }
     }
     Ok(())
+}
+
+/// The value at `row` as JSON text.
+///
+/// # Errors
+///
+/// `unwritable` for a type that no dataset has.
+pub(crate) fn json_text_of(column: &dyn Array, row: usize) -> Result<String, Failure> {
+    let mut json = Vec::new();
+    let written = write_json(&mut json, column, row).and_then(|()| String::from_utf8(json).map_err(io::Error::other));
+    written.map_err(|error| {
+        let message = format!("a value cannot be written as JSON: {error}");
+        Failure::new(FailureKind::Internal, "unwritable", message).because(&error)
+    })
 }
 
 /// The value at `row` as people read it; none for null. Lists and structures are JSON.

@@ -33,6 +33,14 @@ pub trait Components: Debug + Send + Sync {
     /// `changed` if its file holds other bytes by now; those of the disk.
     async fn keep(&self, found: &FoundPlugin) -> Result<(), Failure>;
 
+    /// Takes bytes that somebody sent as a component: makes it ready to be invoked and keeps it, if it loads. `file_name`
+    /// only says where they came from.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    async fn take_in(&self, file_name: &str, bytes: Vec<u8>) -> Result<FoundPlugin, Failure>;
+
     /// Makes a version that was kept ready to be invoked. Its findings say so if it does not load any more. `place` and
     /// `file` are empty: it comes from no file.
     ///

@@ -13,6 +13,7 @@ use crate::capture::CaptureRecord;
 use crate::failure::Failure;
 use crate::ids::{CaptureId, RunId};
 use crate::plugin::PluginRecord;
+use crate::replay::ReplayReport;
 use crate::run::{RunReport, RunStatus};
 use crate::time::Timestamp;
 use crate::work::{Lineage, Routing};
@@ -60,6 +61,14 @@ pub trait Engine: Debug + Send + Sync {
     /// `bad_id` if there is no such run, `not_repeatable` if it did not end badly, `retries_used_up` if it was repeated as
     /// often as it may be, `secret_lost` if it had a secret parameter; those of [`Engine::spawn`].
     async fn retry(&self, run: RunId) -> Result<RunReport, Failure>;
+
+    /// Carries a run out again as it was recorded, and compares what it delivers. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// `bad_id` if there is no such run; `not_replayable` with the reason if it cannot be carried out again as it was;
+    /// `secret_lost`, `not_kept`, `input_missing` if what it needs is not kept.
+    async fn replay(&self, run: RunId) -> Result<ReplayReport, Failure>;
 
     /// Why a run stands where it stands; none if there is no such run.
     async fn why(&self, run: RunId) -> Result<Option<Standing>, Failure>;

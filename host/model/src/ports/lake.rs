@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::tables::Workbench;
 use crate::capture::{StagedCapture, StagedFile};
-use crate::catalog::CatalogView;
+use crate::catalog::{CatalogFile, CatalogView};
 use crate::dataset::{DatasetName, Partition};
+use crate::difference::Difference;
 use crate::failure::Failure;
 use crate::ids::{CaptureId, Digest, RunId};
 use crate::limits::Limits;
@@ -131,4 +132,11 @@ pub trait PreparedData: Debug + Send {
     /// Writes the Parquet file at its final place and syncs file and folder; none for zero rows. Until the ledger
     /// knows it, no reader sees it, and a start after the end of the run removes it.
     fn write(self: Box<Self>, capture: CaptureId, run: RunId) -> Result<Option<StagedFile>, Failure>;
+
+    /// How these rows differ from those of a capture that was published; all are added where it has no file.
+    ///
+    /// # Errors
+    ///
+    /// `capture_unreadable` if its file cannot be read.
+    fn compare(&self, with: Option<&CatalogFile>) -> Result<Difference, Failure>;
 }

@@ -80,6 +80,12 @@ pub trait Ledger: Debug + Send + Sync {
     /// A run with the work it carries out; none if there is no such run.
     async fn recorded(&self, run: RunId) -> Result<Option<RecordedRun>, Failure>;
 
+    /// One attempt of a run as it began; none if it did not.
+    async fn attempt(&self, run: RunId, number: u32) -> Result<Option<RecordedAttempt>, Failure>;
+
+    /// The newest completed runs that a version of a plugin carried out.
+    async fn completed_runs(&self, version: Digest, at_most: u32) -> Result<Vec<RunId>, Failure>;
+
     /// The last completed run that was concluded under this [`Conclusion::input_key`] and did its work itself.
     async fn done_under(&self, input_key: Digest) -> Result<Option<RunId>, Failure>;
 
@@ -111,7 +117,7 @@ pub trait Ledger: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `bad_as_of` for an instant in the future.
+    /// `bad_as_of` for an instant in the future, or a snapshot that there never was.
     async fn catalog(&self, as_of: AsOf) -> Result<Arc<CatalogView>, Failure>;
 
     /// The latest capture of every partition by now: what an attempt may read. What they replaced is left out.
@@ -254,10 +260,22 @@ pub struct RecordedRun {
     pub started_at: Option<Timestamp>,
 }
 
+/// An attempt as it began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedAttempt {
+    /// None where the host itself carried it out.
+    pub plugin: Option<PluginRef>,
+    /// The snapshot of the datasets it could read.
+    pub snapshot: u64,
+    pub started_at: Timestamp,
+}
+
 /// Which state of the lake a reader wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsOf {
     Latest,
     /// The newest snapshot at or before this instant.
     Instant(Timestamp),
+    /// The snapshot with this number.
+    Snapshot(u64),
 }

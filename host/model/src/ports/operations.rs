@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::ids::{Digest, RunId};
 use crate::plugin::PluginRecord;
 use crate::retention::RetentionReport;
+use crate::shadow::{Budget, ShadowReport};
 
 /// Interventions, carried out by whoever owns the ledger.
 #[async_trait::async_trait]
@@ -50,6 +51,22 @@ pub trait Operations: Debug + Send + Sync {
     /// why it cannot be active now.
     async fn roll_back(&self, plugin: &str, to: Option<Digest>) -> Result<PluginRecord, Failure>;
 
+    /// Runs a component on the inputs of the last runs of the active version of its name, and compares the data, the
+    /// checks and the costs. Nothing is published. With a budget it is promoted if it is within.
+    ///
+    /// # Errors
+    ///
+    /// `plugin_refused` with every reason if it cannot be active; `unknown_name` if no version of its name is active;
+    /// `usage` for a number of runs out of range.
+    async fn shadow(&self, component: Candidate) -> Result<ShadowReport, Failure>;
+
+    /// Makes a version active that was compared, or was active before, as [`Operations::roll_back`] does.
+    ///
+    /// # Errors
+    ///
+    /// `not_kept` if there is no such version; `plugin_refused` with every reason why it cannot be active now.
+    async fn promote(&self, digest: Digest) -> Result<PluginRecord, Failure>;
+
     /// Approves what a pending version of a plugin asks for; it becomes active.
     ///
     /// # Errors
@@ -57,4 +74,15 @@ pub trait Operations: Debug + Send + Sync {
     /// `unknown_name` with the nearest name; `not_pending` if no version waits, or not that one; `plugin_refused` with
     /// every reason why it cannot be active all the same.
     async fn approve(&self, plugin: &str, digest: Option<Digest>) -> Result<PluginRecord, Failure>;
+}
+
+/// A component that somebody wants to see beside the active version.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub file_name: String,
+    pub bytes: Vec<u8>,
+    /// Recorded runs to compare on: 1 to [`crate::shadow::SHADOW_RUNS_MAX`].
+    pub last: u32,
+    /// What it may change and cost to be promoted at once; without one it is not.
+    pub budget: Option<Budget>,
 }

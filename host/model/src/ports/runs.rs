@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::brief;
 use crate::failure::Failure;
 use crate::ids::RunId;
-use crate::run::{RunKind, RunStatus, RunSummary};
+use crate::run::{RunEvent, RunKind, RunStatus, RunSummary};
 
 /// How many entries one page of a list has at most: from 1 to [`ListLimit::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,9 @@ pub struct RunPage {
 #[async_trait::async_trait]
 pub trait Runs: Debug + Send + Sync {
     async fn runs(&self, filter: &RunFilter) -> Result<RunPage, Failure>;
+
+    /// What happened to a run after the event with this number, in order.
+    async fn events_after(&self, run: RunId, seq: u64) -> Result<Vec<RunEvent>, Failure>;
 }
 
 #[cfg(test)]

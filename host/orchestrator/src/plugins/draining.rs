@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use model::Timestamp;
+use model::{Digest, Timestamp};
 use model::plugin::{PluginEventKind, PluginRecord, PluginState};
 use model::ports::Registration;
 
@@ -46,6 +46,20 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Frees a version that is neither active nor drains.
+    pub(crate) async fn release_unless_in_use(&self, digest: &Digest) {
+        // Nobody makes it active meanwhile.
+        let _turn = self.lifecycle.turn.lock().await;
+        let set = self.lifecycle.current();
+        let is_active = set.entries.iter().any(|it| it.is_active() && it.record.digest.as_ref() == Some(digest));
+        let drains = self.draining().iter().any(|it| &it.version.plugin.digest == digest);
+        if !is_active && !drains {
+            self.parts.components.forget(digest);
+        }
+    }
+}
+
 /// Waits until nobody uses a version, or its time is up, and frees it.
 async fn drained(shared: Arc<Shared>, Draining { record, version }: Draining, deadline: Timestamp) {
     let is_unused = tokio::select! {
@@ -57,16 +71,8 @@ async fn drained(shared: Arc<Shared>, Draining { record, version }: Draining, de
         version.retire();
         tracing::warn!(plugin.name = %record.name, plugin.version = %record.version, "its time to drain is up: what still runs on it is begun again on the version that is active now");
     }
-    // Nobody makes it active meanwhile.
-    let turn = shared.lifecycle.turn.lock().await;
     shared.draining().retain(|it| !Arc::ptr_eq(&it.version, &version));
-    let digest = version.plugin.digest;
-    let is_back = shared.lifecycle.current().entries.iter().any(|it| it.is_active() && it.record.digest == Some(digest));
-    let drains_still = shared.draining().iter().any(|it| it.version.plugin.digest == digest);
-    if !is_back && !drains_still {
-        shared.parts.components.forget(&digest);
-    }
-    drop(turn);
+    shared.release_unless_in_use(&version.plugin.digest).await;
     let at: Timestamp = shared.parts.clock.now();
     let events = event(&record, PluginEventKind::Drained, String::new(), at).into_iter().collect();
     if let Err(failure) = shared.parts.ledger.register(Registration { events, ..Registration::default() }).await {

@@ -29,14 +29,19 @@ impl Orchestrator {
         }
         let now = current.as_ref().and_then(|record| record.digest);
         let target = match to {
-            Some(to) => versions.iter().find(|version| version.digest == to),
-            None => versions.iter().find(|version| Some(version.digest) != now),
+            Some(to) => to,
+            None => {
+                let before = versions.iter().find(|version| Some(version.digest) != now);
+                before.ok_or_else(|| no_version(plugin, None))?.digest
+            }
         };
-        let target = target.ok_or_else(|| no_version(plugin, to))?.digest;
         if let Some(record) = current.clone().filter(|record| record.digest == Some(target)) {
             return Ok(record);
         }
         let brought = parts.components.bring_back(target).await?;
+        if brought.manifest.as_ref().is_none_or(|manifest| manifest.name != plugin) {
+            return Err(no_version(plugin, Some(target)));
+        }
         // Its file is that of the name, or the one it would have.
         let file = current.as_ref().map_or_else(|| format!("{plugin}.wasm"), |record| record.file.clone());
         let entry = alone(FoundPlugin { file: file.into(), ..brought }, &parts.policies, parts.clock.now());
@@ -44,14 +49,19 @@ impl Orchestrator {
             return Err(refused(&entry.record));
         }
         let at = parts.clock.now();
-        let rolled = current.as_ref().and_then(|record| {
-            event(record, PluginEventKind::RolledBack, format!("to {}", named(&entry.record)), at)
-        });
+        let is_back = versions.iter().any(|version| version.digest == target);
+        let event = match &current {
+            Some(record) if is_back => {
+                event(record, PluginEventKind::RolledBack, format!("to {}", named(&entry.record)), at)
+            }
+            _ if is_back => None,
+            _ => event(&entry.record, PluginEventKind::Promoted, String::new(), at),
+        };
         let held = now.map(|digest| (plugin.to_owned(), digest, true));
         let registration = Registration {
             found: vec![(entry.record.clone(), entry.found.manifest.clone())],
             held_back: held.into_iter().chain([(plugin.to_owned(), target, false)]).collect(),
-            events: rolled.into_iter().collect(),
+            events: event.into_iter().collect(),
             approved: Vec::new(),
         };
         match parts.ledger.register(registration).await {
@@ -64,6 +74,17 @@ impl Orchestrator {
         }
         self.settle(found.clone()).await?;
         self.now_active(plugin, target)
+    }
+
+    /// Makes a version active that was compared with the active one, or was active before.
+    ///
+    /// # Errors
+    ///
+    /// `not_kept` if there is no such version; those of [`Orchestrator::roll_back`].
+    pub async fn promote(&self, digest: Digest) -> Result<PluginRecord, Failure> {
+        let found = self.shared.parts.components.bring_back(digest).await?;
+        let record = self.alone(found);
+        self.roll_back(&record.name, Some(digest)).await
     }
 
     /// Approves what a pending version of a plugin asks for, from the place where it is; it becomes active.

@@ -207,6 +207,12 @@ impl Orchestrator {
         }
     }
 
+    /// What would be decided about one component alone.
+    pub(crate) fn alone(&self, found: FoundPlugin) -> PluginRecord {
+        let parts = &self.shared.parts;
+        alone(found, &parts.policies, parts.clock.now()).record
+    }
+
     fn put_to_use(&self, set: PluginSet) {
         let before = self.shared.lifecycle.swap(set, || self.shared.parts.clock.now());
         let set = self.shared.lifecycle.current();
@@ -298,7 +304,7 @@ pub(super) fn named(record: &PluginRecord) -> String {
 }
 
 /// None of a component without a digest: it has no identity to remember.
-pub(super) fn event(
+pub(crate) fn event(
     record: &PluginRecord,
     kind: PluginEventKind,
     detail: String,
@@ -309,7 +315,7 @@ pub(super) fn event(
 }
 
 /// The refusal of what an operator asked for.
-pub(super) fn refused(record: &PluginRecord) -> Failure {
+pub(crate) fn refused(record: &PluginRecord) -> Failure {
     let message =
         format!("`{}` {} cannot be active: {}", record.name, named(record), record.reasons.join("; "));
     Failure::new(FailureKind::Config, "plugin_refused", message)

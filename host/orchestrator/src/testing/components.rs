@@ -44,6 +44,12 @@ impl Components for FakeComponents {
         Ok(())
     }
 
+    async fn take_in(&self, file_name: &str, bytes: Vec<u8>) -> Result<FoundPlugin, Failure> {
+        let found = super::found(file_name, &bytes, super::MANIFEST);
+        self.keep(&found).await?;
+        Ok(found)
+    }
+
     async fn bring_back(&self, digest: Digest) -> Result<FoundPlugin, Failure> {
         let kept = self.kept.lock().unwrap().get(&digest).cloned();
         let kept = kept.ok_or_else(|| Failure::new(FailureKind::Validation, "not_kept", "no such version"))?;

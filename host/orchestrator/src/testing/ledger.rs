@@ -8,7 +8,7 @@ use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{Approval, PluginEventKind, PluginRecord, PluginRef, PluginState};
 use model::ports::{
-    Adoption, AsOf, Exclusive, Heard, Held, Incumbent, Interrupted, Ledger, NewRun, PluginStanding, Reaped, RecordedRun,
+    Adoption, AsOf, Exclusive, Heard, Held, Incumbent, Interrupted, Ledger, NewRun, PluginStanding, Reaped, RecordedAttempt, RecordedRun,
     Registration, Requeue, Start, Submission, Worker, kept, lost,
 };
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
@@ -395,6 +395,19 @@ impl Ledger for FakeLedger {
         let mut state = self.state();
         state.is_away("cursor")?;
         Ok(state.cursors.get(source).cloned())
+    }
+
+    async fn completed_runs(&self, version: Digest, at_most: u32) -> Result<Vec<RunId>, Failure> {
+        let state = self.state();
+        let of_version = state.starts.iter().rev().filter(|it| it.plugin.as_ref().is_some_and(|it| it.digest == version));
+        let completed = |run: &RunId| state.runs.get(run).is_some_and(|it| it.status == RunStatus::Completed);
+        Ok(of_version.map(|it| it.run_id).filter(completed).take(at_most as usize).collect())
+    }
+
+    async fn attempt(&self, run: RunId, number: u32) -> Result<Option<RecordedAttempt>, Failure> {
+        let state = self.state();
+        let start = state.starts.iter().find(|start| start.run_id == run && start.attempt == number);
+        Ok(start.map(|it| RecordedAttempt { plugin: it.plugin.clone(), snapshot: it.snapshot, started_at: it.started_at }))
     }
 
     async fn plugin_standing(&self) -> Result<PluginStanding, Failure> {

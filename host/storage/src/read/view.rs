@@ -69,16 +69,16 @@ impl Storage {
         as_of: AsOf,
         wanted: impl Fn(&DatasetName) -> Extent + Send,
     ) -> Result<Arc<CatalogView>, Failure> {
-        let at = match as_of {
-            AsOf::Latest => None,
-            AsOf::Instant(at) => {
-                self.settle(at).await?;
-                Some(at)
-            }
-        };
+        if let AsOf::Instant(at) = as_of {
+            self.settle(at).await?;
+        }
         let mut reader = self.reader("read the catalog").await?;
         let mut transaction = reader.begin().await.map_err(failed("read the catalog"))?;
-        let snapshot = snapshot_at(&mut transaction, at).await?;
+        let snapshot = match as_of {
+            AsOf::Latest => snapshot_at(&mut transaction, None).await?,
+            AsOf::Instant(at) => snapshot_at(&mut transaction, Some(at)).await?,
+            AsOf::Snapshot(id) => snapshot_of(&mut transaction, id).await?,
+        };
         let specs = specs(&mut transaction).await?;
         let extents: Vec<(&DatasetName, Extent)> = specs.iter().map(|spec| (&spec.name, wanted(&spec.name))).collect();
         let mut captures = captures_at(&mut transaction, snapshot.id, &extents).await?;
@@ -157,6 +157,21 @@ async fn snapshot_at(connection: &mut AnyConnection, at: Option<Timestamp>) -> R
     .await
     .map_err(failed("find a snapshot"))?;
     Ok(Snapshot { id: count(id), at: time(&text)? })
+}
+
+async fn snapshot_of(connection: &mut AnyConnection, id: u64) -> Result<Snapshot, Failure> {
+    let text: Option<String> = sqlx::query_scalar(sql(
+        connection,
+        "SELECT {instant_text snapshot_time} FROM ducklake_snapshot WHERE snapshot_id = $1",
+    ))
+    .bind(int(id))
+    .fetch_optional(connection)
+    .await
+    .map_err(failed("find a snapshot"))?;
+    let text = text.ok_or_else(|| {
+        Failure::new(FailureKind::Validation, "bad_as_of", format!("there is no snapshot {id} in this ledger"))
+    })?;
+    Ok(Snapshot { id, at: time(&text)? })
 }
 
 async fn specs(connection: &mut AnyConnection) -> Result<Vec<DatasetSpec>, Failure> {

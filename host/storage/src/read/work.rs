@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use model::failure::Failure;
 use model::policy::RetryPolicy;
-use model::ports::RecordedRun;
+use model::plugin::PluginRef;
+use model::ports::{RecordedAttempt, RecordedRun};
 use model::run::{RunKind, RunStatus};
 use model::work::{Lineage, Routing, WorkInput, WorkSpec};
 use model::{Digest, RunId, Timestamp};
@@ -13,6 +14,7 @@ use sqlx::{AnyConnection, FromRow};
 
 use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
+use crate::storage::Storage;
 
 /// What the row of a run has no column of its own for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,6 +116,66 @@ fn word<T: std::str::FromStr + Default>(text: Option<&str>, what: &'static str) 
 
 fn id(text: Option<&str>) -> Result<Option<RunId>, Failure> {
     text.map(|text| text.parse().map_err(|_| corrupt("a run id", text))).transpose()
+}
+
+impl Storage {
+    pub(crate) async fn completed_by(&self, version: Digest, at_most: u32) -> Result<Vec<RunId>, Failure> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            r#"
+            SELECT run_id
+            FROM runs
+            WHERE plugin_digest = $1 AND status = 'completed'
+            ORDER BY run_id DESC
+            LIMIT $2
+            "#,
+        )
+        .bind(version.to_string())
+        .bind(i64::from(at_most))
+        .fetch_all(&mut *self.reader("find the runs of a version").await?)
+        .await
+        .map_err(failed("find the runs of a version"))?;
+        ids.iter().map(|id| id.parse().map_err(|_| corrupt("a run id", id))).collect()
+    }
+
+    pub(crate) async fn recorded_attempt(&self, run: RunId, number: u32) -> Result<Option<RecordedAttempt>, Failure> {
+        let row: Option<AttemptRow> = sqlx::query_as(
+            r#"
+            SELECT plugin_name, plugin_version, plugin_digest, snapshot_id, started_at_us
+            FROM attempts
+            WHERE run_id = $1 AND number = $2
+            "#,
+        )
+        .bind(run.to_string())
+        .bind(i64::from(number))
+        .fetch_optional(&mut *self.reader("read an attempt").await?)
+        .await
+        .map_err(failed("read an attempt"))?;
+        row.map(AttemptRow::attempt).transpose()
+    }
+}
+
+#[derive(FromRow)]
+struct AttemptRow {
+    plugin_name: Option<String>,
+    plugin_version: Option<String>,
+    plugin_digest: Option<String>,
+    snapshot_id: i64,
+    started_at_us: i64,
+}
+
+impl AttemptRow {
+    fn attempt(self) -> Result<RecordedAttempt, Failure> {
+        let Self { plugin_name, plugin_version, plugin_digest, snapshot_id, started_at_us } = self;
+        let plugin = match (plugin_name, plugin_version, plugin_digest) {
+            (Some(name), Some(version), Some(digest)) => {
+                let digest = digest.parse().map_err(|_| corrupt("a digest", &digest))?;
+                Some(PluginRef { name, version, digest })
+            }
+            _ => None,
+        };
+        let started_at = Timestamp::from_micros(started_at_us);
+        Ok(RecordedAttempt { plugin, snapshot: super::count(snapshot_id), started_at })
+    }
 }
 
 #[derive(FromRow)]

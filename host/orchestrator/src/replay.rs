@@ -1,0 +1,230 @@
+//! Carrying a recorded run out again, to prove that it gives the same bits.
+//!
+//! A replay is an attempt with nothing new in it: the version that ran, from where versions are kept, the inputs by their
+//! digests, the parameters, the instant at which the virtual clock starts, the seed, and the snapshot that the run could
+//! read. It writes nothing, holds no lease and makes no run. What it delivers is held against what the ledger has.
+//!
+//! Limits: a run with a secret parameter cannot be replayed, nor one that read granted folders or a source's cursor: what
+//! they held then is not kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::catalog::{CatalogFile, CatalogView};
+use model::failure::{Failure, FailureKind};
+use model::ports::{AsOf, Cancel, Finished, FoundPlugin, Prepared, RecordedAttempt, RecordedRun};
+use model::replay::{ReplayReport, ReplayedOutput};
+use model::run::{RunKind, RunReport, RunStatus};
+use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId};
+
+use crate::attempt::Delivered;
+use crate::blocking::blocking;
+use crate::inputs;
+use crate::job::Job;
+use crate::orchestrator::Orchestrator;
+use crate::params;
+use crate::plugins::Target;
+
+type Place = (DatasetName, Partition);
+
+impl Orchestrator {
+    /// Carries the last attempt of a run out again and compares what it delivers.
+    ///
+    /// # Errors
+    ///
+    /// `bad_id` if there is no such run; `not_replayable` with the reason if it cannot be carried out again as it was;
+    /// `secret_lost`, `not_kept`, `input_missing` if what it needs is not kept.
+    pub async fn replay(&self, run: RunId) -> Result<ReplayReport, Failure> {
+        let ledger = &self.shared.parts.ledger;
+        let recording = self.recording(run).await?;
+        let digest = recording.plugin;
+        let found = self.shared.parts.components.bring_back(digest).await?;
+        let delivered = match usable(run, found) {
+            Ok(manifest) => self.carry_out_again(&recording, &manifest, digest).await,
+            Err(failure) => Err(failure),
+        };
+        self.shared.release_unless_in_use(&digest).await;
+        let (delivered, everything) = (delivered?, ledger.catalog(AsOf::Latest).await?);
+        let report = recording.report;
+        blocking("compare what was delivered", move || compared(&report, delivered, &everything)).await
+    }
+
+    /// What is recorded of a run that can be carried out again.
+    pub(crate) async fn recording(&self, run: RunId) -> Result<Recording, Failure> {
+        let ledger = &self.shared.parts.ledger;
+        let Some(recorded) = ledger.recorded(run).await? else {
+            let message = format!("no run `{run}` in this data folder; `spine-host runs list` shows what is there");
+            return Err(Failure::new(FailureKind::Validation, "bad_id", message));
+        };
+        let report = self.recorded(run).await?;
+        let attempt = ledger.attempt(run, report.attempt).await?;
+        let (attempt, plugin) = replayable(&report, attempt)?;
+        Ok(Recording { recorded, report, attempt, plugin })
+    }
+
+    /// Has a version of the plugin carry a recorded run out.
+    pub(crate) async fn carry_out_again(
+        &self,
+        recording: &Recording,
+        manifest: &Arc<Manifest>,
+        digest: Digest,
+    ) -> Result<Delivered, Failure> {
+        let Recording { recorded, report, attempt, .. } = recording;
+        let target = Target::of(manifest, digest, &report.name).ok_or_else(|| {
+            not_replayable(report.run_id, format!("version {} does not offer `{}`", manifest.version, report.name))
+        })?;
+        let job = self.replayed_job(report.run_id, recorded.clone(), target).await?;
+        let catalog = snapshot(&*self.shared.parts.ledger.catalog(AsOf::Snapshot(attempt.snapshot)).await?);
+        let inputs = job.inputs.as_ref().map_err(Clone::clone)?;
+        let mut course = job.course(report.attempt, Some(attempt.started_at), None);
+        Ok(job.work(&mut course, inputs, &catalog, attempt.started_at, None).await)
+    }
+
+    async fn replayed_job(&self, run_id: RunId, recorded: RecordedRun, target: Target) -> Result<Job, Failure> {
+        let RecordedRun { spec, created_at, .. } = recorded;
+        let policy = self.shared.parts.policy_of(&target.name, &target.manifest)?;
+        let params = params::recorded(target.params(), &spec.params)?;
+        let inputs = inputs::read_again(&self.shared.parts.lake, &spec.inputs).await;
+        let shared = Arc::clone(&self.shared);
+        let (dry_run, progress, cancel) = (true, None, Cancel::default());
+        Ok(Job { shared, target, run_id, spec, policy, params, inputs, dry_run, progress, cancel, created_at })
+    }
+}
+
+/// A run as it was recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct Recording {
+    recorded: RecordedRun,
+    pub(crate) report: RunReport,
+    attempt: RecordedAttempt,
+    /// The version that carried it out.
+    pub(crate) plugin: Digest,
+}
+
+/// What has to be recorded of a run that can be carried out again.
+fn replayable(report: &RunReport, attempt: Option<RecordedAttempt>) -> Result<(RecordedAttempt, Digest), Failure> {
+    let run = report.run_id;
+    if !report.status.is_terminal() {
+        return Err(not_replayable(run, format!("it is {}", report.status.name())));
+    }
+    if matches!(report.status, RunStatus::Cancelled | RunStatus::TimedOut) {
+        return Err(not_replayable(run, "somebody stopped it, or its time was up: it has no end of its own".to_owned()));
+    }
+    if report.kind == RunKind::Source {
+        let why = "it is a source's: what the folders and the cursor held then is not kept".to_owned();
+        return Err(not_replayable(run, why));
+    }
+    let Some(attempt) = attempt else { return Err(not_replayable(run, "it never began".to_owned())) };
+    match &attempt.plugin {
+        Some(plugin) => Ok((attempt.clone(), plugin.digest)),
+        None => Err(not_replayable(run, "its work was other runs: replay those".to_owned())),
+    }
+}
+
+fn usable(run: RunId, found: FoundPlugin) -> Result<Arc<Manifest>, Failure> {
+    let errors = found.findings.iter().map(|finding| finding.message.as_str());
+    let why = errors.collect::<Vec<_>>().join("; ");
+    found.manifest.ok_or_else(|| not_replayable(run, format!("its version does not load in this host any more: {why}")))
+}
+
+fn not_replayable(run: RunId, why: String) -> Failure {
+    Failure::new(FailureKind::Orchestration, "not_replayable", format!("run `{run}` cannot be replayed: {why}"))
+}
+
+/// What an attempt may read: the heads of a snapshot.
+fn snapshot(view: &CatalogView) -> Arc<CatalogView> {
+    let mut view = view.clone();
+    view.datasets.iter_mut().for_each(|dataset| dataset.captures.retain(|capture| capture.latest));
+    Arc::new(view)
+}
+
+fn compared(report: &RunReport, delivered: Delivered, catalog: &CatalogView) -> Result<ReplayReport, Failure> {
+    let Delivered { answer, finished, .. } = delivered;
+    let (prepared, rejected): (Vec<Prepared>, u64) = match finished {
+        Some(Finished { captures, rejected, .. }) => (captures, rejected),
+        None => (Vec::new(), 0),
+    };
+    let then: BTreeMap<Place, (Digest, CaptureId)> = report
+        .captures
+        .iter()
+        .map(|it| ((it.dataset.clone(), it.partition.clone()), (it.content_hash, it.capture_id)))
+        .collect();
+    let now: BTreeMap<Place, &Prepared> =
+        prepared.iter().map(|it| ((it.dataset.clone(), it.partition.clone()), it)).collect();
+    let guest_failed = answer.err();
+    let mut findings = Vec::new();
+    let mut outputs = Vec::new();
+    // A run that failed delivered nothing, whatever had been prepared.
+    let delivers = !then.is_empty() || report.error.is_none();
+    let places: BTreeSet<&Place> = then.keys().chain(now.keys().filter(|_| delivers)).collect();
+    for place in places {
+        let (was, is) = (then.get(place), now.get(place));
+        let (recorded_hash, replayed_hash) = (was.map(|it| it.0), is.map(|it| it.content_hash));
+        let mut difference = None;
+        if recorded_hash != replayed_hash {
+            if let (Some((_, capture)), Some(prepared)) = (was, is) {
+                let file = file_of(catalog, &place.0, *capture);
+                difference = Some(prepared.data.compare(file)?);
+            }
+            findings.push(finding(place, recorded_hash, replayed_hash, difference.as_ref()));
+        }
+        let (dataset, partition) = place.clone();
+        outputs.push(ReplayedOutput { dataset, partition, recorded_hash, replayed_hash, difference });
+    }
+    let recorded_error = report.error.clone().filter(|_| then.is_empty());
+    let said = |failure: &Option<Failure>| failure.as_ref().map(|it| format!("{}: {}", it.code, it.message));
+    let of_guest = guest_failed.is_some() || recorded_error.as_ref().is_some_and(|it| is_of_guest(it));
+    if of_guest && said(&recorded_error) != said(&guest_failed) {
+        let words = |failure: &Option<Failure>| said(failure).unwrap_or_else(|| "it went well".to_owned());
+        findings.push(format!("then: {}; now: {}", words(&recorded_error), words(&guest_failed)));
+    }
+    if report.rejected != rejected {
+        findings.push(format!("{} rows were rejected then, and {rejected} now", report.rejected));
+    }
+    let plugin = report.plugin.clone().ok_or_else(|| not_replayable(report.run_id, "it has no plugin".to_owned()))?;
+    Ok(ReplayReport {
+        run_id: report.run_id,
+        attempt: report.attempt,
+        plugin,
+        identical: findings.is_empty(),
+        outputs,
+        recorded_error,
+        replayed_error: guest_failed,
+        recorded_rejected: report.rejected,
+        replayed_rejected: rejected,
+        findings,
+    })
+}
+
+/// Whether a failure is what the guest or its input gives, and not what the host then decides about it.
+fn is_of_guest(failure: &Failure) -> bool {
+    !matches!(failure.kind, FailureKind::Validation | FailureKind::Orchestration | FailureKind::Storage)
+}
+
+pub(crate) fn file_of<'a>(catalog: &'a CatalogView, dataset: &DatasetName, capture: CaptureId) -> Option<&'a CatalogFile> {
+    let captures = &catalog.dataset(dataset)?.captures;
+    captures.iter().find(|it| it.capture_id == capture)?.file.as_ref()
+}
+
+fn finding(
+    (dataset, partition): &Place,
+    then: Option<Digest>,
+    now: Option<Digest>,
+    difference: Option<&model::difference::Difference>,
+) -> String {
+    let place = format!("`{dataset}` {partition}");
+    match (then, now, difference) {
+        (Some(_), None, _) => format!("{place} was delivered then, and is not now"),
+        (None, _, _) => format!("{place} is delivered now, and was not then"),
+        (_, _, Some(difference)) => {
+            let columns = difference.columns.iter().map(|(column, rows)| format!("`{column}` in {rows} rows"));
+            let columns: Vec<String> = columns.collect();
+            let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
+            format!(
+                "{place} differs: {} rows more, {} less, {} others; columns with other values: {columns}",
+                difference.added, difference.removed, difference.changed
+            )
+        }
+        _ => format!("{place} differs"),
+    }
+}

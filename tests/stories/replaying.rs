@@ -1,0 +1,87 @@
+//! A recorded run is carried out again, and gives the same bits.
+
+use serde_json::{Value, json};
+use tests::files::{THREE_ROWS, otc_weekly, regsho};
+use tests::{TestHost, component, relabelled};
+
+fn replayed(host: &TestHost, run: &Value) -> Value {
+    host.ask(&["replay", run["run_id"].as_str().unwrap()]).exits(0).json()
+}
+
+#[test]
+fn what_a_run_delivered_is_delivered_again_bit_for_bit() {
+    let host = TestHost::new();
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    let first = host.run("finra.regsho_daily", &file, &[]).exits(0).json();
+    let corrected = ["AAA|101|10|400|B,Q,N", "BBB|50.500000|0|101|Q", "broken"];
+    std::fs::write(&file, regsho("20210128", &corrected)).unwrap();
+    let second = host.run("finra.regsho_daily", &file, &[]).exits(0).json();
+    let unchanged = host.run("finra.regsho_daily", &file, &[]).exits(0).json();
+    std::fs::remove_file(&file).unwrap();
+
+    for run in [&first, &second, &unchanged] {
+        let report = replayed(&host, run);
+        assert_eq!((&report["identical"], &report["findings"]), (&json!(true), &json!([])), "{report}");
+        let output = &report["outputs"][0];
+        assert_eq!(output["recorded_hash"], run["captures"][0]["content_hash"]);
+        assert_eq!(output["replayed_hash"], output["recorded_hash"]);
+        assert_eq!(output["partition"], json!({"trade_date": "2021-01-28"}));
+        assert_eq!(report["recorded_rejected"], run["rejected"]);
+    }
+    let runs = host.ask(&["runs", "list"]).exits(0).json()["runs"].as_array().unwrap().len();
+    assert_eq!(runs, 3, "a replay makes no run");
+}
+
+#[test]
+fn a_run_is_replayed_by_the_version_that_ran_also_when_its_file_is_gone() {
+    let host = TestHost::without_plugins();
+    let finra = std::fs::read(component("finra")).unwrap();
+    std::fs::write(host.plugins().join("finra.wasm"), &finra).unwrap();
+    let file = host.file("CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    let run = host.run("finra.regsho_daily", &file, &[]).exits(0).json();
+    std::fs::write(host.plugins().join("finra.wasm"), relabelled(&finra, "2")).unwrap();
+    let serving = host.serve();
+    let report = replayed(&host, &run);
+    assert_eq!((&report["identical"], &report["plugin"]), (&json!(true), &run["plugin"]), "{report}");
+    assert_eq!(serving.stop().0, 0);
+
+    let kept = run["plugin"]["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    std::fs::remove_file(host.data().join("plugins").join(format!("{kept}.wasm"))).unwrap();
+    let gone = host.ask(&["replay", run["run_id"].as_str().unwrap()]).exits(2);
+    assert_eq!(gone.error_code(), "not_kept");
+}
+
+#[test]
+fn failed_and_blocked_runs_are_replayed_too() {
+    let host = TestHost::new();
+    let short = regsho("20210128", &THREE_ROWS).replace("\n3\n", "\n4\n");
+    let file = host.file("CNMSshvol20210128.txt", short);
+    let blocked = host.run("finra.regsho_daily", &file, &[]).exits(3).json();
+    let report = replayed(&host, &blocked);
+    assert_eq!(report["identical"], true, "{report}");
+    assert_eq!(report["outputs"][0]["recorded_hash"], blocked["captures"][0]["content_hash"]);
+
+    let wrong = host.file("CNMSshvol20210129.txt", "who knows\n");
+    let failed = host.run("finra.regsho_daily", &wrong, &[]).exits(1).json();
+    let report = replayed(&host, &failed);
+    assert_eq!((&report["identical"], &report["recorded_error"]["code"]), (&json!(true), &json!("header_mismatch")));
+    assert_eq!(report["replayed_error"]["code"], "header_mismatch");
+
+    let rows = ["OTC|ABCD|ABC Co|Citadel|CDRG|100|2|20251215", "OTC|ABCD|ABC Co|Virtu|NITE|50|1|20251215"];
+    let weekly = host.file("otc_20251215.csv", otc_weekly(&rows));
+    let run = host.run("finra.otc_weekly", &weekly, &[]).json();
+    assert_eq!(replayed(&host, &run)["identical"], true, "{run}");
+}
+
+#[test]
+fn what_cannot_be_replayed_says_why() {
+    let host = TestHost::new();
+    let absent = "run_01h455vb4pex5vsknk084sn02q";
+    let answer = host.ask(&["replay", absent]);
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+    let file = host.folder().join("absent.txt");
+    let failed = host.run("finra.regsho_daily", &file, &[]).exits(1).json();
+    let answer = host.ask(&["replay", failed["run_id"].as_str().unwrap()]);
+    assert_ne!(answer.code, 0, "there is nothing to replay it on: {}", answer.stdout);
+    assert!(!answer.stderr.is_empty());
+}
