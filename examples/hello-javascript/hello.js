@@ -1,6 +1,6 @@
 /** The smallest pipeline: volumes of a file, and each symbol's share of the total. */
 
-import * as host from "spine:plugin/host@0.1.0";
+import * as host from "spine:plugin/host@0.1.1";
 import { MANIFEST, NAME, SHARES, TOTALS } from "./manifest.js";
 import { Column, batches, columns, error, write } from "./spine.js";
 

@@ -6,7 +6,7 @@ export const SHARES = `${NAME}.shares`;
 const FORMAT = "hello_psv";
 
 export const MANIFEST = {
-  contract: "0.1.0",
+  contract: "0.1.1",
   name: NAME,
   version: "0.1.0",
   description: "The smallest plugin in JavaScript: volumes and their shares of a file's total.",

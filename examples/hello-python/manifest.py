@@ -9,7 +9,7 @@ FORMAT = "hello_psv"
 SHARES_SUM_TO_ONE = "shares_sum_to_one"
 
 MANIFEST = {
-    "contract": "0.1.0",
+    "contract": "0.1.1",
     "name": NAME,
     "version": "0.1.0",
     "description": "The smallest plugin in Python: volumes and their shares of a file's total.",

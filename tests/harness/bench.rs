@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use model::catalog::{CatalogView, Snapshot};
 use model::limits::Limits;
 use model::manifest::CheckedBy;
-use model::ports::{Cancel, Invocation, Invoked, Invoker, KeptInput, LogSink, PluginCheck, Work, WorkOrder, Workbench};
+use model::ports::{
+    Cancel, Invocation, Invoked, Invoker, KeptInput, LogSink, Outside, PluginCheck, Work, WorkOrder, Workbench,
+};
 use model::secret::Secrets;
 use model::{DatasetName, Digest, Manifest, RunId, Timestamp};
 use runtime::{Runtime, RuntimeConfig};
@@ -115,7 +117,7 @@ impl Component {
             inputs,
             params,
             outputs: self.manifest.datasets.iter().map(|dataset| dataset.name.clone()).collect(),
-            folders: Vec::new(),
+            folders: BTreeMap::new(),
             catalog: Arc::new(CatalogView {
                 snapshot: Snapshot { id: 0, at: Timestamp::from_micros(0) },
                 datasets: Vec::new(),
@@ -152,6 +154,7 @@ impl Component {
             attempt: 1,
             params,
             secrets: Secrets::default(),
+            outside: Outside::nothing(),
             started_at,
             seed: [0; 32],
             limits: Limits::standard(),

@@ -25,6 +25,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("example-hello-rust", &["spine-sdk"]),
     ("guest-documents", &["spine-sdk"]),
     ("guest-confidant", &["spine-sdk"]),
+    ("guest-courier", &["spine-sdk"]),
     ("guest-echo", &["spine-sdk"]),
     ("guest-misbehave", &["spine-sdk"]),
     // A server for the tests of those that need one.
@@ -46,14 +47,21 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("arrow", &["lake"]),
     ("cap-std", &["lake"]),
     ("datafusion", &["lake"]),
-    ("flate2", &["lake"]),
-    ("memchr", &["lake"]),
+    ("flate2", &["lake", "runtime"]),
+    ("memchr", &["lake", "runtime"]),
     ("object_store", &["lake"]),
     ("parquet", &["lake"]),
     ("zstd", &["lake"]),
-    // HTTP: one serves, one asks.
+    // HTTP: one serves, one asks, and one sends what guests ask for.
     ("axum", &["api"]),
-    ("base64", &["api"]),
+    ("base64", &["api", "runtime"]),
+    ("http-body-util", &["runtime"]),
+    ("httpdate", &["runtime"]),
+    ("hyper", &["runtime"]),
+    ("hyper-util", &["runtime"]),
+    ("rustls-native-certs", &["runtime"]),
+    ("tokio-rustls", &["runtime"]),
+    ("url", &["runtime"]),
     ("prometheus", &["api"]),
     ("ureq", &["cli"]),
     // The process.

@@ -18,6 +18,7 @@ mod drop_folder;
 mod dry_runs;
 mod duckdb;
 mod earnings;
+mod egress;
 mod fuzz;
 mod hostile;
 mod killing;

@@ -47,7 +47,7 @@ fn status(failure: &Failure) -> StatusCode {
     match failure.code.as_str() {
         "unknown_name" | "bad_id" | "not_found" | "not_kept" | "no_breaker" => StatusCode::NOT_FOUND,
         "unauthorized" => StatusCode::UNAUTHORIZED,
-        "not_granted" | "forbidden" => StatusCode::FORBIDDEN,
+        "not_granted" | "address_denied" | "forbidden" => StatusCode::FORBIDDEN,
         "wrong_method" => StatusCode::METHOD_NOT_ALLOWED,
         "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -118,7 +118,7 @@ mod tests {
     const STATUSES: &[(u16, &[&str])] = &[
         (400, &["bad_as_of", "bad_config", "bad_params", "bad_sql", "invalid_config", "missing_config", "usage"]),
         (401, &["unauthorized"]),
-        (403, &["forbidden", "not_granted"]),
+        (403, &["address_denied", "forbidden", "not_granted"]),
         (404, &["bad_id", "no_breaker", "not_found", "not_kept", "unknown_name"]),
         (405, &["wrong_method"]),
         (

@@ -1,5 +1,6 @@
 //! `spine.toml`: limits, grants, policies and severities. Unknown keys are errors that name the nearest known key.
 
+mod grants;
 mod names;
 mod policies;
 mod quantity;
@@ -14,11 +15,11 @@ use lake::query::QueryLimits;
 use model::failure::{Failure, FailureKind};
 use model::limits::Limits;
 use model::policy::{BulkheadPolicy, PolicySpec, RetryPolicy};
-use model::ports::{Granted, Interrupted};
+use model::ports::Interrupted;
 use model::quality::Severity;
 use model::retention::RetentionPolicy;
 use model::work::Lane;
-use model::{DatasetName, suggestion};
+use model::{DatasetName, Grants, suggestion};
 use orchestrator::SwapPolicy;
 use toml::{Table, Value};
 
@@ -62,8 +63,8 @@ pub struct Config {
 /// What the operator decided about one plugin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PluginConfig {
-    /// `[plugins.NAME.grants] folders = { drop = "/data/drop" }`; relative to the configuration file.
-    pub folders: Vec<Granted>,
+    /// `[plugins.NAME.grants]`.
+    pub grants: Grants,
     /// `[plugins.NAME.limits]` over `[limits]`.
     pub limits: Limits,
     /// `[plugins.NAME.bulkhead]`; none: as many runs as there are places.
@@ -137,7 +138,7 @@ struct Reader {
     problems: Vec<String>,
 }
 
-const LIMIT_KEYS: [&str; 20] = [
+const LIMIT_KEYS: [&str; 23] = [
     "wall_clock",
     "cpu_time",
     "memory_bytes",
@@ -158,6 +159,9 @@ const LIMIT_KEYS: [&str; 20] = [
     "log_lines",
     "log_bytes",
     "metric_series",
+    "http_calls",
+    "http_bytes",
+    "saved_bytes",
 ];
 
 /// Keys of `[limits]` that no plugin has: of the engine, of which there is one, and of queries.
@@ -208,9 +212,9 @@ impl Reader {
             let plugin = self.table(&place, Some(&value));
             self.known_keys(&place, &plugin, &["bulkhead", "grants", "limits"]);
             let limits = self.limits(&format!("{place}.limits"), plugin.get("limits"), &config.limits, &[]);
-            let folders = self.folders(&format!("{place}.grants"), plugin.get("grants"));
+            let grants = self.grants(&format!("{place}.grants"), plugin.get("grants"));
             let bulkhead = self.bulkhead(&place, plugin.get("bulkhead"));
-            config.plugins.insert(name, PluginConfig { folders, limits, bulkhead });
+            config.plugins.insert(name, PluginConfig { grants, limits, bulkhead });
         }
         for (dataset, checks) in self.table("quality", table.get("quality")) {
             let place = format!("quality.\"{dataset}\"");
@@ -287,6 +291,9 @@ impl Reader {
             ("log_bytes", &mut limits.log_bytes, 0),
             ("table_elements", &mut limits.table_elements, 0),
             ("host_calls", &mut limits.host_calls, 1),
+            ("http_calls", &mut limits.http_calls, 0),
+            ("http_bytes", &mut limits.http_bytes, 0),
+            ("saved_bytes", &mut limits.saved_bytes, 0),
         ] {
             self.amount(place, &table, key, target, least);
         }
@@ -350,20 +357,6 @@ impl Reader {
             Some(Ok(duration)) => *target = duration,
             Some(Err(problem)) => self.problems.push(format!("`{place}.{key}`: {problem}")),
         }
-    }
-
-    fn folders(&mut self, place: &str, value: Option<&Value>) -> Vec<Granted> {
-        let grants = self.table(place, value);
-        self.known_keys(place, &grants, &["folders"]);
-        let place = format!("{place}.folders");
-        let mut granted = Vec::new();
-        for (name, value) in self.table(&place, grants.get("folders")) {
-            match value.as_str() {
-                Some(path) => granted.push(Granted { name, path: self.folder.join(path) }),
-                None => self.problems.push(format!("`{place}.{name}` must be the path of a folder")),
-            }
-        }
-        granted
     }
 
     fn severities(
@@ -440,7 +433,7 @@ mod tests {
         let finra = &config.plugins["finra"];
         assert_eq!(finra.limits.wall_clock, Duration::from_secs(600));
         assert_eq!(finra.limits.memory_bytes, config.limits.memory_bytes, "a plugin inherits what it does not set");
-        assert_eq!(finra.folders, [Granted { name: "drop".to_owned(), path: "/etc/spine/inbox".into() }]);
+        assert_eq!(finra.grants.folders["drop"].path, Path::new("/etc/spine/inbox"));
         let check = ("finra.regsho_daily".parse().unwrap(), "row_count_band".to_owned());
         assert_eq!(config.severities[&check], Severity::Block);
     }
@@ -480,6 +473,7 @@ mod tests {
                    instances = 4\nmemories = 5\ntables = 6\nhost_calls = 7\nheld_bytes = 8000\ncall_bytes = 9000\n\
                    handles = 10\noutput_rows = 11\noutput_bytes = 12\nstaging_memory_bytes = 13\ninput_bytes = 14\n\
                    rejects = 15\nreject_bytes = 16\nlog_lines = 17\nlog_bytes = 18\nmetric_series = 19\n\
+                   http_calls = 20\nhttp_bytes = 21\nsaved_bytes = 22\n\
                    stack_bytes = \"1MiB\"\n";
         let config = Config::parse(set, Path::new("")).unwrap();
         let expected = Limits {
@@ -503,6 +497,9 @@ mod tests {
             log_lines: 17,
             log_bytes: 18,
             metric_series: 19,
+            http_calls: 20,
+            http_bytes: 21,
+            saved_bytes: 22,
         };
         assert_eq!((config.limits, config.stack_bytes), (expected, 1 << 20));
         assert_eq!(set.lines().count(), LIMIT_KEYS.len() + 2, "each key is set");

@@ -14,6 +14,7 @@ mod owner;
 mod progress;
 mod remote;
 mod resident;
+mod secrets;
 mod shutdown;
 mod system;
 

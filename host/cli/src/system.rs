@@ -1,5 +1,7 @@
-//! The ambient sources that everything else takes as parameters: the system clock and the system's randomness.
+//! The ambient sources that everything else takes as parameters: the system clock, the system's randomness, and variables
+//! that an operator names.
 
+use std::ffi::OsString;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,6 +40,12 @@ impl Timer for SystemClock {
             }
         })
     }
+}
+
+/// A variable of the environment; none if it is not set.
+#[expect(clippy::disallowed_methods, reason = "the one place where a variable is read that no argument is for")]
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// Random bytes of the operating system's generator.

@@ -10,18 +10,22 @@ mod inputs;
 mod origins;
 mod refused;
 mod rejects;
+mod saved;
 mod select;
 mod staging;
 mod tables;
 
 use std::sync::Arc;
 
-use model::ports::{Blob, FileEntry, Finished, RejectedRow, TableReader, TableWriter, WorkOrder, Workbench};
+use model::ports::{
+    Blob, FileEntry, Finished, InputBytes, RejectedRow, TableReader, TableWriter, WorkOrder, Workbench,
+};
 use model::{DatasetName, Failure, FailureKind};
 
 use self::inputs::Inputs;
 use self::origins::Origins;
 use self::rejects::GuestRejects;
+use self::saved::Saved;
 use self::select::Select;
 use self::staging::{Budget, Memory, Staged, StagingWriter};
 use self::tables::{BatchReader, CaptureReader};
@@ -44,6 +48,7 @@ pub(crate) struct LocalWorkbench {
     guest_rejects: GuestRejects,
     origins: Origins,
     memory: Arc<Memory>,
+    saved: Saved,
 }
 
 impl LocalWorkbench {
@@ -61,8 +66,8 @@ impl LocalWorkbench {
         let budget = Arc::new(Budget::new(&order.manifest.name, &order.limits));
         let memory = Arc::new(Memory::new(&order.limits, (!order.dry_run).then_some(spill)));
         let guest_rejects = GuestRejects::new(Arc::clone(&rejects), order.secrets.clone());
-        let (staged, origins) = (Vec::new(), Origins::default());
-        Ok(Self { order, inputs, captures, staged, budget, rejects, guest_rejects, origins, memory })
+        let (staged, origins, saved) = (Vec::new(), Origins::default(), Saved::default());
+        Ok(Self { order, inputs, captures, staged, budget, rejects, guest_rejects, origins, memory, saved })
     }
 
     fn published(&self, dataset: &DatasetName, select: &Select) -> Result<Box<dyn TableReader>, Failure> {
@@ -164,6 +169,18 @@ impl Workbench for LocalWorkbench {
 
     fn files(&mut self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
         self.inputs.files(&self.order, folder)
+    }
+
+    fn save(&mut self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), Failure> {
+        let dir = self.inputs.folder(&self.order, folder)?;
+        if let Some(grant) = self.order.folders.get(folder) {
+            saved::check_access(folder, grant, &self.order.manifest.name)?;
+        }
+        self.saved.add(&self.order, dir, (folder, name), bytes)
+    }
+
+    fn keep(&mut self, exchange: InputBytes) {
+        self.inputs.keep(&self.order, exchange);
     }
 
     fn reject(&mut self, rows: Vec<RejectedRow>) -> Result<(), Failure> {

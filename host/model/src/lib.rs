@@ -3,6 +3,7 @@
 //! The other host crates meet only here: [`ports`] names what each of them offers to the orchestrator, and `cli`
 //! wires them together. No I/O, no clock, no randomness, no async runtime.
 
+pub mod address;
 pub mod backfill;
 mod brief;
 pub mod capture;
@@ -10,6 +11,7 @@ pub mod catalog;
 pub mod dataset;
 pub mod difference;
 pub mod failure;
+pub mod grants;
 pub mod health;
 pub mod ids;
 pub mod limits;
@@ -31,10 +33,12 @@ pub mod time;
 mod usage;
 pub mod work;
 
+pub use address::Address;
 pub use brief::{brief, brief_message};
 pub use capture::{CaptureRecord, CaptureState};
 pub use dataset::{DatasetName, Partition};
 pub use failure::{Failure, FailureKind, FailureType};
+pub use grants::Grants;
 pub use ids::{CaptureId, Digest, RunId, WorkerId};
 pub use manifest::Manifest;
 pub use nearest::{nearest, suggestion};

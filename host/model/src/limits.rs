@@ -58,6 +58,12 @@ pub struct Limits {
     pub log_bytes: u64,
     /// Series of metrics that one plugin may have in this process. `limits.metric_series`.
     pub metric_series: u32,
+    /// HTTP requests of one attempt. `limits.http_calls`.
+    pub http_calls: u64,
+    /// Bytes of the bodies of their responses together, which the host holds until the attempt ends. `limits.http_bytes`.
+    pub http_bytes: u64,
+    /// Bytes of the files that one attempt saves, which the host holds until the run is published. `limits.saved_bytes`.
+    pub saved_bytes: u64,
 }
 
 impl Limits {
@@ -84,6 +90,9 @@ impl Limits {
             log_lines: 10_000,
             log_bytes: 8 * MIB,
             metric_series: 100,
+            http_calls: 10_000,
+            http_bytes: 256 * MIB,
+            saved_bytes: 256 * MIB,
         }
     }
 }

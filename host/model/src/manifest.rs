@@ -4,9 +4,11 @@
 //! else that is wrong is found by [`Manifest::problems`], all at once. Its JSON Schema is `wit/manifest.schema.json`.
 
 mod asking;
+mod capability;
 mod format;
 mod validate;
 
+pub use capability::{Access, CapabilityKind, CapabilitySpec, is_method};
 pub use format::{FileFormat, Footer, FooterRule, FormatColumn, FormatKind};
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +21,7 @@ use crate::quality::{CheckCategory, Severity};
 use crate::work::Idempotency;
 
 /// The contract this host speaks. A plugin built against another 0.1.x works; another minor or major does not.
-pub const CONTRACT: &str = "0.1.0";
+pub const CONTRACT: &str = "0.1.1";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -202,25 +204,6 @@ pub struct TaskSpec {
     /// See [`PipelineSpec::policy`].
     #[serde(default, deserialize_with = "PolicySpec::of_manifest", skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicySpec>,
-}
-
-/// Something the plugin asks for; the operator grants it in `spine.toml` or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CapabilitySpec {
-    pub kind: CapabilityKind,
-    /// For a folder: the word by which `host.files` and `host.input` name it.
-    pub name: String,
-    #[serde(default)]
-    pub required: bool,
-    #[serde(default)]
-    pub reason: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CapabilityKind {
-    /// Reading the files of one folder.
-    Folder,
 }
 
 impl Manifest {

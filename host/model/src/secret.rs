@@ -1,4 +1,5 @@
-//! Values that nobody but the guest may see: those of parameters that a manifest declares `secret`.
+//! Values that nobody may see but who needs them: those of parameters that a manifest declares `secret`, and those of
+//! secrets that an operator grants.
 //!
 //! The ledger, events and reports hold [`PLACEHOLDER`] in their place. What a guest says is searched for them too, since
 //! a plugin may print its parameters or quote one in an error. Limits: only the value as it was given is found, not what
@@ -16,13 +17,44 @@ pub const PLACEHOLDER: &str = "(secret)";
 /// Shorter values are not looked for in texts.
 const TEXT_BYTES_MIN: usize = 4;
 
+/// The value of one secret. Its debug text does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(String);
+
+impl SecretValue {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for who sends it on or may see it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(PLACEHOLDER)
+    }
+}
+
 /// The secrets of one run.
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<[String]>);
 
 impl Secrets {
     pub fn new<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
-        let mut texts: Vec<String> = values.into_iter().flat_map(forms).collect();
+        Self::of(values.into_iter().flat_map(forms).collect())
+    }
+
+    /// These, and others that come to them.
+    #[must_use]
+    pub fn and<'a>(&self, values: impl IntoIterator<Item = &'a SecretValue>) -> Self {
+        let more = values.into_iter().flat_map(|value| forms(&Value::String(value.0.clone())));
+        Self::of(self.0.iter().cloned().chain(more).collect())
+    }
+
+    fn of(mut texts: Vec<String>) -> Self {
         texts.retain(|text| text.len() >= TEXT_BYTES_MIN);
         // One that holds another goes first, or its rest would stay.
         texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -67,6 +99,11 @@ impl Secrets {
         }
     }
 
+    /// Every text that is looked for, for who has to find them in bytes; longer ones before those that they hold.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -107,6 +144,14 @@ mod tests {
         secrets.hide_in_json(&mut value);
         assert_eq!(value, json!({"params": {"key (secret)": "(secret)"}, "list": ["x (secret)", "(secret)", 1, null]}));
         assert_eq!(format!("{secrets:?}"), "Secrets(5)");
+    }
+
+    #[test]
+    fn secrets_that_come_later_are_hidden_as_well_and_a_value_does_not_show_itself() {
+        let value = SecretValue::new("hunter22");
+        let secrets = Secrets::new([&json!("hunter2")]).and([&value]);
+        assert_eq!(secrets.hide("hunter2 and hunter22"), "(secret) and (secret)");
+        assert_eq!((format!("{value:?}").as_str(), value.expose()), ("(secret)", "hunter22"));
     }
 
     #[test]

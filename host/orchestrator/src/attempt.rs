@@ -7,11 +7,12 @@ use std::time::Duration;
 use model::catalog::CatalogView;
 use model::failure::{Failure, FailureKind};
 use model::manifest::RowAccounting;
-use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, WorkOrder, Workbench};
+use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, Outside, SavedFiles, WorkOrder, Workbench};
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunStatus, SourceCursor};
+use model::secret::Secrets;
 use model::stage::StageDone;
-use model::{Timestamp, Usage, limits::Limits, ports::Granted};
+use model::{Grants, Timestamp, Usage, limits::Limits};
 
 use crate::blocking::blocking;
 use crate::conceal::conceal;
@@ -45,7 +46,19 @@ pub(crate) struct Delivered {
     pub(crate) usage: Option<Usage>,
 }
 
-type Read = BTreeMap<String, KeptInput>;
+pub(crate) type Read = BTreeMap<String, KeptInput>;
+
+/// What a guest finds when it begins.
+pub(crate) struct Reads<'a> {
+    pub(crate) inputs: &'a Read,
+    pub(crate) catalog: &'a Arc<CatalogView>,
+    pub(crate) started_at: Timestamp,
+    /// Where a source goes on.
+    pub(crate) cursor: Option<Vec<u8>>,
+    pub(crate) outside: Outside,
+    /// All that nobody else may see.
+    pub(crate) secrets: &'a Secrets,
+}
 
 impl Job {
     pub(crate) async fn attempt(&self, course: &mut Course, started_at: Timestamp) -> Attempted {
@@ -67,13 +80,19 @@ impl Job {
             (Err(failure), _, _) => return Attempted::Decided(self.failed(failure.clone())),
             (_, Err(failure), _) | (_, _, Err(failure)) => return self.without_ledger(failure),
         };
-        let delivered = self.work(course, inputs, &catalog, started_at, cursor).await;
+        let outside = match self.outside().await {
+            Ok(outside) => outside,
+            Err(failure) => return Attempted::Decided(self.failed(failure)),
+        };
+        let secrets = self.params.secrets.and(outside.secrets.values());
+        let what = Reads { inputs, catalog: &catalog, started_at, cursor, outside, secrets: &secrets };
+        let delivered = self.work(course, what).await;
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
         if let Attempted::Decided(conclusion) | Attempted::Raced(conclusion) = &mut attempted {
             conclusion.logs = course.log.settle().await;
             self.account(conclusion);
             self.complete_trap(course, conclusion);
-            conceal(&self.params.secrets, conclusion);
+            conceal(&secrets, conclusion);
         }
         attempted
     }
@@ -98,22 +117,15 @@ impl Job {
     }
 
     /// Prepares the workbench, has the guest work on it, and finishes it: even after a trap, for its rejects.
-    pub(crate) async fn work(
-        &self,
-        course: &mut Course,
-        inputs: &Read,
-        catalog: &Arc<CatalogView>,
-        started_at: Timestamp,
-        cursor: Option<Vec<u8>>,
-    ) -> Delivered {
+    pub(crate) async fn work(&self, course: &mut Course, reads: Reads<'_>) -> Delivered {
         let nothing = |failure| Delivered { answer: Err(failure), finished: None, stages: Vec::new(), usage: None };
         let lake = Arc::clone(&self.shared.parts.lake);
-        let order = self.order(course.attempt, inputs, catalog);
+        let order = self.order(course.attempt, &reads);
         let workbench = match blocking("prepare the inputs", move || lake.workbench(order)).await {
             Ok(workbench) => workbench,
             Err(failure) => return nothing(failure),
         };
-        let invocation = self.invocation(course, started_at, workbench, cursor);
+        let invocation = self.invocation(course, reads, workbench);
         let mut hold = self.target.hold.clone();
         let Invoked { answer, workbench, stages, usage } = tokio::select! {
             biased;
@@ -150,18 +162,18 @@ impl Job {
 
     async fn decide(&self, inputs: &Read, catalog: &CatalogView, delivered: Delivered) -> Attempted {
         let Delivered { answer, finished, stages, usage } = delivered;
-        let Finished { captures, mut checks, rejects, rejected, rows_in, folder_inputs, .. } =
+        let Finished { captures, mut checks, rejects, rejected, rows_in, found_inputs, saved, .. } =
             finished.unwrap_or_else(nothing_finished);
         // What is known whatever becomes of the attempt.
-        let read = InputsRead::new(inputs, &folder_inputs);
+        let read = InputsRead::new(inputs, &found_inputs);
         let known = |conclusion: Conclusion| Conclusion {
             rows_in,
             rejects,
             rejected,
             stages: stages.clone(),
             usage,
-            input_hash: read.hash.filter(|_| !folder_inputs.is_empty()),
-            inputs: if folder_inputs.is_empty() { Vec::new() } else { read.files },
+            input_hash: read.hash.filter(|_| !found_inputs.is_empty()),
+            inputs: if found_inputs.is_empty() { Vec::new() } else { read.files },
             ..conclusion
         };
         let answer = match answer {
@@ -204,6 +216,9 @@ impl Job {
             },
             Verdict::Publish => match publish::outcomes(self, catalog, captures).await {
                 Ok(captures) => {
+                    if let Err(failure) = self.place(saved).await {
+                        return Attempted::Decided(known(self.failed(failure)));
+                    }
                     let cursor = cursor.map(|cursor| SourceCursor { source: self.target.name.clone(), cursor });
                     let completed = self.completed(captures);
                     Attempted::Decided(Conclusion { rows_out, result, cursor, ..known(completed) })
@@ -228,6 +243,14 @@ impl Job {
         trap::complete(error, &of);
     }
 
+    /// Puts the files that were saved at their places, now that the run is to be published.
+    async fn place(&self, saved: Box<dyn SavedFiles>) -> Result<(), Failure> {
+        if self.dry_run {
+            return Ok(());
+        }
+        blocking("save files", move || saved.place()).await.map(drop)
+    }
+
     /// Where rows and rejects are all the lines, a run that came to nothing has read those that it rejected: no others
     /// are accounted for.
     fn account(&self, conclusion: &mut Conclusion) {
@@ -244,33 +267,28 @@ impl Job {
         Conclusion { status: RunStatus::Completed, error: None, captures, input_key, stage_order, ..nothing }
     }
 
-    fn order(&self, attempt: u32, inputs: &Read, catalog: &Arc<CatalogView>) -> WorkOrder {
+    fn order(&self, attempt: u32, reads: &Reads<'_>) -> WorkOrder {
         let pipeline = self.target.manifest.pipeline(&self.target.name);
         let formats = pipeline.map(|it| it.inputs.iter().map(|input| (input.name.clone(), input.formats.clone())));
-        let (limits, folders) = self.limits_and_folders();
+        let Reads { inputs, catalog, outside, secrets, .. } = reads;
         WorkOrder {
             run_id: self.run_id,
             attempt,
             manifest: Arc::clone(&self.target.manifest),
-            inputs: inputs.clone(),
+            inputs: (*inputs).clone(),
             formats: formats.map(Iterator::collect).unwrap_or_default(),
             params: self.params.real.clone(),
             outputs: self.target.outputs().to_vec(),
-            folders,
+            folders: outside.grants.folders.clone(),
             catalog: Arc::clone(catalog),
-            limits,
+            limits: self.limits_and_grants().0,
             dry_run: self.dry_run,
-            secrets: self.params.secrets.clone(),
+            secrets: (*secrets).clone(),
         }
     }
 
-    fn invocation(
-        &self,
-        course: &mut Course,
-        started_at: Timestamp,
-        workbench: Box<dyn Workbench>,
-        cursor: Option<Vec<u8>>,
-    ) -> Invocation {
+    fn invocation(&self, course: &mut Course, reads: Reads<'_>, workbench: Box<dyn Workbench>) -> Invocation {
+        let Reads { started_at, cursor, outside, secrets, .. } = reads;
         let params = self.params.real.to_string();
         Invocation {
             plugin: self.target.plugin.name.clone(),
@@ -280,10 +298,11 @@ impl Job {
             run_id: self.run_id,
             attempt: course.attempt,
             params,
-            secrets: self.params.secrets.clone(),
+            secrets: secrets.clone(),
+            outside,
             started_at,
             seed: identity::seed(self.run_id, course.attempt),
-            limits: self.limits_and_folders().0,
+            limits: self.limits_and_grants().0,
             workbench,
             cancel: self.cancel.clone(),
             progress: self.progress.clone(),
@@ -293,20 +312,18 @@ impl Job {
 
     pub(crate) fn conditions(&self) -> Conditions {
         let Versions { host, wasmtime } = self.shared.parts.versions.clone();
-        let grants_hash = identity::grants_hash(&self.limits_and_folders().1);
+        let grants_hash = identity::grants_hash(&self.limits_and_grants().1);
         Conditions { host_version: host, wasmtime_version: wasmtime, grants_hash }
     }
 
-    /// The limits of this plugin, within the timeout of its policy and the time that the run has left, and the folders
+    /// The limits of this plugin, within the timeout of its policy and the time that the run has left, and what
     /// it both asks for and is granted.
-    pub(crate) fn limits_and_folders(&self) -> (Limits, Vec<Granted>) {
+    pub(crate) fn limits_and_grants(&self) -> (Limits, Grants) {
         let parts = &self.shared.parts;
         let Some(policy) = parts.policies.get(&self.target.plugin.name) else {
-            return (self.in_time(parts.limits.clone()), Vec::new());
+            return (self.in_time(parts.limits.clone()), Grants::default());
         };
-        let asked = &self.target.manifest.capabilities;
-        let folders = policy.folders.iter().filter(|granted| asked.iter().any(|asked| asked.name == granted.name));
-        (self.in_time(policy.limits.clone()), folders.cloned().collect())
+        (self.in_time(policy.limits.clone()), policy.grants.asked_by(&self.target.manifest))
     }
 
     fn in_time(&self, limits: Limits) -> Limits {
@@ -341,6 +358,7 @@ fn nothing_finished() -> Finished {
         rows_written: 0,
         bytes_in: 0,
         bytes_written: 0,
-        folder_inputs: Vec::new(),
+        found_inputs: Vec::new(),
+        saved: Box::new(()),
     }
 }

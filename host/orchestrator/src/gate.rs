@@ -1,6 +1,6 @@
 //! What a call has to pass before it begins: the circuit breaker of its target, and its rate limit.
 //!
-//! The target is the pipeline, source or task, by its name. Breakers and limits are states of the ledger, shared by
+//! The target is the pipeline, source or task, by its name, or a server that requests of guests go to (`servers`). Breakers and limits are states of the ledger, shared by
 //! every process that has it open, and changed by comparing and swapping: one that lost a race looks again. A policy
 //! that names neither costs no call of the ledger.
 //!
@@ -63,6 +63,17 @@ pub(crate) struct Pass {
     call: CallId,
     /// Whether it tries whether the target works again.
     is_probe: bool,
+}
+
+impl Pass {
+    /// A pass whose parts somebody kept meanwhile.
+    pub(crate) fn of(call: CallId, is_probe: bool) -> Self {
+        Self { call, is_probe }
+    }
+
+    pub(crate) fn into_parts(self) -> (CallId, bool) {
+        (self.call, self.is_probe)
+    }
 }
 
 /// A refusal that time ends.

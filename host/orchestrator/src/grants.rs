@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use model::failure::{Failure, FailureKind};
-use model::ports::Granted;
+use model::grants::FolderGrant;
 
 use crate::blocking::blocking;
 use crate::job::Job;
@@ -21,14 +21,14 @@ impl Job {
     ///
     /// `bad_folder` (exit code 2) for the first that cannot be used.
     pub(crate) async fn check_folders(&self) -> Result<(), Failure> {
-        let (_, folders) = self.limits_and_folders();
+        let folders = self.limits_and_grants().1.folders;
         if self.target.export != Export::Source || folders.is_empty() {
             return Ok(());
         }
         let (lake, plugin) = (self.shared.parts.lake.clone(), self.target.plugin.name.clone());
         let check = move || {
-            let checked = |granted: &Granted| {
-                let failed = |failure| unusable(&plugin, granted, &failure);
+            let checked = |(name, granted): (&String, &FolderGrant)| {
+                let failed = |failure| unusable(&plugin, name, &failure);
                 lake.check_folder(&granted.path).map_err(failed)
             };
             folders.iter().try_for_each(checked)
@@ -41,18 +41,19 @@ impl Job {
 pub(crate) fn warn(set: &mut PluginSet, policies: &BTreeMap<String, PluginPolicy>, check: FolderCheck<'_>) {
     for entry in &mut set.entries {
         let Some(manifest) = &entry.found.manifest else { continue };
-        let granted = policies.get(&manifest.name).map_or(&[][..], |policy| &policy.folders);
-        let asked = granted.iter().filter(|granted| manifest.capabilities.iter().any(|it| it.name == granted.name));
-        let failed = asked.filter_map(|granted| Some(unusable(&manifest.name, granted, &check(&granted.path).err()?)));
+        let Some(policy) = policies.get(&manifest.name) else { continue };
+        let granted = policy.grants.asked_by(manifest).folders;
+        let failed = granted
+            .iter()
+            .filter_map(|(name, granted)| Some(unusable(&manifest.name, name, &check(&granted.path).err()?)));
         entry.record.warnings.extend(failed.map(|failure| format!("{}: {failure}", failure.code)));
     }
 }
 
-fn unusable(plugin: &str, granted: &Granted, why: &Failure) -> Failure {
+fn unusable(plugin: &str, folder: &str, why: &Failure) -> Failure {
     let message = format!(
-        "the folder `{}` that is granted to `{plugin}` cannot be used, so its sources do not run: {why}; make it readable, \
-         or correct [plugins.{plugin}.grants] in spine.toml and start the host again",
-        granted.name
+        "the folder `{folder}` that is granted to `{plugin}` cannot be used, so its sources do not run: {why}; make it readable, \
+         or correct [plugins.{plugin}.grants] in spine.toml and start the host again"
     );
     Failure::new(FailureKind::Config, "bad_folder", message)
 }

@@ -1,11 +1,10 @@
 //! Names that are computed: ids, input hashes and seeds. Pure but for the clock and entropy handed in.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use model::ports::{Entropy, Granted, KeptInput};
+use model::ports::{Entropy, KeptInput};
 use model::work::WorkSpec;
-use model::{CaptureId, Clock, Digest, RunId, WorkerId};
+use model::{CaptureId, Clock, Digest, Grants, RunId, WorkerId};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -83,11 +82,12 @@ pub(crate) fn unit(entropy: &dyn Entropy) -> f64 {
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 
-/// Stands for what a plugin was granted: the folders by name and path, in any order. Nothing granted has a hash too.
-pub(crate) fn grants_hash(folders: &[Granted]) -> Digest {
-    let folders: BTreeMap<&String, Cow<'_, str>> =
-        folders.iter().map(|folder| (&folder.name, folder.path.to_string_lossy())).collect();
-    digest(json!({ "folders": folders }).to_string().as_bytes())
+/// Stands for all that a plugin was granted: folders, addresses and how its secrets are read, never their values. Nothing
+/// granted has a hash too.
+pub(crate) fn grants_hash(grants: &Grants) -> Digest {
+    // Paths that are no text have no JSON; debug text tells them apart as well.
+    let text = serde_json::to_string(grants).unwrap_or_else(|_| format!("{grants:?}"));
+    digest(text.as_bytes())
 }
 
 /// Seeds what a guest may see of randomness. Follows from the run and the attempt, so that a replay of the recorded
@@ -101,6 +101,8 @@ mod tests {
     use std::sync::Arc;
 
     use model::Timestamp;
+    use model::grants::{FolderGrant, HttpGrant, SecretGrant, SecretSource};
+    use model::manifest::Access;
     use model::run::RunKind;
     use model::work::WorkInput;
 
@@ -148,14 +150,26 @@ mod tests {
     }
 
     #[test]
-    fn grants_have_one_hash_whatever_their_order() {
-        let granted = |name: &str, path: &str| Granted { name: name.to_owned(), path: path.into() };
-        let (drop, old) = (granted("drop", "/in"), granted("old", "/old"));
-        let hash = grants_hash(&[drop.clone(), old.clone()]);
-        assert_eq!(grants_hash(&[old, drop.clone()]), hash);
-        assert_ne!(grants_hash(&[drop]), hash);
-        assert_ne!(grants_hash(&[granted("drop", "/elsewhere")]), grants_hash(&[granted("drop", "/in")]));
-        assert_ne!(grants_hash(&[]), hash);
+    fn whatever_is_granted_has_a_hash_of_its_own() {
+        let folder = |path: &str, access| BTreeMap::from([("a".to_owned(), FolderGrant { path: path.into(), access })]);
+        let http = |address: &str| HttpGrant::to(address.parse().unwrap());
+        let secret =
+            |source| BTreeMap::from([("a".to_owned(), SecretGrant { source, reveal: false, hosts: Vec::new() })]);
+        let env = |name: &str| SecretSource::Env(name.to_owned());
+        let nothing = Grants::default();
+        let grants = [
+            nothing.clone(),
+            Grants { folders: folder("/in", Access::Read), ..nothing.clone() },
+            Grants { folders: folder("/in", Access::Write), ..nothing.clone() },
+            Grants { folders: folder("/elsewhere", Access::Read), ..nothing.clone() },
+            Grants { http: vec![http("a.org")], ..nothing.clone() },
+            Grants { http: vec![HttpGrant { private: true, ..http("a.org") }], ..nothing.clone() },
+            Grants { secrets: secret(env("KEY")), ..nothing.clone() },
+            Grants { secrets: secret(SecretSource::File("KEY".into())), ..nothing.clone() },
+        ];
+        let hashes: std::collections::BTreeSet<Digest> = grants.iter().map(grants_hash).collect();
+        assert_eq!(hashes.len(), grants.len());
+        assert_eq!(grants_hash(&grants[3].clone()), grants_hash(&grants[3]));
     }
 
     #[test]

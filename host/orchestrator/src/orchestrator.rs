@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRecord;
-use model::ports::{BackfillRequest, Cancel, Engine, Interrupted, RecordedRun, RunRequest, Standing, Submission};
+use model::ports::{
+    BackfillRequest, Cancel, Engine, Interrupted, RecordedRun, RunRequest, Standing, Submission, Upstreams,
+};
 use model::replay::ReplayReport;
 use model::run::{Conclusion, RunReport, RunStatus};
 use model::work::{Lineage, Routing, Trigger, WorkSpec};
@@ -25,6 +27,7 @@ use crate::parts::Parts;
 use crate::plugins::Lifecycle;
 use crate::quarantine::Quarantine;
 use crate::queue::Waiting;
+use crate::servers::Servers;
 use crate::{identity, inputs, params, report};
 
 /// Carries out runs. Cheap to clone; the clones are one orchestrator.
@@ -40,7 +43,8 @@ pub(crate) struct Shared {
     pub(crate) quarantine: Quarantine,
     pub(crate) live: Arc<LiveRuns>,
     pub(crate) dispatcher: Arc<Dispatcher>,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) upstreams: Arc<dyn Upstreams>,
     pub(crate) heart: Arc<Heart>,
     /// Queued runs that this host cannot carry out: their secrets are lost, say.
     unfit: Mutex<BTreeSet<RunId>>,
@@ -114,15 +118,34 @@ pub(crate) enum Begun {
 }
 
 impl Orchestrator {
+    #[cfg(test)]
+    pub(crate) fn upstreams(&self) -> Arc<dyn Upstreams> {
+        Arc::clone(&self.shared.upstreams)
+    }
+
     /// An orchestrator without plugins.
     pub fn new(parts: Parts) -> Self {
-        let gate = Gate::new(Arc::clone(&parts.states), Arc::clone(&parts.clock));
+        let gate = Arc::new(Gate::new(Arc::clone(&parts.states), Arc::clone(&parts.clock)));
+        let upstreams = Arc::new(Servers::new(Arc::clone(&gate), &parts));
         let dispatcher = Dispatcher::new(parts.places(), Arc::clone(&parts.clock), Arc::clone(&parts.timer));
         let (lifecycle, heart) = (Lifecycle::default(), Heart::new(&parts));
         let quarantine = Quarantine::new(parts.swap.clone(), Arc::clone(&parts.clock));
         let (live, turn) = (LiveRuns::new(), tokio::sync::Mutex::new(()));
         let (unfit, is_tending, is_leaving) = (Mutex::default(), AtomicBool::new(false), watch::Sender::new(false));
-        let shared = Shared { parts, lifecycle, quarantine, live, dispatcher, gate, heart, unfit, is_tending, is_leaving, turn };
+        let shared = Shared {
+            parts,
+            lifecycle,
+            quarantine,
+            live,
+            dispatcher,
+            gate,
+            upstreams,
+            heart,
+            unfit,
+            is_tending,
+            is_leaving,
+            turn,
+        };
         Self { shared: Arc::new(shared) }
     }
 

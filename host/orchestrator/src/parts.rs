@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use model::limits::Limits;
 use model::policy::{BulkheadPolicy, PolicySpec, RetryPolicy};
-use model::ports::{Components, Entropy, Granted, Invoker, Lake, Ledger, RunListener, SharedStates};
+use model::ports::{Components, Entropy, Invoker, Lake, Ledger, RunListener, SecretReader, SharedStates};
 use model::quality::Severity;
 use model::run::RunReport;
 use model::stage::StageListener;
 use model::work::Lane;
-use model::{Clock, DatasetName, Timer, Timestamp};
+use model::{Clock, DatasetName, Grants, Timer, Timestamp};
 
 use crate::lease::LeasePolicy;
 use crate::queue::Places;
@@ -28,6 +28,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub timer: Arc<dyn Timer>,
     pub entropy: Arc<dyn Entropy>,
+    /// Reads the secrets that are granted.
+    pub secrets: Arc<dyn SecretReader>,
     /// For plugins without a policy of their own.
     pub limits: Limits,
     /// By plugin name.
@@ -81,8 +83,8 @@ pub struct Versions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginPolicy {
     pub limits: Limits,
-    /// Folders the plugin may read. One that it does not ask for is not handed to it.
-    pub folders: Vec<Granted>,
+    /// What it does not ask for is not handed to it.
+    pub grants: Grants,
 }
 
 /// How versions of plugins follow each other.

@@ -1,7 +1,7 @@
 //! Carrying a recorded run out again, to prove that it gives the same bits.
 //!
-//! A replay is an attempt with nothing new in it: the version that ran, from where versions are kept, the inputs by their
-//! digests, the parameters, the instant at which the virtual clock starts, the seed, and the snapshot that the run could
+//! A replay is an attempt with nothing new in it: the version that ran, from where versions are kept, the inputs and what
+//! servers answered by their digests, the parameters, the instant at which the virtual clock starts, the seed, and the snapshot that the run could
 //! read. It writes nothing, holds no lease and makes no run. What it delivers is held against what the ledger has.
 //!
 //! Limits: a run with a secret parameter cannot be replayed, nor one that read granted folders or a source's cursor: what
@@ -12,12 +12,14 @@ use std::sync::Arc;
 
 use model::catalog::{CatalogFile, CatalogView};
 use model::failure::{Failure, FailureKind};
-use model::ports::{AsOf, Cancel, Finished, FoundPlugin, Prepared, RecordedAttempt, RecordedRun};
+use model::ports::{
+    AsOf, Cancel, EXCHANGE, Exchanges, Finished, FoundPlugin, KeptInput, Outside, Prepared, RecordedAttempt, RecordedRun,
+};
 use model::replay::{ReplayReport, ReplayedOutput};
 use model::run::{RunKind, RunReport, RunStatus};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId};
 
-use crate::attempt::Delivered;
+use crate::attempt::{Delivered, Reads};
 use crate::blocking::blocking;
 use crate::inputs;
 use crate::job::Job;
@@ -76,8 +78,21 @@ impl Orchestrator {
         let job = self.replayed_job(report.run_id, recorded.clone(), target).await?;
         let catalog = snapshot(&*self.shared.parts.ledger.catalog(AsOf::Snapshot(attempt.snapshot)).await?);
         let inputs = job.inputs.as_ref().map_err(Clone::clone)?;
+        // Secrets are as they are now; what servers answered is as it was kept.
+        let outside = Outside { exchanges: Exchanges::Recorded(self.exchanges(attempt).await?), ..job.outside().await? };
+        let secrets = job.params.secrets.and(outside.secrets.values());
+        let (started_at, cursor) = (attempt.started_at, None);
+        let reads = Reads { inputs, catalog: &catalog, started_at, cursor, outside, secrets: &secrets };
         let mut course = job.course(report.attempt, Some(attempt.started_at), None);
-        Ok(job.work(&mut course, inputs, &catalog, attempt.started_at, None).await)
+        Ok(job.work(&mut course, reads).await)
+    }
+
+    /// What came of the requests that an attempt made.
+    async fn exchanges(&self, attempt: &RecordedAttempt) -> Result<Vec<KeptInput>, Failure> {
+        let named = attempt.inputs.iter().filter(|(name, _)| name.starts_with(EXCHANGE)).cloned();
+        let (named, lake): (Vec<_>, _) = (named.collect(), Arc::clone(&self.shared.parts.lake));
+        let read = move || named.into_iter().map(|(name, digest)| lake.kept_input(&name, digest)).collect();
+        blocking("read what servers answered", read).await
     }
 
     async fn replayed_job(&self, run_id: RunId, recorded: RecordedRun, target: Target) -> Result<Job, Failure> {

@@ -14,11 +14,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use model::grants::{FolderGrant, SecretSource};
 use model::limits::Limits;
+use model::manifest::Access;
 use model::policy::RetryPolicy;
-use model::ports::{Engine, Entropy, FoundPlugin, GivenFile, ParamValue, RunListener, RunRequest};
+use model::ports::{
+    Engine, Entropy, FoundPlugin, GivenFile, ParamValue, RunListener, RunRequest, SecretReader, Upstreams,
+};
 use model::run::RunReport;
-use model::{Clock, Digest, Failure, Manifest, Timer, Timestamp};
+use model::secret::SecretValue;
+use model::{Clock, Digest, Failure, FailureKind, Grants, Manifest, Timer, Timestamp};
 use tokio::sync::watch;
 
 use crate::{Concurrency, LeasePolicy, Orchestrator, Parts, SwapPolicy, Versions, identity};
@@ -27,6 +32,28 @@ pub(crate) use components::FakeComponents;
 pub(crate) use invoker::FakeInvoker;
 pub(crate) use lake::FakeLake;
 pub(crate) use ledger::FakeLedger;
+
+/// Secrets whose values are in the names of their variables; the others cannot be read.
+#[derive(Debug)]
+struct Vault;
+
+impl SecretReader for Vault {
+    fn read(&self, source: &SecretSource) -> Result<SecretValue, Failure> {
+        match source {
+            SecretSource::Env(name) => Ok(SecretValue::new(format!("value of {name}"))),
+            SecretSource::File(_) | SecretSource::Command(_) => {
+                Err(Failure::new(FailureKind::Config, "secret_unreadable", format!("{} is gone", source.place())))
+            }
+        }
+    }
+}
+
+/// Grants folders for reading, each by its name and its path.
+pub(crate) fn reading(folders: &[(&str, &str)]) -> Grants {
+    let grant = |path: &str| FolderGrant { path: path.into(), access: Access::Read };
+    let folders = folders.iter().map(|(name, path)| ((*name).to_owned(), grant(path)));
+    Grants { folders: folders.collect(), ..Grants::default() }
+}
 
 /// One microsecond passes with each look at it; the rest is up to the test.
 #[derive(Clone, Debug)]
@@ -132,6 +159,7 @@ impl Bench {
             clock: Arc::new(clock.clone()),
             timer: Arc::new(clock.clone()),
             entropy: Arc::new(Counting::default()),
+            secrets: Arc::new(Vault),
             limits: Limits::standard(),
             policies: BTreeMap::new(),
             severities: BTreeMap::new(),
@@ -151,6 +179,11 @@ impl Bench {
         };
         change(&mut parts);
         Self { ledger, lake, invoker, components, orchestrator: Orchestrator::new(parts), clock, ended }
+    }
+
+    /// The servers that its guests reach.
+    pub(crate) fn upstreams(&self) -> Arc<dyn Upstreams> {
+        self.orchestrator.upstreams()
     }
 
     /// Another host on the same ledger, lake and clock.

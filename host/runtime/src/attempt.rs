@@ -1,7 +1,6 @@
 //! One attempt from inside: the state that a guest's store owns, and how the store is bounded.
 
 mod calls;
-mod clock;
 mod cpu;
 mod journal;
 mod limiter;
@@ -10,30 +9,27 @@ mod reached;
 mod stdio;
 mod watch;
 
-pub(crate) use clock::{ClockAndTable, VirtualClock, VirtualClocks};
 pub(crate) use journal::{Journal, Severity, as_json, cut};
 pub(crate) use limiter::GrowthLimiter;
 pub use occupancy::Occupied;
 pub(crate) use occupancy::{Occupancy, Share};
 pub(crate) use reached::LimitReached;
+pub(crate) use stdio::GuestStream;
 pub(crate) use watch::{Stopped, Watch};
 
 use std::fmt::Arguments;
 
 use model::limits::Limits;
 use model::ports::{Progress, Workbench};
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
-use stdio::GuestStream;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::capabilities::clock::VirtualClock;
+use crate::capabilities::http::Egress;
+use crate::capabilities::wasi;
 use crate::hosting::Held;
 use crate::meters::Meters;
-
-/// Bytes of randomness a guest may ask for in one call.
-const RANDOM_BYTES_MAX: u64 = 16 << 20;
 
 /// Handles beyond `limits.handles` before Wasmtime itself refuses with a trap; the host's own table refuses first, with
 /// an error that the guest can read.
@@ -58,6 +54,7 @@ pub(crate) struct HostState {
     pub(crate) limiter: GrowthLimiter,
     pub(crate) limits: Limits,
     pub(crate) workbench: Box<dyn Workbench>,
+    pub(crate) egress: Egress,
     pub(crate) progress: Option<Progress>,
     pub(crate) meters: Meters,
     wasi: WasiCtx,
@@ -70,10 +67,10 @@ impl HostState {
     pub(crate) fn new(
         facts: Facts,
         limits: Limits,
-        started_us: i64,
-        seed: [u8; 32],
+        (started_us, seed): (i64, [u8; 32]),
         journal: Journal,
         workbench: Box<dyn Workbench>,
+        egress: Egress,
         progress: Option<Progress>,
     ) -> Self {
         let clock = VirtualClock::starting_at(started_us);
@@ -92,6 +89,7 @@ impl HostState {
             journal,
             limits,
             workbench,
+            egress,
             progress,
         }
     }
@@ -147,25 +145,4 @@ impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
-}
-
-/// WASI with nothing behind it: no arguments, environment, folders or network, closed input, output into the journal.
-fn wasi(clock: &VirtualClock, seed: [u8; 32], journal: &Journal) -> WasiCtx {
-    let mut insecure = seed;
-    insecure.reverse();
-    let mut insecure_seed = [0; 16];
-    insecure_seed.copy_from_slice(&seed[8..24]);
-    WasiCtx::builder()
-        .stdout(GuestStream::new("stdout", journal))
-        .stderr(GuestStream::new("stderr", journal))
-        .wall_clock(clock.clone())
-        .monotonic_clock(clock.clone())
-        .secure_random(StdRng::from_seed(seed))
-        .insecure_random(StdRng::from_seed(insecure))
-        .insecure_random_seed(u128::from_le_bytes(insecure_seed))
-        .max_random_size(RANDOM_BYTES_MAX)
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .build()
 }

@@ -3,7 +3,11 @@
 wasmtime::component::bindgen!({
     world: "domain",
     path: "../../wit",
-    imports: { default: trappable },
+    imports: {
+        // Waits for the network: the guest is suspended, and its thread goes on with others.
+        "spine:plugin/http.fetch": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
     with: {
         "spine:plugin/tables.batch": crate::hosting::Batch,
@@ -14,4 +18,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use exports::spine::plugin::{pipeline, plugin, quality, source, task};
-pub(crate) use spine::plugin::{host, tables};
+pub(crate) use spine::plugin::{host, http, tables};

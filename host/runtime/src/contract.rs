@@ -15,14 +15,15 @@ use crate::linking::wasi;
 const PACKAGE: &str = "spine:plugin";
 
 /// What the contract's host side offers, by interface. A test holds these lists against `wit/`.
-const OFFERED: [(&str, &[&str]); 2] = [
+const OFFERED: [(&str, &[&str]); 3] = [
     (
         "host",
         &[
-            "run-id", "attempt", "params", "now-us", "input", "open", "output", "files", "reject", "report", "stage",
-            "progress", "log", "metric", "secret",
+            "run-id", "attempt", "params", "now-us", "input", "open", "output", "files", "save", "reject", "report",
+            "stage", "progress", "log", "metric", "secret",
         ],
     ),
+    ("http", &["fetch"]),
     (
         "tables",
         &[
@@ -179,7 +180,11 @@ mod tests {
 
     #[test]
     fn the_lists_of_offered_functions_are_those_of_the_contract() {
-        let wit = [include_str!("../../../wit/host.wit"), include_str!("../../../wit/tables.wit")];
+        let wit = [
+            include_str!("../../../wit/host.wit"),
+            include_str!("../../../wit/http.wit"),
+            include_str!("../../../wit/tables.wit"),
+        ];
         let mut written: Vec<_> = wit.into_iter().flat_map(functions).collect();
         let listed = |(interface, names): &(&str, &[&str])| {
             names.iter().map(|name| ((*interface).to_owned(), (*name).to_owned())).collect::<Vec<_>>()

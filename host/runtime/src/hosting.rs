@@ -7,6 +7,7 @@ mod batches;
 mod errors;
 mod held;
 mod host;
+mod http;
 mod streams;
 #[cfg(test)]
 mod tests;

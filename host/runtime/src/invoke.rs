@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use model::ports::{Answer, Invocation, Invoked, Work, Workbench};
 use model::{Failure, FailureKind, Usage};
+use tokio::runtime::Handle;
 use wasmtime::component::Instance;
 use wasmtime::{Engine, Store};
 
 use crate::attempt::{Facts, HostState, Journal, Occupancy, Watch};
+use crate::capabilities::http::{Budget, Egress, Network};
+use crate::capabilities::secrets::Vault;
 use crate::failures;
 use crate::hosting::failure_of_guest;
 use crate::meters::Meters;
@@ -29,14 +32,32 @@ pub(crate) async fn carry_out(
     engine: Engine,
     plugin: Arc<Plugin>,
     invocation: Invocation,
-    watch: Watch,
-    journal: Journal,
+    host: (Arc<Network>, Handle),
+    (watch, journal): (Watch, Journal),
     among: Among,
 ) -> Invoked {
-    let Invocation { work, checks, run_id, attempt, params, started_at, seed, limits, workbench, progress, .. } =
-        invocation;
+    let Invocation {
+        work,
+        checks,
+        run_id,
+        attempt,
+        params,
+        started_at,
+        seed,
+        limits,
+        workbench,
+        progress,
+        outside,
+        secrets,
+        ..
+    } = invocation;
     let facts = Facts { plugin: plugin.manifest.name.clone(), run_id: run_id.to_string(), attempt, params };
-    let state = HostState::new(facts, limits, started_at.as_micros(), seed, journal.clone(), workbench, progress);
+    let vault = Arc::new(Vault::new(&outside, &seed));
+    let asked = (plugin.manifest.name.as_str(), plugin.manifest.capabilities.as_slice());
+    let budget = Budget { calls: limits.http_calls, bytes: limits.http_bytes };
+    let egress = Egress::new(asked, outside, (vault, secrets), host, budget);
+    let began = (started_at.as_micros(), seed);
+    let state = HostState::new(facts, limits, began, journal.clone(), workbench, egress, progress);
     let state = state.among(&among.occupancy, &among.meters);
     let mut store = state.into_store(&engine, watch.clone());
     let done = watch

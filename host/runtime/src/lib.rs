@@ -12,6 +12,7 @@
 
 mod attempt;
 mod bindings;
+mod capabilities;
 mod config;
 mod contract;
 mod discover;

@@ -6,8 +6,9 @@ use model::{Failure, FailureKind};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
-use crate::attempt::{ClockAndTable, HostState, VirtualClocks};
+use crate::attempt::HostState;
 use crate::bindings::Domain;
+use crate::capabilities::clock::{ClockAndTable, VirtualClocks};
 use crate::hosting::share_columns;
 
 /// Makes the linker that all components share.

@@ -16,6 +16,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::attempt::{HostState, Journal, Occupied, Stopped, Watch};
+use crate::capabilities::http::Network;
 use crate::engine::{self, Allocation, INSTANCES_MAX};
 use crate::invoke::Among;
 use crate::loading::{Cache, Loader};
@@ -37,6 +38,7 @@ pub struct Runtime {
     /// Places for instances.
     places: Semaphore,
     guests: Guests,
+    network: Arc<Network>,
     among: Among,
     config: RuntimeConfig,
 }
@@ -104,6 +106,7 @@ impl Runtime {
             plugins: RwLock::default(),
             places: Semaphore::new(INSTANCES_MAX),
             guests,
+            network: Arc::new(Network::of_this_machine()),
             among: Among::default(),
             config,
         })
@@ -243,7 +246,7 @@ fn take<'a, T>(next: &AtomicUsize, items: &'a [T]) -> Option<(usize, &'a T)> {
 
 #[async_trait::async_trait]
 impl Invoker for Runtime {
-    /// Must be called within a Tokio runtime with time enabled. Dropping the future stops the guest.
+    /// Must be called within a Tokio runtime with time enabled, and with I/O for guests that send requests. Dropping the future stops the guest.
     async fn invoke(&self, invocation: Invocation) -> Invoked {
         let Invocation { secrets, started_at, limits, log, .. } = &invocation;
         let journal = Journal::hiding(secrets.clone(), *started_at, limits, log.clone());
@@ -265,7 +268,10 @@ impl Invoker for Runtime {
         let span = tracing::error_span!("attempt", attempt = invocation.attempt);
         let watch = Watch::starting_now(&invocation.limits, journal.clone(), invocation.cancel.clone());
         let engine = self.parts.engine.clone();
-        let attempt = invoke::carry_out(engine, plugin, invocation, watch.clone(), journal.clone(), self.among.clone());
+        // Requests go on where the caller is: its runtime has sockets, that of the guests has none.
+        let host = (Arc::clone(&self.network), tokio::runtime::Handle::current());
+        let watching = (watch.clone(), journal.clone());
+        let attempt = invoke::carry_out(engine, plugin, invocation, host, watching, self.among.clone());
         let mut attempt = AbortOnDrop(guests.spawn(attempt.instrument(span)));
         let failure = match tokio::time::timeout(wall_clock.saturating_add(GRACE), &mut attempt.0).await {
             Ok(Ok(invoked)) => return invoked,

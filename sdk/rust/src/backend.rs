@@ -9,6 +9,7 @@ use crate::column::Buffers;
 use crate::columns::ColumnInfo;
 use crate::error::Error;
 use crate::host::{Anomaly, FileEntry, Level, Reject};
+use crate::http::{Request, Response};
 use crate::table::Field;
 
 /// What an attempt may ask of its host.
@@ -22,6 +23,8 @@ pub trait HostBackend: Debug {
     /// `columns` are those of the dataset; a component's host knows them from the manifest.
     fn output(&self, dataset: &str, columns: &'static [ColumnInfo]) -> Result<Box<dyn WriterBackend>, Error>;
     fn files(&self, folder: &str) -> Result<Vec<FileEntry>, Error>;
+    fn save(&self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), Error>;
+    fn fetch(&self, request: &Request) -> Result<Response, Error>;
     fn reject(&self, rows: Vec<Reject>) -> Result<(), Error>;
     fn report(&self, anomaly: Anomaly) -> Result<(), Error>;
     fn stage(&self, name: &str, rows: u64, metrics: &[(&str, &str)]) -> Result<(), Error>;

@@ -11,6 +11,7 @@ use crate::backend::HostBackend;
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::file_format::Format;
+use crate::http::{Request, Response};
 use crate::manifest::json;
 use crate::params::{File, Params};
 use crate::table::{Blob, Reader, Writer};
@@ -133,6 +134,26 @@ impl Host {
         self.backend.files(folder)
     }
 
+    /// Saves a file in a folder that is granted for writing. Others see it once the run is published, whole, in place of
+    /// one of that name.
+    ///
+    /// # Errors
+    ///
+    /// `not_granted`, `bad_name`, `too_large`.
+    pub fn save(&self, folder: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Result<(), Error> {
+        self.backend.save(folder, name, bytes.into())
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// # Errors
+    ///
+    /// `not_granted` or `address_denied` where it may not go, `timeout`, `network`, `circuit_open` and others where no
+    /// answer came. A status of failure is an answer: [`Response::ok`].
+    pub fn fetch(&self, request: &Request) -> Result<Response, Error> {
+        self.backend.fetch(request)
+    }
+
     /// Says that an input row will not be in the output, and why. The host adds the text of its line.
     pub fn reject(&self, row: Reject) -> Result<(), Error> {
         self.reject_all(vec![row])
@@ -190,7 +211,12 @@ impl Host {
         self.backend.metric(name, value, labels);
     }
 
-    /// A placeholder that the host replaces at egress, unless the grant says that the plugin may see the value.
+    /// A placeholder that the host replaces on the way out of a request, unless the grant says that the plugin may see the
+    /// value.
+    ///
+    /// # Errors
+    ///
+    /// `not_granted`.
     pub fn secret(&self, name: &str) -> Result<String, Error> {
         self.backend.secret(name)
     }

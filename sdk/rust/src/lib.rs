@@ -8,6 +8,7 @@ pub mod dataset;
 pub mod error;
 pub mod file_format;
 pub mod host;
+pub mod http;
 pub mod manifest;
 pub mod params;
 pub mod plugin;

@@ -2,23 +2,23 @@
 //!
 //! Authors meet these types in the `spec` functions of their work; the macros write the rest.
 
+mod capability;
 mod file;
 pub(crate) mod json;
 mod policy;
 mod work;
 
+pub use capability::{Folder, Http, Secret};
 pub use file::{FileColumnSpec, FooterRule, FooterSpec, FormatKind, FormatSpec};
 pub use policy::{Breaker, Policy, RateLimit, Retry};
-pub use work::{
-    Category, CheckSpec, Folder, Idempotency, ParamSpec, ParamType, PipelineSpec, Severity, SourceSpec, TaskSpec,
-};
+pub use work::{Category, CheckSpec, Idempotency, ParamSpec, ParamType, PipelineSpec, Severity, SourceSpec, TaskSpec};
 
 use spine_primitives::DataType;
 
 pub use json::Object;
 
 /// The contract this SDK speaks.
-pub const CONTRACT: &str = "0.1.0";
+pub const CONTRACT: &str = "0.1.1";
 
 /// One column of a dataset. Made by [`dataset!`](crate::dataset!).
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::host::Host;
-use crate::manifest::{CONTRACT, CheckSpec, DatasetSpec, Folder, FormatSpec, json};
+use crate::manifest::{CONTRACT, CheckSpec, DatasetSpec, Folder, FormatSpec, Http, Secret, json};
 use crate::work::{AnyCheck, AnyPipeline, AnySource, AnyTask, Cursor, Discovery, Finding, Page, Partition, Summary};
 
 /// Everything a plugin offers. Made by [`plugin!`](crate::plugin!).
@@ -20,6 +20,8 @@ pub struct Plugin {
     pub checks: &'static [&'static dyn AnyCheck],
     pub tasks: &'static [&'static dyn AnyTask],
     pub folders: &'static [Folder],
+    pub http: &'static [Http],
+    pub secrets: &'static [Secret],
 }
 
 impl Plugin {
@@ -36,7 +38,12 @@ impl Plugin {
             manifest.list("pipelines", self.pipelines.len(), &mut |at, it| self.pipelines[at].describe(it));
             manifest.list("sources", self.sources.len(), &mut |at, it| self.sources[at].describe(it));
             manifest.list("tasks", self.tasks.len(), &mut |at, it| self.tasks[at].describe(it));
-            manifest.list("capabilities", self.folders.len(), &mut |at, it| self.folders[at].write(it));
+            let (folders, http) = (self.folders.len(), self.http.len());
+            manifest.list("capabilities", folders + http + self.secrets.len(), &mut |at, it| match at {
+                _ if at < folders => self.folders[at].write(it),
+                _ if at < folders + http => self.http[at - folders].write(it),
+                _ => self.secrets[at - folders - http].write(it),
+            });
         })
     }
 
@@ -119,6 +126,8 @@ impl std::fmt::Debug for Plugin {
 ///     formats: [Psv],
 ///     tasks: [Echo],
 ///     folders: [Folder::optional("drop", "Files to pick up.")],
+///     http: [Http::required("api", "https://api.example.com", "Quotes.")],
+///     secrets: [Secret::optional("api_key", "For more than 10 requests a day.")],
 /// }
 ///
 /// # fn main() {
@@ -139,6 +148,8 @@ macro_rules! plugin {
         $(, checks: [ $($check:expr),* $(,)? ])?
         $(, tasks: [ $($task:expr),* $(,)? ])?
         $(, folders: [ $($folder:expr),* $(,)? ])?
+        $(, http: [ $($http:expr),* $(,)? ])?
+        $(, secrets: [ $($secret:expr),* $(,)? ])?
         $(,)?
     ) => {
         /// What this plugin offers.
@@ -153,6 +164,8 @@ macro_rules! plugin {
             checks: &[$($(&$check),*)?],
             tasks: &[$($(&$task),*)?],
             folders: &[$($($folder),*)?],
+            http: &[$($($http),*)?],
+            secrets: &[$($($secret),*)?],
         };
 
         /// The manifest of this plugin: a JSON document.

@@ -6,9 +6,10 @@ pub use crate::dataset::Dataset;
 pub use crate::error::{Error, Kind};
 pub use crate::file_format::Format;
 pub use crate::host::{Anomaly, Capture, FileEntry, Host, Level, Reject, Select};
+pub use crate::http;
 pub use crate::manifest::{
-    Breaker, Category, CheckSpec, Folder, Idempotency, ParamType, PipelineSpec, Policy, RateLimit, Retry, Severity,
-    SourceSpec, TaskSpec,
+    Breaker, Category, CheckSpec, Folder, Http, Idempotency, ParamType, PipelineSpec, Policy, RateLimit, Retry, Secret,
+    Severity, SourceSpec, TaskSpec,
 };
 pub use crate::params::{File, NoParams, ParamValue, Params};
 pub use crate::table::{Batch, Blob, Field, Reader, ReaderInfo, Writer};

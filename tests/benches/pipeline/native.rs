@@ -10,6 +10,7 @@ use model::ports::{self, DataError, RejectedRow, TableBatch, TableReader, TableW
 use spine_sdk::backend::{BatchBackend, BlobBackend, HostBackend, ReaderBackend, WriterBackend};
 use spine_sdk::column::Buffers;
 use spine_sdk::host::{Anomaly, FileEntry, Level, Reject};
+use spine_sdk::http::{Request, Response};
 use spine_sdk::table::Field;
 use spine_sdk::{ColumnInfo, Error};
 
@@ -97,6 +98,14 @@ impl HostBackend for Native {
         let entry =
             |it: ports::FileEntry| FileEntry { name: it.name, size: it.bytes, modified_us: Some(it.modified_us) };
         Ok(files.into_iter().map(entry).collect())
+    }
+
+    fn save(&self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        self.bench.borrow_mut().save(folder, name, bytes).map_err(failed)
+    }
+
+    fn fetch(&self, request: &Request) -> Result<Response, Error> {
+        Err(Error::pipeline("not_granted", format!("no request to `{}` here", request.url)))
     }
 
     fn reject(&self, rows: Vec<Reject>) -> Result<(), Error> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use model::ports::{
-    Blob, DataError, Field, FileEntry, Finished, RejectedRow, TableBatch, TableReader, TableWriter, Workbench,
+    Blob, DataError, Field, FileEntry, Finished, InputBytes, RejectedRow, TableBatch, TableReader, TableWriter,
+    Workbench,
 };
 use model::{DatasetName, Failure};
 
@@ -72,6 +73,14 @@ impl Workbench for Replay {
 
     fn files(&mut self, folder: &str) -> Result<Vec<FileEntry>, Failure> {
         self.bench.files(folder)
+    }
+
+    fn save(&mut self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), Failure> {
+        self.bench.save(folder, name, bytes)
+    }
+
+    fn keep(&mut self, exchange: InputBytes) {
+        self.bench.keep(exchange);
     }
 
     fn reject(&mut self, rows: Vec<RejectedRow>) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::limits::Limits;
 use model::policy::{PolicySpec, RetryPolicy};
-use model::ports::{Interrupted, ParamValue, RunFilter, RunListener, RunRequest};
+use model::ports::{Interrupted, NoSecrets, ParamValue, RunFilter, RunListener, RunRequest};
 use model::run::{RunReport, RunStatus};
 use model::{Digest, Failure, Manifest};
 use orchestrator::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, Versions};
@@ -95,6 +95,7 @@ impl Host {
             clock: Arc::new(System),
             timer: Arc::new(System),
             entropy: Arc::new(System),
+            secrets: Arc::new(NoSecrets),
             limits: Limits::standard(),
             policies: BTreeMap::new(),
             severities: BTreeMap::new(),

@@ -61,6 +61,12 @@ impl Workbench for NoBench {
         Err(absent())
     }
 
+    fn save(&mut self, _: &str, _: &str, _: Vec<u8>) -> Result<(), Failure> {
+        Err(absent())
+    }
+
+    fn keep(&mut self, _: InputBytes) {}
+
     fn reject(&mut self, _: Vec<RejectedRow>) -> Result<(), Failure> {
         Err(absent())
     }
@@ -83,7 +89,8 @@ impl Workbench for NoBench {
             rows_written: 0,
             bytes_in: 0,
             bytes_written: 0,
-            folder_inputs: Vec::new(),
+            found_inputs: Vec::new(),
+            saved: Box::new(()),
         })
     }
 }

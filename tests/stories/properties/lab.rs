@@ -188,7 +188,7 @@ impl Lab {
             formats: BTreeMap::new(),
             params: json!({}),
             outputs: vec![dataset()],
-            folders: Vec::new(),
+            folders: BTreeMap::new(),
             catalog: Arc::clone(catalog),
             limits: Limits::standard(),
             dry_run: false,

@@ -13,8 +13,8 @@ use crate::system::SystemClock;
 
 /// Look at circuit breakers, close one, or open one by hand
 ///
-/// A breaker belongs to a pipeline, source or task whose policy names one. It opens after failures, lets a probe through
-/// after a while, and closes when that works.
+/// A breaker belongs to a pipeline, source or task whose policy names one, or to a server that plugins send requests to
+/// (https://api.example.com:443). It opens after failures, lets a probe through after a while, and closes when that works.
 #[derive(Debug, Args)]
 pub(crate) struct BreakersCommand {
     #[command(subcommand)]
@@ -27,12 +27,12 @@ enum Action {
     List,
     /// Close a breaker: its runs go on
     Reset {
-        /// The pipeline, source or task
+        /// The pipeline, source, task or server
         name: String,
     },
     /// Open a breaker until it is reset: its runs fail with `circuit_open`
     Open {
-        /// The pipeline, source or task
+        /// The pipeline, source, task or server
         name: String,
     },
 }

@@ -13,7 +13,8 @@ use crate::system::SystemClock;
 
 /// Look at rate limits, and what is left of them
 ///
-/// A rate limit belongs to a pipeline, source or task whose policy names one. To change it, change the policy.
+/// A rate limit belongs to a pipeline, source or task whose policy names one, or to a server that plugins send requests
+/// to. To change it, change the policy, or the grant of that server.
 #[derive(Debug, Args)]
 pub(crate) struct LimitsCommand {
     #[command(subcommand)]

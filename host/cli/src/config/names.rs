@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use model::failure::Failure;
-use model::manifest::{HOST_CHECKS, REJECTS_KEPT};
+use model::manifest::{CapabilityKind, CapabilitySpec, HOST_CHECKS, REJECTS_KEPT};
 use model::{DatasetName, Manifest, suggestion};
 
 use super::{Config, PluginConfig, bad_config};
@@ -46,12 +46,42 @@ impl<'a> Names<'a> {
         if manifests.is_empty() {
             return self.not_found(&format!("plugins.{name}"), name);
         }
-        let asked = manifests.iter().flat_map(|manifest| &manifest.capabilities).map(|asked| asked.name.as_str());
+        let asked: Vec<&CapabilitySpec> = manifests.iter().flat_map(|manifest| &manifest.capabilities).collect();
+        let place = format!("plugins.{name}.grants");
+        self.named(name, &place, "folder", plugin.grants.folders.keys(), &asked);
+        self.named(name, &place, "secret", plugin.grants.secrets.keys(), &asked);
+        let addresses = || {
+            asked.iter().filter_map(|asked| match &asked.kind {
+                CapabilityKind::Http { address, .. } => Some(address),
+                CapabilityKind::Folder { .. } | CapabilityKind::Secret => None,
+            })
+        };
+        for (at, grant) in plugin.grants.http.iter().enumerate() {
+            if !addresses().any(|asked| asked.meets(&grant.address)) {
+                let known: Vec<String> = addresses().map(ToString::to_string).collect();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let hint = suggestion(&grant.address.to_string(), &known);
+                let asks = format!("the plugin `{name}` does not ask for `{}`", grant.address);
+                self.problems.push(format!("`{place}.http[{at}].host`: {asks}{hint}"));
+            }
+        }
+    }
+
+    /// Grants that go by the plugin's own word.
+    fn named<'n>(
+        &mut self,
+        plugin: &str,
+        place: &str,
+        kind: &str,
+        granted: impl Iterator<Item = &'n String>,
+        asked: &[&CapabilitySpec],
+    ) {
+        let asked = asked.iter().filter(|asked| asked.kind.name() == kind).map(|asked| asked.name.as_str());
         let asked: Vec<&str> = asked.collect();
-        for folder in plugin.folders.iter().filter(|folder| !asked.contains(&folder.name.as_str())) {
-            let hint = suggestion(&folder.name, &asked);
-            let place = format!("plugins.{name}.grants.folders.{}", folder.name);
-            self.problems.push(format!("`{place}`: the plugin `{name}` asks for no folder of this name{hint}"));
+        for name in granted.filter(|name| !asked.contains(&name.as_str())) {
+            let hint = suggestion(name, &asked);
+            let asks = format!("the plugin `{plugin}` asks for no {kind} of this name");
+            self.problems.push(format!("`{place}.{kind}s.{name}`: {asks}{hint}"));
         }
     }
 
@@ -118,7 +148,8 @@ mod tests {
 
     fn found() -> [Arc<Manifest>; 1] {
         let manifest = r#"{"contract": "0.1.0", "name": "finra", "version": "1",
-            "capabilities": [{"kind": "folder", "name": "drop"}],
+            "capabilities": [{"kind": "folder", "name": "drop"}, {"kind": "secret", "name": "api_key"},
+              {"kind": "http", "name": "cdn", "address": "*.finra.org"}],
             "pipelines": [{"name": "finra.daily", "outputs": []}], "tasks": [{"name": "finra.count"}],
             "datasets": [{"name": "finra.regsho_daily", "columns": [], "key": [], "partition_by": [],
               "checks": [{"name": "row_count_band", "category": "COMPLETENESS", "severity": "warn"}]}]}"#;
@@ -135,6 +166,8 @@ mod tests {
         let text = r#"
             [plugins.finra.grants]
             folders = { drop = "inbox" }
+            http = [{ host = "cdn.finra.org" }, { host = "*" }]
+            secrets = { api_key = { env = "KEY" } }
             [policy."finra.daily"]
             [policy."finra.count"]
             [quality."finra.regsho_daily".row_count_band]
@@ -152,7 +185,9 @@ mod tests {
         let failure = checked(
             r#"
             [plugins.finra.grants]
-            folders = { dorp = "inbox" }
+            folders = { dorp = "inbox", api_key = "inbox" }
+            http = [{ host = "cdn.fimra.org" }]
+            secrets = { apikey = { env = "KEY" } }
             [policy."finra.dayly"]
             [quality."finra.regsho_dayly".row_count_band]
             severity = "block"
@@ -165,6 +200,11 @@ mod tests {
         for expected in [
             "in `etc/spine.toml`",
             "`plugins.finra.grants.folders.dorp`: the plugin `finra` asks for no folder of this name, did you mean `drop`?",
+            "`plugins.finra.grants.folders.api_key`: the plugin `finra` asks for no folder of this name",
+            "`plugins.finra.grants.http[0].host`: the plugin `finra` does not ask for `https://cdn.fimra.org`, did you mean \
+             `https://*.finra.org`?",
+            "`plugins.finra.grants.secrets.apikey`: the plugin `finra` asks for no secret of this name, did you mean \
+             `api_key`?",
             "`policy.\"finra.dayly\"`: the plugin `finra` has no pipeline, source or task of this name, did you mean \
              `finra.daily`?",
             "`quality.\"finra.regsho_dayly\"`: the plugin `finra` has no dataset of this name, did you mean \

@@ -71,7 +71,12 @@ impl Reader {
     }
 
     /// A table of a policy as it is written. Each entry is read by itself, so that everything wrong is told at once.
-    fn written<S: DeserializeOwned + Default>(&mut self, kind: PolicyTable, place: &str, value: Option<&Value>) -> S {
+    pub(super) fn written<S: DeserializeOwned + Default>(
+        &mut self,
+        kind: PolicyTable,
+        place: &str,
+        value: Option<&Value>,
+    ) -> S {
         let table = self.table(place, value);
         let mut good = serde_json::Map::new();
         for (key, value) in table {

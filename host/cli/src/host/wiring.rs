@@ -18,6 +18,7 @@ use storage::Storage;
 
 use super::components::{KeptComponents, found_at};
 use crate::config::Config;
+use crate::secrets::SecretPlaces;
 use crate::system::{OsEntropy, SystemClock};
 
 /// The parts that differ from host to host.
@@ -81,6 +82,7 @@ impl Wiring {
             clock: Arc::new(SystemClock),
             timer: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
+            secrets: Arc::new(SecretPlaces),
             limits: config.limits.clone(),
             policies: policies(config),
             severities: config.severities.clone(),
@@ -154,7 +156,7 @@ fn check_names(config: &Config, found: &[FoundPlugin]) -> Result<(), Failure> {
 pub(super) fn policies(config: &Config) -> BTreeMap<String, PluginPolicy> {
     let policy = |plugin: &crate::config::PluginConfig| PluginPolicy {
         limits: plugin.limits.clone(),
-        folders: plugin.folders.clone(),
+        grants: plugin.grants.clone(),
     };
     config.plugins.iter().map(|(name, plugin)| (name.clone(), policy(plugin))).collect()
 }

@@ -48,7 +48,8 @@ pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
         rows_written,
         bytes_in: bench.inputs.bytes(),
         bytes_written: bench.budget.bytes_spent(),
-        folder_inputs: bench.inputs.folder_inputs(),
+        found_inputs: bench.inputs.found(),
+        saved: Box::new(std::mem::take(&mut bench.saved)),
     })
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Inputs {
     /// `folder/file`, format and the opened input.
     opened: Vec<(String, String, Arc<OpenInput>)>,
     rejects: Arc<Collector>,
+    /// What came back for requests, in their order.
+    exchanges: Vec<KeptInput>,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,8 @@ impl Inputs {
             };
             declared.insert(name.clone(), Declared { kept: kept.clone(), open });
         }
-        Ok(Self { keeping, declared, folders: HashMap::new(), files: Vec::new(), opened: Vec::new(), rejects })
+        let (folders, files, opened, exchanges) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { keeping, declared, folders, files, opened, rejects, exchanges })
     }
 
     /// Hands over the duty to wait until everything that was read is kept for good.
@@ -117,8 +120,8 @@ impl Inputs {
         }
     }
 
-    pub(super) fn folder_inputs(&self) -> Vec<KeptInput> {
-        self.files.iter().map(|(_, kept)| kept.clone()).collect()
+    pub(super) fn found(&self) -> Vec<KeptInput> {
+        self.files.iter().map(|(_, kept)| kept).chain(&self.exchanges).cloned().collect()
     }
 
     pub(super) fn files(&mut self, order: &WorkOrder, folder: &str) -> Result<Vec<FileEntry>, Failure> {
@@ -204,18 +207,27 @@ impl Inputs {
         })?;
         let bytes = Arc::new(read_whole(open.into_std(), &path, order.limits.input_bytes)?);
         let input = InputBytes { file_name: file.to_owned(), bytes };
-        let kept = if order.dry_run {
-            KeptInput { digest: digest(&input.bytes), file_name: input.file_name, bytes: input.bytes }
-        } else {
-            self.keeping.add(input)
-        };
+        let kept = self.kept(order, input);
         self.files.push((path, kept.clone()));
         Ok(kept)
     }
 
-    fn folder(&mut self, order: &WorkOrder, name: &str) -> Result<&Dir, Failure> {
+    /// Keeps what came back for a request.
+    pub(super) fn keep(&mut self, order: &WorkOrder, exchange: InputBytes) {
+        let kept = self.kept(order, exchange);
+        self.exchanges.push(kept);
+    }
+
+    fn kept(&mut self, order: &WorkOrder, input: InputBytes) -> KeptInput {
+        if order.dry_run {
+            return KeptInput { digest: digest(&input.bytes), file_name: input.file_name, bytes: input.bytes };
+        }
+        self.keeping.add(input)
+    }
+
+    pub(super) fn folder(&mut self, order: &WorkOrder, name: &str) -> Result<&Dir, Failure> {
         if !self.folders.contains_key(name) {
-            let granted = order.folders.iter().find(|granted| granted.name == name).ok_or_else(|| {
+            let granted = order.folders.get(name).ok_or_else(|| {
                 let message = format!("the folder `{name}` is not granted to this plugin: grant it in spine.toml");
                 Failure::new(FailureKind::Auth, "not_granted", message)
             })?;

@@ -5,14 +5,17 @@ mod folders;
 mod outcome;
 mod refused;
 mod rejects;
+mod saved;
 mod spilling;
 mod writes;
 
 use std::collections::BTreeMap;
 
 use model::catalog::{CatalogView, Snapshot};
+use model::grants::FolderGrant;
 use model::limits::Limits;
-use model::ports::{Buffers, Granted, InputBytes, Lake};
+use model::manifest::Access;
+use model::ports::{Buffers, InputBytes, Lake};
 use model::{CaptureId, Manifest, RunId, Timestamp};
 
 use super::*;
@@ -52,7 +55,7 @@ fn bench() -> Bench {
         formats: BTreeMap::from([("file".to_owned(), vec!["psv".to_owned()])]),
         params: serde_json::json!({}),
         outputs: vec!["demo.volume".parse().unwrap(), "demo.other".parse().unwrap()],
-        folders: Vec::new(),
+        folders: BTreeMap::new(),
         catalog: Arc::new(CatalogView { snapshot, datasets: Vec::new() }),
         limits: Limits::standard(),
         dry_run: false,
@@ -134,7 +137,8 @@ fn named(columns: Vec<(&str, Buffers)>) -> Vec<(String, Buffers)> {
 
 fn granted(bench: &mut Bench) -> tempfile::TempDir {
     let drop = tempfile::tempdir().unwrap();
-    bench.order.folders = vec![Granted { name: "drop".to_owned(), path: drop.path().to_owned() }];
+    let grant = FolderGrant { path: drop.path().to_owned(), access: Access::Read };
+    bench.order.folders = BTreeMap::from([("drop".to_owned(), grant)]);
     std::fs::write(drop.path().join("b.psv"), FILE).unwrap();
     std::fs::write(drop.path().join("a.psv"), "Day|Symbol|Volume\n20210128|Z|9\n1\n").unwrap();
     std::fs::create_dir(drop.path().join("below")).unwrap();

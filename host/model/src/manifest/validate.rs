@@ -45,6 +45,7 @@ pub(super) fn problems(manifest: &Manifest) -> Vec<String> {
         outputs_problems(&mut found, manifest, &source.name, &source.outputs);
     }
     manifest.tasks.iter().for_each(|task| params_problems(&mut found, &task.name, &task.params));
+    super::capability::problems(&mut found, &manifest.capabilities);
     let pipelines = manifest.pipelines.iter().map(|it| (&it.name, &it.policy));
     let sources = manifest.sources.iter().map(|it| (&it.name, &it.policy));
     let tasks = manifest.tasks.iter().map(|it| (&it.name, &it.policy));
@@ -60,7 +61,7 @@ fn same_minor(contract: &str) -> bool {
     minor(contract).is_some() && minor(contract) == minor(super::CONTRACT)
 }
 
-fn unique(found: &mut Vec<String>, what: &str, names: impl Iterator<Item = String>) {
+pub(super) fn unique(found: &mut Vec<String>, what: &str, names: impl Iterator<Item = String>) {
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name.clone()) {

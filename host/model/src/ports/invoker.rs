@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use super::outside::Outside;
 use super::tables::Workbench;
 use crate::dataset::DatasetName;
 use crate::failure::Failure;
@@ -38,8 +39,10 @@ pub struct Invocation {
     pub attempt: u32,
     /// The validated parameters as a JSON object, secrets included.
     pub params: String,
-    /// To be kept out of everything that the guest says.
+    /// To be kept out of everything that the guest says; those of `outside` are among them.
     pub secrets: Secrets,
+    /// What it may reach beyond its workbench.
+    pub outside: Outside,
     /// Where the virtual clock starts.
     pub started_at: Timestamp,
     /// Seeds everything random that the guest may see.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::tables::Workbench;
@@ -11,6 +11,7 @@ use crate::catalog::{CatalogFile, CatalogView};
 use crate::dataset::{DatasetName, Partition};
 use crate::difference::Difference;
 use crate::failure::Failure;
+use crate::grants::FolderGrant;
 use crate::ids::{CaptureId, Digest, RunId};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
@@ -62,13 +63,6 @@ pub struct KeptInput {
     pub bytes: Arc<Vec<u8>>,
 }
 
-/// A folder the operator granted: the plugin's word for it, and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
-    pub name: String,
-    pub path: PathBuf,
-}
-
 /// What an attempt is allowed to read and write.
 #[derive(Clone, Debug)]
 pub struct WorkOrder {
@@ -83,7 +77,8 @@ pub struct WorkOrder {
     /// The validated parameters, secrets included; a footer rule may name one.
     pub params: serde_json::Value,
     pub outputs: Vec<DatasetName>,
-    pub folders: Vec<Granted>,
+    /// Folders that are granted, by the plugin's word for them.
+    pub folders: BTreeMap<String, FolderGrant>,
     /// What was published when the run started.
     pub catalog: Arc<CatalogView>,
     pub limits: Limits,
@@ -113,8 +108,28 @@ pub struct Finished {
     pub bytes_in: u64,
     /// Bytes of the rows written, as columns in memory.
     pub bytes_written: u64,
-    /// Inputs that were read from granted folders.
-    pub folder_inputs: Vec<KeptInput>,
+    /// Inputs that the guest found itself: files of granted folders, and what came back for its requests.
+    pub found_inputs: Vec<KeptInput>,
+    /// Files that the guest saved in granted folders. Nobody sees them before [`SavedFiles::place`].
+    pub saved: Box<dyn SavedFiles>,
+}
+
+/// Files that a guest saved. They are seen once the run is to be published; dropping them leaves nothing behind.
+pub trait SavedFiles: Debug + Send {
+    /// Puts each at its place, whole and durable: a file of that name is replaced. How many there were.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage`, naming folder and file. Those before it are at their place; the same run done again replaces
+    /// them.
+    fn place(self: Box<Self>) -> Result<usize, Failure>;
+}
+
+/// Nothing was saved.
+impl SavedFiles for () {
+    fn place(self: Box<Self>) -> Result<usize, Failure> {
+        Ok(0)
+    }
 }
 
 /// One capture to be.

@@ -268,6 +268,8 @@ pub struct RecordedAttempt {
     /// The snapshot of the datasets it could read.
     pub snapshot: u64,
     pub started_at: Timestamp,
+    /// What it read, by name and digest: files and exchanges.
+    pub inputs: Vec<(String, Digest)>,
 }
 
 /// Which state of the lake a reader wants.

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 
-use super::lake::Finished;
+use super::lake::{Finished, InputBytes};
 use crate::failure::Failure;
 
 /// A column of a table at the boundary. `dtype` is a [`crate::DataType`] in text.
@@ -121,6 +121,14 @@ pub trait Workbench: Debug + Send {
     fn output(&mut self, dataset: &str) -> Result<Box<dyn TableWriter>, Failure>;
     /// `host.files`.
     fn files(&mut self, folder: &str) -> Result<Vec<FileEntry>, Failure>;
+    /// `host.save`: keeps a file for a granted folder until the run is published; the name is one of the folder itself.
+    ///
+    /// # Errors
+    ///
+    /// `not_granted`, `bad_name`, `too_large`.
+    fn save(&mut self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), Failure>;
+    /// Keeps what came back for a request with the inputs of the run.
+    fn keep(&mut self, exchange: InputBytes);
     /// `host.reject`: adds the raw text of each line.
     fn reject(&mut self, rows: Vec<RejectedRow>) -> Result<(), Failure>;
     /// A source begins to fetch a partition. What it reads and writes until [`Workbench::end_partition`] belongs

@@ -54,7 +54,7 @@ impl Backfill {
                 conditions: Conditions {
                     host_version: parts.versions.host.clone(),
                     wasmtime_version: parts.versions.wasmtime.clone(),
-                    grants_hash: identity::grants_hash(&[]),
+                    grants_hash: identity::grants_hash(&model::Grants::default()),
                 },
                 input_hash: None,
                 inputs: Vec::new(),

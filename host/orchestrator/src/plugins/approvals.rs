@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use model::Timestamp;
 use model::plugin::{Approval, PluginState};
+use model::{Grants, Timestamp};
 
 use super::Entry;
 use crate::parts::PluginPolicy;
@@ -59,7 +59,7 @@ pub(super) fn judge(
 }
 
 fn has_grants(name: &str, policies: &BTreeMap<String, PluginPolicy>) -> bool {
-    policies.get(name).is_some_and(|policy| !policy.folders.is_empty())
+    policies.get(name).is_some_and(|policy| policy.grants != Grants::default())
 }
 
 /// Whether a file is called as the plugin is, or lies in a folder that is.

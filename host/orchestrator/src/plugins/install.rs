@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::manifest::CapabilityKind;
 use model::plugin::{Approval, FindingSeverity, PluginRecord, PluginState};
 use model::ports::{FoundPlugin, Incumbent, PluginStanding};
-use model::{Digest, Timestamp};
+use model::{Digest, Grants, Timestamp};
 
 use super::{Entry, PluginSet, approvals};
 use crate::parts::PluginPolicy;
@@ -161,16 +160,15 @@ fn refuse_namesakes(entries: &mut [Entry], last_active: &BTreeMap<String, Digest
 
 fn refuse_what_is_not_granted(entry: &mut Entry, policies: &BTreeMap<String, PluginPolicy>) {
     let Some(manifest) = &entry.found.manifest else { return };
-    let folders = policies.get(&manifest.name).map_or(&[][..], |policy| policy.folders.as_slice());
-    for wanted in manifest.capabilities.iter().filter(|capability| capability.required) {
-        let CapabilityKind::Folder = wanted.kind;
-        if !folders.iter().any(|granted| granted.name == wanted.name) {
-            let because = if wanted.reason.is_empty() { String::new() } else { format!(" ({})", wanted.reason) };
-            entry.record.reasons.push(format!(
-                "not_granted: it needs to read the folder `{}`{because}; grant it in spine.toml: \
-                 [plugins.{}.grants] folders = {{ {} = \"/path\" }}",
-                wanted.name, manifest.name, wanted.name
-            ));
-        }
+    let nothing = Grants::default();
+    let grants = policies.get(&manifest.name).map_or(&nothing, |policy| &policy.grants);
+    for wanted in manifest.capabilities.iter().filter(|asked| asked.required && !grants.cover(asked)) {
+        let because = if wanted.reason.is_empty() { String::new() } else { format!(" ({})", wanted.reason) };
+        entry.record.reasons.push(format!(
+            "not_granted: it needs {}{because}; grant it in spine.toml: [plugins.{}.grants] {}",
+            wanted.purpose(),
+            manifest.name,
+            wanted.how_to_grant()
+        ));
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::failure::{Failure, FailureKind};
+use model::grants::{Grants, SecretGrant, SecretSource};
+use model::policy::RetryPolicy;
 use model::ports::{Answer, Engine, GivenFile, RunRequest, Work};
 use model::quality::{CheckStatus, Severity};
 use model::run::{CaptureOutcome, RunCaptureState, RunStatus};
@@ -11,7 +13,7 @@ use model::work::Lineage;
 use model::{RunId, Timestamp};
 use serde_json::json;
 
-use crate::testing::{Bench, daily, digest, error_code, named, text};
+use crate::testing::{Bench, daily, digest, error_code, named, reading, text};
 
 const GOOD: &str = "rows_in 4\nrejected 1\ncapture 2021-01-27 3 a";
 
@@ -337,17 +339,52 @@ async fn what_is_published_names_the_head_it_replaces() {
 
 #[tokio::test]
 async fn only_granted_folders_that_were_asked_for_are_handed_over() {
-    let granted = |name: &str| model::ports::Granted { name: name.to_owned(), path: "/data".into() };
     let manifest =
         crate::testing::MANIFEST.replacen('{', r#"{"capabilities": [{"kind": "folder", "name": "drop"}],"#, 1);
     let bench = Bench::empty(|parts| {
-        let policy =
-            crate::PluginPolicy { limits: parts.limits.clone(), folders: vec![granted("drop"), granted("etc")] };
+        let grants = reading(&[("drop", "/data"), ("etc", "/data")]);
+        let policy = crate::PluginPolicy { limits: parts.limits.clone(), grants };
         parts.policies = BTreeMap::from([("d".to_owned(), policy)]);
     });
     bench.orchestrator.install(vec![crate::testing::found("d.wasm", b"d", &manifest)]).await.unwrap();
     bench.run("").await;
-    assert_eq!(bench.lake.orders.lock().unwrap()[0].folders, [granted("drop")]);
+    assert_eq!(bench.lake.orders.lock().unwrap()[0].folders, reading(&[("drop", "/data")]).folders);
+}
+
+/// A bench whose plugin asks for the secret `key`, which is where `source` says.
+async fn with_secret(source: SecretSource) -> Bench {
+    let manifest =
+        crate::testing::MANIFEST.replacen('{', r#"{"capabilities": [{"kind": "secret", "name": "key"}],"#, 1);
+    let bench = Bench::empty(|parts| {
+        let secrets = BTreeMap::from([("key".to_owned(), SecretGrant { source, reveal: false, hosts: Vec::new() })]);
+        let grants = Grants { secrets, ..Grants::default() };
+        let policy = crate::PluginPolicy { limits: parts.limits.clone(), grants };
+        parts.policies = BTreeMap::from([("d".to_owned(), policy)]);
+        parts.retry = RetryPolicy::NEVER;
+    });
+    bench.orchestrator.install(vec![crate::testing::found("d.wasm", b"d", &manifest)]).await.unwrap();
+    bench
+}
+
+#[tokio::test]
+async fn a_granted_secret_is_read_when_an_attempt_begins_and_told_to_nobody_else() {
+    let bench = with_secret(SecretSource::Env("KEY".to_owned())).await;
+    bench.invoker.fails_next(Failure::new(FailureKind::Auth, "denied", "`value of KEY` opens nothing"));
+    let report = bench.run(GOOD).await;
+    assert_eq!(report.error.unwrap().message, "`(secret)` opens nothing");
+    assert_eq!(bench.lake.orders.lock().unwrap()[0].secrets.hide("value of KEY"), "(secret)");
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_fails_the_attempt_before_the_guest_begins() {
+    let bench = with_secret(SecretSource::File("/run/key".into())).await;
+    let report = bench.run(GOOD).await;
+    let failure = report.error.unwrap();
+    assert_eq!((report.status, failure.code.as_str()), (RunStatus::Failed, "secret_unreadable"));
+    for expected in ["the secret `key` of `d`", "`/run/key` is gone", "[plugins.d.grants]"] {
+        assert!(failure.message.contains(expected), "{failure}");
+    }
+    assert_eq!(bench.invoker.calls(), 0);
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use model::plugin::{Finding, PluginRecord, PluginState};
-use model::ports::{FoundPlugin, Granted, RunRequest};
+use model::ports::{FoundPlugin, RunRequest};
 use model::run::RunStatus;
 
-use crate::testing::{Bench, MANIFEST, daily, digest, found, named, text};
 use crate::PluginPolicy;
+use crate::testing::{Bench, MANIFEST, daily, digest, found, named, reading, text};
 
 async fn install(bench: &Bench, found: Vec<FoundPlugin>) -> Vec<PluginRecord> {
     bench.orchestrator.install(found).await.unwrap()
@@ -116,8 +116,8 @@ async fn a_folder_that_must_be_granted_and_is_not_refuses_the_plugin() {
     assert_eq!(records[0].state, PluginState::Active);
 
     let bench = Bench::empty(|parts| {
-        let folders = vec![Granted { name: "drop".to_owned(), path: "/data/drop".into() }];
-        parts.policies = BTreeMap::from([("d".to_owned(), PluginPolicy { limits: parts.limits.clone(), folders })]);
+        let grants = reading(&[("drop", "/data/drop")]);
+        parts.policies = BTreeMap::from([("d".to_owned(), PluginPolicy { limits: parts.limits.clone(), grants })]);
     });
     let records = install(&bench, vec![found("d.wasm", b"1", &asks(true))]).await;
     assert_eq!(records[0].state, PluginState::Active);
@@ -126,9 +126,8 @@ async fn a_folder_that_must_be_granted_and_is_not_refuses_the_plugin() {
 #[tokio::test]
 async fn a_granted_folder_that_is_gone_is_told_and_makes_no_run_of_a_source() {
     let bench = Bench::empty(|parts| {
-        let granted = |name: &str, path: &str| Granted { name: name.to_owned(), path: path.into() };
-        let folders = vec![granted("drop", "/gone/drop"), granted("never_asked_for", "/gone/too")];
-        parts.policies = BTreeMap::from([("d".to_owned(), PluginPolicy { limits: parts.limits.clone(), folders })]);
+        let grants = reading(&[("drop", "/gone/drop"), ("never_asked_for", "/gone/too")]);
+        parts.policies = BTreeMap::from([("d".to_owned(), PluginPolicy { limits: parts.limits.clone(), grants })]);
     });
     let manifest = MANIFEST.replacen('{', r#"{"capabilities": [{"kind": "folder", "name": "drop"}],"#, 1);
     let records = install(&bench, vec![found("d.wasm", b"1", &manifest)]).await;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginEventKind, PluginRecord, PluginState};
-use model::ports::{Engine, FoundPlugin, Granted};
+use model::ports::{Engine, FoundPlugin};
 use model::run::{RunReport, RunStatus};
 use model::{Digest, RunId, Timestamp};
 
 use crate::PluginPolicy;
-use crate::testing::{Bench, MANIFEST, daily, digest, error_code, found, named};
+use crate::testing::{Bench, MANIFEST, daily, digest, error_code, found, named, reading};
 
 fn version(content: &[u8], version: &str) -> FoundPlugin {
     found("d.wasm", content, &MANIFEST.replace("1.0.0", version))
@@ -47,8 +47,8 @@ fn events(bench: &Bench, of: Digest) -> Vec<PluginEventKind> {
 
 /// A policy of the plugin `d` that grants it folders.
 fn granting(bench_parts: &mut crate::Parts, folders: &[&str]) {
-    let folders = folders.iter().map(|name| Granted { name: (*name).to_owned(), path: "/data".into() }).collect();
-    let policy = PluginPolicy { limits: bench_parts.limits.clone(), folders };
+    let folders: Vec<_> = folders.iter().map(|name| (*name, "/data")).collect();
+    let policy = PluginPolicy { limits: bench_parts.limits.clone(), grants: reading(&folders) };
     bench_parts.policies = BTreeMap::from([("d".to_owned(), policy)]);
 }
 

@@ -154,6 +154,12 @@ impl Workbench for Scripted {
     fn files(&mut self, _: &str) -> Result<Vec<FileEntry>, Failure> {
         Err(unscripted())
     }
+    fn save(&mut self, _: &str, _: &str, _: Vec<u8>) -> Result<(), Failure> {
+        Err(unscripted())
+    }
+
+    fn keep(&mut self, _: InputBytes) {}
+
     fn reject(&mut self, _: Vec<RejectedRow>) -> Result<(), Failure> {
         Err(unscripted())
     }
@@ -190,7 +196,8 @@ impl Workbench for Scripted {
             rows_written: self.number("rows_written "),
             bytes_in: self.number("bytes_in "),
             bytes_written: self.number("bytes_written "),
-            folder_inputs: self.lines("folder").iter().map(folder).collect(),
+            found_inputs: self.lines("folder").iter().map(folder).collect(),
+            saved: Box::new(()),
         })
     }
 }

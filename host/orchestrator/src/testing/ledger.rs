@@ -407,7 +407,12 @@ impl Ledger for FakeLedger {
     async fn attempt(&self, run: RunId, number: u32) -> Result<Option<RecordedAttempt>, Failure> {
         let state = self.state();
         let start = state.starts.iter().find(|start| start.run_id == run && start.attempt == number);
-        Ok(start.map(|it| RecordedAttempt { plugin: it.plugin.clone(), snapshot: it.snapshot, started_at: it.started_at }))
+        Ok(start.map(|it| RecordedAttempt {
+            plugin: it.plugin.clone(),
+            snapshot: it.snapshot,
+            started_at: it.started_at,
+            inputs: it.inputs.clone(),
+        }))
     }
 
     async fn plugin_standing(&self) -> Result<PluginStanding, Failure> {

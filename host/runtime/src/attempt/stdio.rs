@@ -14,7 +14,7 @@ const WRITE_BYTES_MAX: usize = 64 * 1024;
 
 /// One of the two streams. Clones write to the same lines.
 #[derive(Clone, Debug)]
-pub(super) struct GuestStream {
+pub(crate) struct GuestStream {
     lines: Arc<Mutex<Lines>>,
 }
 
@@ -26,7 +26,7 @@ struct Lines {
 }
 
 impl GuestStream {
-    pub(super) fn new(origin: &'static str, journal: &Journal) -> Self {
+    pub(crate) fn new(origin: &'static str, journal: &Journal) -> Self {
         Self { lines: Arc::new(Mutex::new(Lines { origin, journal: journal.clone(), partial: Vec::new() })) }
     }
 

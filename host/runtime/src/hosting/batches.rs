@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::manifest::CONTRACT;
 use model::ports::{self, DataError, SharedBuffers, TableBatch};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Linker, Lower, Resource};
@@ -12,7 +13,7 @@ use crate::attempt::{HostState, LimitReached};
 use crate::bindings::tables;
 
 /// The interface that batches belong to, in the version that is linked.
-const TABLES: &str = "spine:plugin/tables@0.1.0";
+const TABLES: &str = "spine:plugin/tables";
 
 /// What a batch handle stands for.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -145,7 +146,7 @@ impl std::fmt::Display for Names<'_> {
 /// Links `batch.columns` such that its bytes are copied once, from where they lie in the host into the guest's memory.
 /// The generated function wants vectors of its own.
 pub(crate) fn share_columns(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    let mut tables = linker.instance(TABLES)?;
+    let mut tables = linker.instance(&format!("{TABLES}@{CONTRACT}"))?;
     tables.func_wrap(
         "[method]batch.columns",
         |mut store: StoreContextMut<'_, HostState>, (batch, names): (Resource<Batch>, Vec<String>)| {

@@ -73,8 +73,12 @@ impl host::Host for HostState {
 
     fn files(&mut self, folder: String) -> Called<Vec<host::FileEntry>> {
         self.called("files", format_args!("{folder}"))?;
-        let files = kernel(|| self.workbench.files(&folder));
-        Ok(files.map(|files| files.into_iter().map(Into::into).collect()).map_err(guest_error))
+        Ok(self.list_files(&folder))
+    }
+
+    fn save(&mut self, folder: String, name: String, bytes: Vec<u8>) -> Called<()> {
+        self.called("save", format_args!("{folder}/{name}, {} bytes", bytes.len()))?;
+        Ok(self.save_file(&folder, &name, bytes))
     }
 
     fn reject(&mut self, rows: Vec<host::RejectedRow>) -> Called<()> {
@@ -133,12 +137,7 @@ impl host::Host for HostState {
 
     fn secret(&mut self, name: String) -> Called<String> {
         self.called("secret", format_args!("{name}"))?;
-        let message = format!(
-            "plugin `{}` was not granted the secret `{}`: this host grants none",
-            self.facts.plugin,
-            cut(&name, FIELD_BYTES_MAX)
-        );
-        Ok(Err(guest_error(Failure::new(FailureKind::Auth, "not_granted", message))))
+        Ok(self.egress.vault().show(&self.facts.plugin, cut(&name, FIELD_BYTES_MAX)).map_err(guest_error))
     }
 }
 

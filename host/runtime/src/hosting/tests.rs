@@ -8,6 +8,7 @@ use super::{Batch, Reader};
 use crate::attempt::{Facts, HostState, Journal, LimitReached};
 use crate::bindings::host::Host as _;
 use crate::bindings::tables::{self, HostBatch as _, HostWriter as _};
+use crate::capabilities::http::Egress;
 use crate::testing::{Bench, collector};
 
 fn state(limits: Limits) -> HostState {
@@ -17,7 +18,7 @@ fn state(limits: Limits) -> HostState {
 fn state_telling(limits: Limits, journal: Journal) -> HostState {
     let facts = Facts { plugin: "p".to_owned(), run_id: "run_1".to_owned(), attempt: 1, params: "{}".to_owned() };
     let bench = Bench { batches: 3, ..Bench::default() };
-    HostState::new(facts, limits, 0, [0; 32], journal, Box::new(bench), None)
+    HostState::new(facts, limits, (0, [0; 32]), journal, Box::new(bench), Egress::closed(), None)
 }
 
 fn reader(state: &mut HostState) -> Resource<Reader> {

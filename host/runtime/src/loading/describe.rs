@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use model::limits::Limits;
 use model::plugin::Finding;
-use model::ports::{Blob, Cancel, FileEntry, Finished, LogSink, RejectedRow, TableReader, TableWriter, Workbench};
+use model::ports::{
+    Blob, Cancel, FileEntry, Finished, InputBytes, LogSink, RejectedRow, TableReader, TableWriter, Workbench,
+};
 use model::{DatasetName, Failure, FailureKind, Timestamp};
 use wasmtime::Engine;
 
 use super::Loader;
 use crate::attempt::{Facts, HostState, Journal, Watch, cut};
+use crate::capabilities::http::Egress;
 use crate::failures;
 use crate::plugin::Linked;
 
@@ -38,7 +41,7 @@ async fn describe(engine: &Engine, component: &Linked, name: &str, limits: Limit
     let journal = Journal::new(Timestamp::from_micros(0), &limits, LogSink::none());
     let watch = Watch::starting_now(&limits, journal.clone(), Cancel::default());
     let facts = Facts { plugin: name.to_owned(), run_id: String::new(), attempt: 0, params: "{}".to_owned() };
-    let state = HostState::new(facts, limits, 0, [0; 32], journal.clone(), Box::new(NoRun), None);
+    let state = HostState::new(facts, limits, (0, [0; 32]), journal.clone(), Box::new(NoRun), Egress::closed(), None);
     let mut store = state.into_store(engine, watch.clone());
     let of_engine = |error: wasmtime::Error| failed(&failures::of_engine(name, "describe", &error, &journal).message);
     let asked = watch
@@ -103,6 +106,12 @@ impl Workbench for NoRun {
     fn files(&mut self, _folder: &str) -> Result<Vec<FileEntry>, Failure> {
         Self::refuse()
     }
+
+    fn save(&mut self, _folder: &str, _name: &str, _bytes: Vec<u8>) -> Result<(), Failure> {
+        Self::refuse()
+    }
+
+    fn keep(&mut self, _exchange: InputBytes) {}
 
     fn reject(&mut self, _rows: Vec<RejectedRow>) -> Result<(), Failure> {
         Self::refuse()

@@ -114,7 +114,7 @@ mod tests {
         };
         let all = messages(NONE);
         assert_eq!(all.len(), 3);
-        assert!(all[0].contains("p.one, p.two") && all[0].contains("spine:plugin/pipeline@0.1.0"));
+        assert!(all[0].contains("p.one, p.two") && all[0].contains("spine:plugin/pipeline@0.1.1"));
         assert!(all[1].contains("by_plugin of p.d") && !all[1].contains("unique_key"));
         assert!(messages(Offered { pipeline: true, quality: true, task: true, ..NONE }).is_empty());
     }
@@ -124,6 +124,6 @@ mod tests {
         assert!(other_contract(r#"{"contract": "0.1.9"}"#).is_none());
         let finding = other_contract(r#"{"contract": "0.2.0", "datasets": 7}"#).unwrap();
         assert_eq!(finding.code, "contract_version");
-        assert!(finding.message.contains("0.2.0") && finding.message.contains("0.1.0"));
+        assert!(finding.message.contains("0.2.0") && finding.message.contains("0.1.1"));
     }
 }

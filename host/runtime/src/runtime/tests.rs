@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use model::limits::Limits;
 use model::plugin::FindingSeverity;
-use model::ports::{Cancel, Invocation, Invoked, Invoker as _, LogSink, Work};
+use model::ports::{Cancel, Invocation, Invoked, Invoker as _, LogSink, Outside, Work};
 use model::run::LogLine;
 use model::secret::Secrets;
 use model::{Failure, RunId, Timestamp};
@@ -41,6 +41,7 @@ fn invocation(loaded: &Loaded, limits: Limits) -> Invocation {
         attempt: 1,
         params: "{}".to_owned(),
         secrets: Secrets::default(),
+        outside: Outside::nothing(),
         started_at: Timestamp::from_micros(1_000_000),
         seed: [3; 32],
         limits,
@@ -329,7 +330,7 @@ fn another_contract_is_refused_naming_both_sides() {
     let text = component_text(MANIFEST, "", "", "(call $ok)").replace("@0.1.0", "@0.2.0");
     let loaded = load(&runtime(), &wat::parse_str(text).unwrap());
     assert_eq!(codes(&loaded), ["contract_version"; 2]);
-    assert!(loaded.findings.iter().all(|it| it.message.contains("@0.2.0") && it.message.contains("@0.1.0")));
+    assert!(loaded.findings.iter().all(|it| it.message.contains("@0.2.0") && it.message.contains("@0.1.1")));
 }
 
 #[test]

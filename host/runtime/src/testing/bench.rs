@@ -1,10 +1,11 @@
 //! A workbench without Arrow or files: batches are numbers, and what is written is only counted.
 
 use std::any::Any;
+use std::sync::{Arc, Mutex};
 
 use model::ports::{
-    Blob, Buffers, DataError, Field, FileEntry, Finished, RejectedRow, SharedBuffers, TableBatch, TableReader,
-    TableWriter, Workbench,
+    Blob, Buffers, DataError, Field, FileEntry, Finished, InputBytes, RejectedRow, SharedBuffers, TableBatch,
+    TableReader, TableWriter, Workbench,
 };
 use model::{DatasetName, Failure, FailureKind};
 
@@ -20,6 +21,10 @@ pub(crate) struct Bench {
     pub(crate) stuck: Option<std::time::Duration>,
     /// Panics in `files`.
     pub(crate) panics: bool,
+    /// `folder/name` and bytes of what was saved.
+    pub(crate) saved: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    /// Exchanges that were kept.
+    pub(crate) kept: Arc<Mutex<Vec<InputBytes>>>,
 }
 
 /// `number` rows of nothing.
@@ -60,6 +65,18 @@ impl Workbench for Bench {
         }
         assert!(!self.panics, "the bench was told to panic");
         Ok(vec![FileEntry { name: "a.txt".to_owned(), bytes: 3, modified_us: 5 }])
+    }
+
+    fn save(&mut self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), Failure> {
+        if folder == "denied" {
+            return Err(Failure::new(FailureKind::Auth, "not_granted", "for tests"));
+        }
+        self.saved.lock().unwrap().push((format!("{folder}/{name}"), bytes));
+        Ok(())
+    }
+
+    fn keep(&mut self, exchange: InputBytes) {
+        self.kept.lock().unwrap().push(exchange);
     }
 
     fn reject(&mut self, _rows: Vec<RejectedRow>) -> Result<(), Failure> {

@@ -8,8 +8,8 @@ use model::capture::StagedCapture;
 use model::limits::Limits;
 use model::policy::RetryPolicy;
 use model::ports::{
-    Answer, Blob, Engine, FileEntry, Finished, InputBytes, Invocation, Invoked, Invoker, KeptInput, Lake, RejectedRow,
-    RunRequest, TableReader, TableWriter, WorkOrder, Workbench,
+    Answer, Blob, Engine, FileEntry, Finished, InputBytes, Invocation, Invoked, Invoker, KeptInput, Lake, NoSecrets,
+    RejectedRow, RunRequest, TableReader, TableWriter, WorkOrder, Workbench,
 };
 use model::reject::Rejects;
 use model::run::RunStatus;
@@ -39,6 +39,7 @@ impl WholeRuns {
             clock: clock.clone(),
             timer: clock,
             entropy: Arc::new(Counter::default()),
+            secrets: Arc::new(NoSecrets),
             limits: Limits::standard(),
             policies: BTreeMap::new(),
             severities: BTreeMap::new(),
@@ -125,6 +126,12 @@ impl Workbench for NoBench {
     fn files(&mut self, _: &str) -> Result<Vec<FileEntry>, Failure> {
         Err(unused())
     }
+    fn save(&mut self, _: &str, _: &str, _: Vec<u8>) -> Result<(), Failure> {
+        Err(unused())
+    }
+
+    fn keep(&mut self, _: InputBytes) {}
+
     fn reject(&mut self, _: Vec<RejectedRow>) -> Result<(), Failure> {
         Err(unused())
     }
@@ -135,7 +142,7 @@ impl Workbench for NoBench {
     }
     fn finish(self: Box<Self>) -> Result<Finished, Failure> {
         let rejects = Rejects { rows: Vec::new(), file: None };
-        let (captures, checks, folder_inputs) = (Vec::new(), Vec::new(), Vec::new());
+        let (captures, checks, found_inputs) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Finished {
             captures,
             checks,
@@ -145,7 +152,8 @@ impl Workbench for NoBench {
             rows_written: 0,
             bytes_in: 0,
             bytes_written: 0,
-            folder_inputs,
+            found_inputs,
+            saved: Box::new(()),
         })
     }
 }

@@ -150,7 +150,20 @@ impl Storage {
         .fetch_optional(&mut *self.reader("read an attempt").await?)
         .await
         .map_err(failed("read an attempt"))?;
-        row.map(AttemptRow::attempt).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let inputs: Vec<(String, String)> = sqlx::query_as(
+            "SELECT file_name, digest FROM run_inputs WHERE run_id = $1 AND attempt = $2 ORDER BY position",
+        )
+        .bind(run.to_string())
+        .bind(i64::from(number))
+        .fetch_all(&mut *self.reader("read an attempt").await?)
+        .await
+        .map_err(failed("read an attempt"))?;
+        let input = |(name, digest): (String, String)| {
+            let digest = digest.parse().map_err(|_| corrupt("a digest", &digest))?;
+            Ok((name, digest))
+        };
+        row.attempt(inputs.into_iter().map(input).collect::<Result<_, Failure>>()?).map(Some)
     }
 }
 
@@ -164,7 +177,7 @@ struct AttemptRow {
 }
 
 impl AttemptRow {
-    fn attempt(self) -> Result<RecordedAttempt, Failure> {
+    fn attempt(self, inputs: Vec<(String, Digest)>) -> Result<RecordedAttempt, Failure> {
         let Self { plugin_name, plugin_version, plugin_digest, snapshot_id, started_at_us } = self;
         let plugin = match (plugin_name, plugin_version, plugin_digest) {
             (Some(name), Some(version), Some(digest)) => {
@@ -174,7 +187,7 @@ impl AttemptRow {
             _ => None,
         };
         let started_at = Timestamp::from_micros(started_at_us);
-        Ok(RecordedAttempt { plugin, snapshot: super::count(snapshot_id), started_at })
+        Ok(RecordedAttempt { plugin, snapshot: super::count(snapshot_id), started_at, inputs })
     }
 }
 

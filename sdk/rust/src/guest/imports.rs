@@ -2,13 +2,14 @@
 
 use std::any::Any;
 
-use super::bindings::spine::plugin::{host, tables};
+use super::bindings::spine::plugin::{host, http, tables};
 use super::convert::pairs;
 use crate::backend::{BatchBackend, BlobBackend, HostBackend, ReaderBackend, WriterBackend};
 use crate::column::Buffers;
 use crate::columns::ColumnInfo;
 use crate::error::Error;
 use crate::host::{Anomaly, FileEntry, Level, Reject};
+use crate::http::{Request, Response};
 use crate::table::Field;
 
 #[derive(Debug)]
@@ -50,6 +51,20 @@ impl HostBackend for Imports {
             FileEntry { name: entry.name, size: entry.size, modified_us }
         };
         Ok(host::files(folder)?.into_iter().map(entry).collect())
+    }
+
+    fn save(&self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        Ok(host::save(folder, name, &bytes)?)
+    }
+
+    fn fetch(&self, request: &Request) -> Result<Response, Error> {
+        let Request { method, url, headers, body, timeout_ms } = request.clone();
+        let details = timeout_ms.map(|timeout| ("timeout_ms".to_owned(), timeout.to_string()));
+        let details = details.into_iter().collect();
+        let response = http::fetch(&http::Request { method, url, headers, body, details })?;
+        let http::Response { status, headers, body, details } = response;
+        let url = details.into_iter().find(|(name, _)| name == "url").map(|(_, url)| url).unwrap_or_default();
+        Ok(Response { status, headers, body, url })
     }
 
     fn reject(&self, rows: Vec<Reject>) -> Result<(), Error> {

@@ -353,30 +353,3 @@ fn write_policy(policy: Option<&Policy>, work: &mut Object<'_>) {
         work.object("policy", |it| policy.write(it));
     }
 }
-
-/// A folder that the plugin asks to read; the operator grants it or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Folder {
-    pub name: &'static str,
-    pub required: bool,
-    pub reason: &'static str,
-}
-
-impl Folder {
-    /// A folder without which the plugin is refused. `reason` tells the operator what for.
-    pub const fn required(name: &'static str, reason: &'static str) -> Self {
-        Self { name, required: true, reason }
-    }
-
-    /// A folder without which only some of the plugin's work fails.
-    pub const fn optional(name: &'static str, reason: &'static str) -> Self {
-        Self { name, required: false, reason }
-    }
-
-    pub(crate) fn write(self, capability: &mut Object<'_>) {
-        capability.text("kind", "folder");
-        capability.text("name", self.name);
-        capability.flag("required", self.required);
-        capability.text("reason", self.reason);
-    }
-}

@@ -14,6 +14,7 @@ use crate::column::{Buffers, Storage};
 use crate::columns::ColumnInfo;
 use crate::error::Error;
 use crate::host::{Anomaly, FileEntry, Level, Reject, Select};
+use crate::http::{Request, Response};
 
 #[derive(Debug)]
 pub(super) struct MemoryBackend {
@@ -101,6 +102,26 @@ impl HostBackend for MemoryBackend {
         let entry =
             |name: &String, size: usize| FileEntry { name: name.clone(), size: size as u64, modified_us: Some(0) };
         Ok(files.map(|(name, input)| entry(name, input.bytes.len())).collect())
+    }
+
+    fn save(&self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        let state = &mut *self.state.borrow_mut();
+        if !state.writable.contains(folder) {
+            return Err(Error::auth("not_granted", format!("the folder `{folder}` is not granted for writing")));
+        }
+        state.saved.insert(format!("{folder}/{name}"), bytes);
+        Ok(())
+    }
+
+    fn fetch(&self, request: &Request) -> Result<Response, Error> {
+        let state = &mut *self.state.borrow_mut();
+        state.requests.push(request.clone());
+        let key = (request.method.clone(), request.url.clone());
+        let answers = state.answers.get_mut(&key).filter(|answers| !answers.is_empty());
+        let missing = || Error::auth("not_granted", format!("{} `{}` is not granted", request.method, request.url));
+        answers
+            .map(|answers| if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() })
+            .ok_or_else(missing)
     }
 
     fn reject(&self, rows: Vec<Reject>) -> Result<(), Error> {

@@ -14,6 +14,7 @@ use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::file_format::Format;
 use crate::host::{Anomaly, Host, Level, Reject};
+use crate::http::{Request, Response};
 use crate::work::{Check, Cursor, Discovery, Finding, Page, Partition, Pipeline, Source, Summary, Task};
 
 /// A host in memory. Give it inputs, run work, look at what came out.
@@ -115,6 +116,32 @@ impl MemoryHost {
         self.with(|state| {
             state.folders.entry(folder.to_owned()).or_default();
         })
+    }
+
+    /// Grants a folder for writing.
+    #[must_use]
+    pub fn writable(self, folder: &str) -> Self {
+        self.folder(folder).with(|state| {
+            state.writable.insert(folder.to_owned());
+        })
+    }
+
+    /// Answers requests of this method and address with a status and a body: given again, one after the other, the last of
+    /// them for ever.
+    #[must_use]
+    pub fn answer(self, method: &str, url: &str, status: u16, body: impl Into<Vec<u8>>) -> Self {
+        let response = Response { status, body: body.into(), url: url.to_owned(), headers: Vec::new() };
+        self.with(|state| state.answers.entry((method.to_owned(), url.to_owned())).or_default().push(response))
+    }
+
+    /// The file that was saved as `folder/name`.
+    pub fn saved(&self, path: &str) -> Option<Vec<u8>> {
+        self.state.borrow().saved.get(path).cloned()
+    }
+
+    /// Every request, in order.
+    pub fn requests(&self) -> Vec<Request> {
+        self.state.borrow().requests.clone()
     }
 
     /// Gives rows that were published before this run; adds to those given before.

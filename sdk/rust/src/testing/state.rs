@@ -9,6 +9,7 @@ use super::table::{Rows, Table};
 use crate::columns::ColumnInfo;
 use crate::error::Error;
 use crate::host::{Anomaly, Reject};
+use crate::http::{Request, Response};
 
 /// A file: its rows, or why it has none, and its bytes.
 #[derive(Clone, Debug)]
@@ -32,6 +33,13 @@ pub(super) struct State {
     pub(super) stages: Vec<(String, u64)>,
     pub(super) metrics: Vec<(String, f64)>,
     pub(super) secrets: BTreeMap<String, String>,
+    /// Folders that may be saved in.
+    pub(super) writable: BTreeSet<String>,
+    /// `folder/name` and bytes.
+    pub(super) saved: BTreeMap<String, Vec<u8>>,
+    /// By method and address; the last is repeated.
+    pub(super) answers: BTreeMap<(String, String), Vec<Response>>,
+    pub(super) requests: Vec<Request>,
     pub(super) now_us: i64,
     pub(super) attempt: u32,
 }
@@ -51,6 +59,10 @@ impl Default for State {
             stages: Vec::new(),
             metrics: Vec::new(),
             secrets: BTreeMap::new(),
+            writable: BTreeSet::new(),
+            saved: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            requests: Vec::new(),
             now_us: 0,
             attempt: 1,
         }

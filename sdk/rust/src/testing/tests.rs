@@ -128,3 +128,22 @@ fn bytes_of_inputs_can_be_read_past_their_end() {
     assert_eq!(host.host().input("file").unwrap_err().code, "no_table");
     assert_eq!(host.host().open("other").unwrap_err().code, "not_found");
 }
+
+#[test]
+fn requests_get_the_answers_that_were_given_and_others_are_denied() {
+    let host = MemoryHost::new().answer("GET", "https://a.org/x", 503, "").answer("GET", "https://a.org/x", 200, "ok");
+    let ask = || host.host().fetch(&http::Request::get("https://a.org/x"));
+    assert_eq!(ask().unwrap().ok().unwrap_err().code, "unavailable");
+    assert_eq!(ask().unwrap().ok().unwrap().text().unwrap(), "ok");
+    assert_eq!(ask().unwrap().status, 200);
+    let denied = host.host().fetch(&http::Request::post("https://a.org/x", "body")).unwrap_err();
+    assert_eq!((denied.code.as_str(), host.requests().len()), ("not_granted", 4));
+}
+
+#[test]
+fn files_are_saved_where_that_is_granted() {
+    let host = MemoryHost::new().folder("drop").writable("out");
+    host.host().save("out", "a.csv", "x").unwrap();
+    assert_eq!(host.saved("out/a.csv").as_deref(), Some(&b"x"[..]));
+    assert_eq!(host.host().save("drop", "a.csv", "x").unwrap_err().code, "not_granted");
+}

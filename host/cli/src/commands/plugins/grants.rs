@@ -1,7 +1,5 @@
 //! `plugins grants`: what a plugin asks for, what it is granted, and what was approved.
 
-use std::collections::BTreeMap;
-
 use model::Failure;
 use model::manifest::CapabilitySpec;
 use model::plugin::{Approval, PluginState};
@@ -43,11 +41,7 @@ pub(super) async fn show(global: &Global, output: Output, name: &str) -> Result<
         return Err(unknown(name, &plugins));
     }
     let config = global.configuration()?;
-    let granted: BTreeMap<&str, ()> = config
-        .plugins
-        .get(name)
-        .map(|plugin| plugin.folders.iter().map(|folder| (folder.name.as_str(), ())).collect())
-        .unwrap_or_default();
+    let granted = config.plugins.get(name).map(|plugin| plugin.grants.clone()).unwrap_or_default();
     let approval: Option<Approval> = match ledger(global).await {
         Ok(ledger) => ledger.plugin_standing().await?.approved.into_iter().find(|approval| approval.name == name),
         // Nothing was decided where there is no ledger yet.
@@ -64,7 +58,7 @@ pub(super) async fn show(global: &Global, output: Output, name: &str) -> Result<
             state: plugin.state,
             asks: asked.to_string(),
             required: asked.required,
-            granted: granted.contains_key(asked.name.as_str()),
+            granted: granted.cover(asked),
             approved: is_approved(asked, plugin.state),
         })
     });

@@ -23,9 +23,9 @@ fn files_of_a_granted_folder_are_listed_read_and_kept() {
     let finished = open.finish().unwrap();
     assert_eq!(finished.rows_in, 4);
     assert_eq!(finished.rejects.rows[0].raw.as_deref(), Some("20210128|TpC|1"));
-    let kept: Vec<&str> = finished.folder_inputs.iter().map(|kept| kept.file_name.as_str()).collect();
+    let kept: Vec<&str> = finished.found_inputs.iter().map(|kept| kept.file_name.as_str()).collect();
     assert_eq!(kept, ["a.psv", "b.psv"]);
-    let digest = finished.folder_inputs[1].digest;
+    let digest = finished.found_inputs[1].digest;
     assert_eq!(*bench.lake.read_input(digest).unwrap(), FILE.as_bytes());
 }
 
@@ -114,7 +114,7 @@ fn a_dry_run_keeps_no_input() {
     bench.order.dry_run = true;
     let mut open = bench.open();
     let _ = open.open("drop/a.psv").unwrap();
-    let kept = open.finish().unwrap().folder_inputs.remove(0);
+    let kept = open.finish().unwrap().found_inputs.remove(0);
     assert_eq!(bench.lake.read_input(kept.digest).unwrap_err().code, "not_found");
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
 /// What one reading of the clock costs, in nanoseconds of virtual time.
 const STEP_NS: u64 = 1_000_000;
@@ -49,6 +49,11 @@ impl VirtualClock {
     pub(crate) fn shown_us(&self) -> i64 {
         let micros = i64::try_from(self.lock().elapsed_ns / 1_000).unwrap_or(i64::MAX);
         self.started_us.saturating_add(micros)
+    }
+
+    /// Puts WASI's clocks on this one.
+    pub(super) fn give(&self, builder: &mut WasiCtxBuilder) {
+        builder.wall_clock(self.clone()).monotonic_clock(self.clone());
     }
 
     fn read_ns(&self) -> u64 {
@@ -179,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reading_moves_all_clocks_by_the_same_step() {
+    fn allowed_are_clocks_of_the_attempt_that_all_move_by_the_same_step_with_every_reading() {
         let clock = VirtualClock::starting_at(1_000_000);
         assert_eq!(clock.now_us(), 1_000_000);
         assert_eq!(HostWallClock::now(&clock), Duration::from_micros(1_001_000));
@@ -187,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_sleep_takes_no_time_and_the_earliest_of_two_ends_first() {
+    async fn denied_is_real_time_a_long_sleep_takes_none_and_the_earliest_of_two_ends_first() {
         let clock = VirtualClock::starting_at(0);
         let hour = 3_600_000_000_000;
         let first = tokio::select! {
