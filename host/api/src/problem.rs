@@ -54,9 +54,8 @@ fn status(failure: &Failure) -> StatusCode {
         // Too much of this for now.
         "rate_limited" | "bulkhead_full" => StatusCode::TOO_MANY_REQUESTS,
         // What a call depends on does not work, or this host does not yet or not any more.
-        "circuit_open" | "plugin_quarantined" | "not_ready" | "unreachable" | "gone" | "interrupted" | "busy" | "closed" => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        "circuit_open" | "plugin_quarantined" | "not_ready" | "unreachable" | "gone" | "interrupted" | "busy"
+        | "closed" => StatusCode::SERVICE_UNAVAILABLE,
         "deadline" | "query_timeout" | "timeout" => StatusCode::GATEWAY_TIMEOUT,
         // Not as things stand: a run has ended or is another's, somebody was faster; or the operator of this host has to
         // mend a folder, not the caller.

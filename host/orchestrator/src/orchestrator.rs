@@ -465,9 +465,11 @@ fn standing(report: &RunReport, waiting: Option<Waiting>) -> Standing {
     let (code, reason, until) = match waiting {
         None => return Standing::of(report),
         // A time that the ledger does not have is none of a retry: the gate named it.
-        Some(Waiting::Until(at)) if report.not_before != Some(at) => {
-            ("gate", format!("its breaker, rate limit or quarantine lets nobody through, and is asked again at {at}"), Some(at))
-        }
+        Some(Waiting::Until(at)) if report.not_before != Some(at) => (
+            "gate",
+            format!("its breaker, rate limit or quarantine lets nobody through, and is asked again at {at}"),
+            Some(at),
+        ),
         Some(Waiting::Until(at)) => {
             let (done, most) = (report.attempt, report.attempts_max);
             ("not_before", format!("attempt {done} of {most} failed, the next begins at {at}"), Some(at))

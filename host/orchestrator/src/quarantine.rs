@@ -52,7 +52,10 @@ struct Ward {
 pub(crate) enum Change {
     Nothing,
     /// No attempt begins until then.
-    Quarantined { until: Timestamp, why: String },
+    Quarantined {
+        until: Timestamp,
+        why: String,
+    },
     Released,
 }
 
@@ -190,7 +193,8 @@ mod tests {
 
     fn quarantine() -> (Quarantine, HandClock) {
         let clock = HandClock::new();
-        let policy = SwapPolicy { quarantine_after: 3, quarantine_for: Duration::from_secs(30), ..SwapPolicy::default() };
+        let policy =
+            SwapPolicy { quarantine_after: 3, quarantine_for: Duration::from_secs(30), ..SwapPolicy::default() };
         (Quarantine::new(policy, Arc::new(clock.clone())), clock)
     }
 

@@ -48,7 +48,9 @@ impl FolderWatch {
         let watcher = match mode {
             WatchMode::Poll => None,
             WatchMode::Notify => notify::recommended_watcher(move |_: notify::Result<notify::Event>| tell.notify_one())
-                .inspect_err(|error| tracing::warn!(%error, "the plugins folder is polled: the system does not tell of changes"))
+                .inspect_err(
+                    |error| tracing::warn!(%error, "the plugins folder is polled: the system does not tell of changes"),
+                )
                 .ok(),
         };
         Self { told, watcher, watched: Vec::new() }

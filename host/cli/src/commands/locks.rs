@@ -57,7 +57,7 @@ impl LocksCommand {
             Action::Release { key, run, force } => {
                 match host::intervene(global, Intervention::ReleaseLease { key, run, force }).await? {
                     Intervened::Released(leases) => leases,
-                    Intervened::Breaker | Intervened::Retained(_) => Vec::new(),
+                    Intervened::Breaker | Intervened::Retained(_) | Intervened::Activated(_) => Vec::new(),
                 }
             }
         };

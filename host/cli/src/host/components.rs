@@ -89,8 +89,10 @@ pub(super) fn read(data: &Path, digest: &Digest) -> Result<Vec<u8>, Failure> {
     match std::fs::read(&kept) {
         Ok(bytes) if Sha256::digest(&bytes).as_slice() == digest.as_bytes() => Ok(bytes),
         Ok(_) => {
-            let message =
-                format!("`{}` does not hold the bytes of its name any more: copy the component there again", kept.display());
+            let message = format!(
+                "`{}` does not hold the bytes of its name any more: copy the component there again",
+                kept.display()
+            );
             Err(Failure::new(FailureKind::Storage, "not_kept", message))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -124,10 +124,10 @@ pub(crate) async fn serve(global: &Global, listen: &str, watch: Option<WatchMode
     }
     let (active, refused) = host.counts();
     let load_ms = host.load.as_millis();
-    let served = Served::start(host, listen).await?;
+    let mut served = Served::start(host, listen).await?;
     output::note(&format!("ready http://{} plugins={active} refused={refused} load_ms={load_ms}", served.address));
 
-    let (mut served, retention) = (served, served.host.retention.clone());
+    let retention = served.host.retention.clone();
     let following = served.follow(watch);
     tokio::select! {
         () = stop.asked() => {}

@@ -69,8 +69,7 @@ impl Wiring {
         }
         let folder = PluginsFolder::new(Arc::clone(&runtime), plugins);
         let (folder, look) = look(folder).await;
-        let found: Vec<FoundPlugin> =
-            look?.loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
+        let found: Vec<FoundPlugin> = look?.loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
         check_names(config, &found)?;
         let components: Arc<dyn Components> = Arc::new(KeptComponents { runtime: Arc::clone(&runtime), data: self.data });
         let orchestrator = Orchestrator::new(Parts {
@@ -139,8 +138,7 @@ pub(super) async fn components(
     config: &Config,
 ) -> Result<Vec<FoundPlugin>, Failure> {
     let (_, look) = look(PluginsFolder::new(Arc::clone(runtime), plugins)).await;
-    let found: Vec<FoundPlugin> =
-        look?.loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
+    let found: Vec<FoundPlugin> = look?.loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
     check_names(config, &found)?;
     Ok(found)
 }

@@ -15,7 +15,9 @@ impl CapabilitySpec {
             }),
             CapabilityKind::Http { address, methods } => methods.iter().all(|method| {
                 approved.iter().any(|other| match &other.kind {
-                    CapabilityKind::Http { address: known, methods } => known.covers(address) && methods.contains(method),
+                    CapabilityKind::Http { address: known, methods } => {
+                        known.covers(address) && methods.contains(method)
+                    }
                     CapabilityKind::Folder { .. } | CapabilityKind::Secret => false,
                 })
             }),

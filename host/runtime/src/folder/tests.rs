@@ -71,7 +71,8 @@ fn the_first_look_tells_all_and_the_next_only_that_nothing_is_new() {
     bench.write("b/plugin.wasm", &plugin("b"));
     bench.write("c.wasm", b"");
     let look = bench.look();
-    let expected = [("a.wasm", "a".to_owned()), ("b/plugin.wasm", "b".to_owned()), ("c.wasm", "not_a_component".to_owned())];
+    let expected =
+        [("a.wasm", "a".to_owned()), ("b/plugin.wasm", "b".to_owned()), ("c.wasm", "not_a_component".to_owned())];
     assert_eq!((look.is_new, told(&look)), (true, expected.to_vec()));
     let look = bench.settled();
     assert_eq!((look.is_new, look.loaded.len(), look.again_in), (false, 3, None));
@@ -160,7 +161,10 @@ fn a_folder_that_cannot_be_read_is_no_folder_without_files() {
     bench.settled();
     let away = bench.path("../away");
     let there = bench.dir.path().to_owned();
-    let away = there.with_file_name(format!("{}-away", away.parent().unwrap().parent().unwrap().file_name().unwrap().to_string_lossy()));
+    let away = there.with_file_name(format!(
+        "{}-away",
+        away.parent().unwrap().parent().unwrap().file_name().unwrap().to_string_lossy()
+    ));
     fs::rename(&there, &away).unwrap();
     assert_eq!(bench.folder.look(bench.now + GONE * 3).unwrap_err().code, "bad_folder");
     fs::rename(&away, &there).unwrap();
