@@ -73,6 +73,43 @@ fn failed_and_blocked_runs_are_replayed_too() {
     assert_eq!(replayed(&host, &run)["identical"], true, "{run}");
 }
 
+/// All kinds of work over two plugins, by turns. The long form has a hundred runs.
+#[test]
+fn every_run_of_many_kinds_is_replayed_identically() {
+    let runs = if std::env::var_os("SPINE_SOAK").is_some() { 100 } else { 10 };
+    let host = TestHost::new();
+    host.install(&component("hello_rust"), "hello_rust.wasm");
+    host.install(&component("documents"), "documents.wasm");
+    let serving = host.serve();
+    for number in 0..runs {
+        let (day, volume) = (1 + number / 5 % 28, 100 + number);
+        let date = format!("202101{day:02}");
+        let answer = match number % 5 {
+            0 => {
+                let row = format!("AAA|{volume}|1|{}|B", 2 * volume);
+                let file = host.file(&format!("CNMSshvol{date}.txt"), regsho(&date, &[&row, "broken"]));
+                host.run("finra.regsho_daily", &file, &[])
+            }
+            1 => {
+                let text = format!(r#"{{"data": [{{"day": "2021-01-{day:02}", "symbol": "A", "volume": {volume}}}]}}"#);
+                host.run("documents.whole", &host.file("day.json", text), &[])
+            }
+            2 => host.ask(&["run", "hello_rust.echo", "-p", &format!("text=number {number}")]),
+            3 => host.run("documents.whole", &host.file("day.json", "{"), &[]),
+            _ => {
+                let row = format!("FNYX{number}|{volume}|0|{}|N", 3 * volume);
+                let file = host.file(&format!("FNYXshvol{date}.txt"), regsho(&date, &[&row]));
+                host.run("finra.regsho_daily", &file, &[])
+            }
+        };
+        let run = answer.json();
+        let report = host.ask(&["replay", run["run_id"].as_str().unwrap()]);
+        assert_eq!((report.code, &report.json()["identical"]), (0, &json!(true)), "{run}\n{}", report.stdout);
+    }
+    println!("{runs} runs replayed, all identical");
+    assert_eq!(serving.stop().0, 0);
+}
+
 #[test]
 fn what_cannot_be_replayed_says_why() {
     let host = TestHost::new();

@@ -82,7 +82,8 @@ fn a_budget_decides_by_itself() {
     assert_eq!(refused["promoted"], false);
     assert!(refused["over_budget"][0].as_str().unwrap().contains("2 rows differ, and 0 may"), "{refused}");
     let generous = ["--promote", "--rows", "2", "--cpu", "100", "--memory", "100"];
-    let args = [&["plugins", "shadow", &candidate()][..], &generous].concat();
+    let file = candidate();
+    let args = [&["plugins", "shadow", &file][..], &generous].concat();
     assert_eq!(host.ask(&args).exits(0).json()["promoted"], true);
     let plugins = host.ask(&["plugins", "list"]).exits(0).json();
     let active = plugins.as_array().unwrap().iter().find(|plugin| plugin["state"] == "active").unwrap();

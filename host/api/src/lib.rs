@@ -18,8 +18,8 @@ mod server;
 mod stories;
 
 pub use body::{
-    BackfillBody, BreakerBody, ExportBody, InputBody, ItemBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody, ShadowBody, VersionBody,
-    RunBody,
+    BackfillBody, BreakerBody, ExportBody, InputBody, ItemBody, ReleaseBody, ResolveBody, ResolvedBody, RetentionBody,
+    RunBody, ShadowBody, VersionBody,
 };
 pub use metrics::{Metrics, PluginSeries};
 pub use parts::{Parts, Ready, body_bytes_max};

@@ -151,7 +151,16 @@ mod tests {
         (429, &["bulkhead_full", "rate_limited"]),
         (
             503,
-            &["busy", "circuit_open", "closed", "gone", "interrupted", "not_ready", "plugin_quarantined", "unreachable"],
+            &[
+                "busy",
+                "circuit_open",
+                "closed",
+                "gone",
+                "interrupted",
+                "not_ready",
+                "plugin_quarantined",
+                "unreachable",
+            ],
         ),
         (504, &["deadline", "query_timeout", "timeout"]),
     ];

@@ -15,11 +15,11 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginRef, PluginState};
-use model::replay::ReplayReport;
 use model::ports::{
     BackfillRequest, DeadLetter, DeadLetterFilter, DeadLetters, Engine, Quarantine, RunFilter, RunPage, RunRequest,
     Runs, Standing,
 };
+use model::replay::ReplayReport;
 use model::run::{RunCapture, RunCaptureState, RunEvent, RunKind, RunReport, RunStatus};
 use model::{CaptureId, CaptureRecord, CaptureState, Digest, RunId, Timestamp};
 use serde_json::{Value, json};

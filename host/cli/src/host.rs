@@ -108,7 +108,18 @@ impl Host {
         };
         let Wired { orchestrator, folder, components } = wiring.start(plugins, &config).await?;
         let load = began.elapsed();
-        Ok(Self { storage, orchestrator, components, folder: Some(folder), metrics, place, retention, input_bytes_max, load, lock })
+        Ok(Self {
+            storage,
+            orchestrator,
+            components,
+            folder: Some(folder),
+            metrics,
+            place,
+            retention,
+            input_bytes_max,
+            load,
+            lock,
+        })
     }
 
     /// How many components are active and how many are not.

@@ -40,8 +40,8 @@ use model::{Failure, FailureKind};
 
 pub use answer::QueryAnswer;
 pub use extent::extent;
-pub(crate) use value::json_text_of;
 pub use run::query;
+pub(crate) use value::json_text_of;
 
 /// What one query may use. A query that reaches a limit fails and names it; nothing is cut off silently.
 #[derive(Clone, Debug, PartialEq, Eq)]

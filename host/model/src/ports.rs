@@ -26,7 +26,10 @@ pub use invoker::{Answer, Cancel, Invocation, Invoked, Invoker, LogSink, PluginC
 pub use keepers::{Adoption, Heard, Keeper};
 pub use lake::{Finished, InputBytes, KeptInput, Lake, Prepared, PreparedData, SavedFiles, WorkOrder};
 pub use leases::{Acquired, Exclusive, Held, Interrupted, Lease, LeaseRequest, Leases, Reaped, Worker, kept, lost};
-pub use ledger::{AsOf, Incumbent, Ledger, NewRun, PluginStanding, RecordedAttempt, RecordedRun, Registration, Requeue, Start, Submission};
+pub use ledger::{
+    AsOf, Incumbent, Ledger, NewRun, PluginStanding, RecordedAttempt, RecordedRun, Registration, Requeue, Start,
+    Submission,
+};
 pub use operations::{Candidate, Operations};
 pub use outside::{EXCHANGE, Exchanges, NoSecrets, Outside, Patient, SecretReader, UpstreamCall, Upstreams};
 pub use retention::{Forgotten, Page, RetentionLedger, Shelves};

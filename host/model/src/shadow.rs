@@ -141,7 +141,8 @@ mod tests {
     use crate::time::Timestamp;
 
     fn report() -> ShadowReport {
-        let plugin = |byte| PluginRef { name: "d".to_owned(), version: "1".to_owned(), digest: Digest::new([byte; 32]) };
+        let plugin =
+            |byte| PluginRef { name: "d".to_owned(), version: "1".to_owned(), digest: Digest::new([byte; 32]) };
         let run = ShadowRun {
             run_id: RunId::new(Timestamp::from_micros(1), [1; 10]),
             name: "d.daily".to_owned(),
@@ -188,7 +189,11 @@ mod tests {
         for expected in ["2 rows differ", "processor time is 1.60", "memory is 1.51", "`short_le_total`"] {
             assert!(beyond.iter().any(|it| it.contains(expected)), "{expected}: {beyond:?}");
         }
-        assert_eq!(report.beyond(&Budget { rows: 2, cpu: 2.0, memory: 2.0 }).len(), 1, "a check is no matter of budget");
+        assert_eq!(
+            report.beyond(&Budget { rows: 2, cpu: 2.0, memory: 2.0 }).len(),
+            1,
+            "a check is no matter of budget"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use model::Timestamp;
 use model::failure::{Failure, FailureKind};
-use model::plugin::{PluginEventKind, PluginEvent};
+use model::plugin::{PluginEvent, PluginEventKind};
 use model::ports::Registration;
 use tracing::{info, warn};
 
@@ -20,7 +20,9 @@ impl Job {
     pub(crate) fn pin(&mut self) -> Timestamp {
         let shared = &self.shared;
         let (target, now) = shared.lifecycle.at(&self.target.name, || shared.parts.clock.now());
-        let Some(target) = target.filter(|target| target.plugin.digest != self.target.plugin.digest) else { return now };
+        let Some(target) = target.filter(|target| target.plugin.digest != self.target.plugin.digest) else {
+            return now;
+        };
         // Its parameters were checked against what the version it was asked of declares.
         if target.kind() != self.target.kind() || target.params() != self.target.params() {
             return now;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use model::catalog::{CatalogFile, CatalogView};
 use model::failure::{Failure, FailureKind};
 use model::ports::{
-    AsOf, Cancel, EXCHANGE, Exchanges, Finished, FoundPlugin, KeptInput, Outside, Prepared, RecordedAttempt, RecordedRun,
+    AsOf, Cancel, EXCHANGE, Exchanges, Finished, FoundPlugin, KeptInput, Outside, Prepared, RecordedAttempt,
+    RecordedRun,
 };
 use model::replay::{ReplayReport, ReplayedOutput};
 use model::run::{RunKind, RunReport, RunStatus};
@@ -79,7 +80,8 @@ impl Orchestrator {
         let catalog = snapshot(&*self.shared.parts.ledger.catalog(AsOf::Snapshot(attempt.snapshot)).await?);
         let inputs = job.inputs.as_ref().map_err(Clone::clone)?;
         // Secrets are as they are now; what servers answered is as it was kept.
-        let outside = Outside { exchanges: Exchanges::Recorded(self.exchanges(attempt).await?), ..job.outside().await? };
+        let outside =
+            Outside { exchanges: Exchanges::Recorded(self.exchanges(attempt).await?), ..job.outside().await? };
         let secrets = job.params.secrets.and(outside.secrets.values());
         let (started_at, cursor) = (attempt.started_at, None);
         let reads = Reads { inputs, catalog: &catalog, started_at, cursor, outside, secrets: &secrets };
@@ -123,7 +125,10 @@ fn replayable(report: &RunReport, attempt: Option<RecordedAttempt>) -> Result<(R
         return Err(not_replayable(run, format!("it is {}", report.status.name())));
     }
     if matches!(report.status, RunStatus::Cancelled | RunStatus::TimedOut) {
-        return Err(not_replayable(run, "somebody stopped it, or its time was up: it has no end of its own".to_owned()));
+        return Err(not_replayable(
+            run,
+            "somebody stopped it, or its time was up: it has no end of its own".to_owned(),
+        ));
     }
     if report.kind == RunKind::Source {
         let why = "it is a source's: what the folders and the cursor held then is not kept".to_owned();
@@ -216,7 +221,11 @@ fn is_of_guest(failure: &Failure) -> bool {
     !matches!(failure.kind, FailureKind::Validation | FailureKind::Orchestration | FailureKind::Storage)
 }
 
-pub(crate) fn file_of<'a>(catalog: &'a CatalogView, dataset: &DatasetName, capture: CaptureId) -> Option<&'a CatalogFile> {
+pub(crate) fn file_of<'a>(
+    catalog: &'a CatalogView,
+    dataset: &DatasetName,
+    capture: CaptureId,
+) -> Option<&'a CatalogFile> {
     let captures = &catalog.dataset(dataset)?.captures;
     captures.iter().find(|it| it.capture_id == capture)?.file.as_ref()
 }

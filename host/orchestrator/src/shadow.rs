@@ -174,8 +174,7 @@ fn held_against(
         outputs.push(ShadowOutput { dataset, partition, difference });
     }
     for gone in &report.captures {
-        let is_there =
-            prepared.iter().any(|it| it.dataset == gone.dataset && it.partition == gone.partition);
+        let is_there = prepared.iter().any(|it| it.dataset == gone.dataset && it.partition == gone.partition);
         if !is_there {
             let difference = model::difference::Difference { removed: gone.rows, ..Default::default() };
             outputs.push(ShadowOutput { dataset: gone.dataset.clone(), partition: gone.partition.clone(), difference });

@@ -8,8 +8,9 @@ use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginRef};
 use model::ports::{
     Acquired, Adoption, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Forgotten, Heard, Held, Interrupted, Lease,
-    LeaseRequest, Leases, Ledger, NewRun, Page, PluginStanding, Reaped, RecordedAttempt, RecordedRun, Registration, Requeue, RetentionLedger, RunFilter, RunPage,
-    Runs, SharedKind, SharedState, SharedStates, Start, Submission, Worker,
+    LeaseRequest, Leases, Ledger, NewRun, Page, PluginStanding, Reaped, RecordedAttempt, RecordedRun, Registration,
+    Requeue, RetentionLedger, RunFilter, RunPage, Runs, SharedKind, SharedState, SharedStates, Start, Submission,
+    Worker,
 };
 use model::retention::Cutoffs;
 use model::run::{Conclusion, LogLine, RunEvent, RunReport};

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use model::limits::Limits;
 use model::policy::{PolicySpec, RetryPolicy};
-use model::ports::{Interrupted, NoSecrets, ParamValue, RunFilter, RunListener, RunRequest};
+use model::ports::{FoundPlugin, Interrupted, NoSecrets, ParamValue, RunFilter, RunListener, RunRequest};
 use model::run::{RunReport, RunStatus};
 use model::{Digest, Failure, Manifest};
-use orchestrator::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, Versions};
+use orchestrator::{Concurrency, LeasePolicy, Orchestrator, Parts, SwapPolicy, Versions};
 use serde_json::json;
 use storage::{Faults, Storage};
 use tokio::sync::watch;
 
 use crate::body::{Bodies, MANIFEST, WORK};
+use crate::components::NoComponents;
 use crate::lake::NoLake;
 use crate::system::System;
 use crate::witness::Witness;
@@ -92,6 +93,7 @@ impl Host {
             states: storage.clone(),
             lake: Arc::new(NoLake),
             invoker: Arc::new(Bodies { folder: folder.to_owned(), tells, beats }),
+            components: Arc::new(NoComponents),
             clock: Arc::new(System),
             timer: Arc::new(System),
             entropy: Arc::new(System),
@@ -105,6 +107,7 @@ impl Host {
             concurrency: Concurrency { runs, writers: 1 },
             lanes: BTreeMap::new(),
             lease: LeasePolicy { ttl, beat: BEAT },
+            swap: SwapPolicy::default(),
             host: format!("process {}", std::process::id()),
             versions: Versions { host: "kills".to_owned(), wasmtime: "none".to_owned() },
             ended: Some(RunListener(Arc::new(listener))),
@@ -124,7 +127,8 @@ impl Host {
     pub async fn install(&self, digest: Digest) -> Result<(), Failure> {
         let manifest = Manifest::parse(MANIFEST).map_err(|problem| bad(&problem))?;
         let (file, manifest) = (PathBuf::from("k.wasm"), Some(Arc::new(manifest)));
-        let found = FoundPlugin { file, digest: Some(digest), manifest, findings: Vec::new() };
+        let (place, findings) = ("k.wasm".to_owned(), Vec::new());
+        let found = FoundPlugin { file, place, digest: Some(digest), manifest, findings };
         self.orchestrator.install(vec![found]).await.map(drop)
     }
 

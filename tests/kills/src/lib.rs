@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod body;
+mod components;
 pub mod host;
 pub mod kill;
 mod lake;

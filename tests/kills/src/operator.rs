@@ -126,6 +126,8 @@ pub(crate) async fn registers(host: &Host, kill: &KillAt) -> Result<(), Failure>
     kill.arm();
     let newer = Digest::new([8; 32]);
     host.install(newer).await?;
-    assert_eq!(host.storage.active_plugins().await?, [("k".to_owned(), newer)]);
+    let standing = host.storage.plugin_standing().await?;
+    let active: Vec<Digest> = standing.incumbents.iter().map(|incumbent| incumbent.digest).collect();
+    assert_eq!(active, [newer]);
     Ok(())
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use model::capture::Head;
 use model::catalog::CatalogView;
-use model::plugin::PluginRecord;
+use model::plugin::{PluginRecord, PluginRef};
 use model::ports::{
-    Adoption, AsOf, Heard, Interrupted, Ledger, NewRun, Reaped, RecordedRun, Requeue, Start, Submission, Worker,
+    Adoption, AsOf, Heard, Interrupted, Ledger, NewRun, PluginStanding, Reaped, RecordedAttempt, RecordedRun,
+    Registration, Requeue, Start, Submission, Worker,
 };
 use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Failure, Manifest, Partition, RunId, Timestamp, WorkerId};
@@ -103,7 +104,10 @@ witness! {
     catalog(as_of: AsOf) -> Arc<CatalogView>;
     latest() -> Arc<CatalogView>;
     cursor(source: &str) -> Option<Vec<u8>>;
-    active_plugins() -> Vec<(String, Digest)>;
+    attempt(run: RunId, number: u32) -> Option<RecordedAttempt>;
+    completed_runs(version: Digest, at_most: u32) -> Vec<RunId>;
+    plugin_standing() -> PluginStanding;
+    plugin_versions(name: &str) -> Vec<PluginRef>;
     check_schema(plugin: &PluginRecord, manifest: &Manifest) -> ();
-    register(found: Vec<(PluginRecord, Option<Arc<Manifest>>)>) -> ();
+    register(registration: Registration) -> ();
 }

@@ -10,8 +10,8 @@ use model::capture::{Head, StagedCapture};
 use model::catalog::CatalogView;
 use model::limits::Limits;
 use model::plugin::{PluginRecord, PluginRef, PluginState};
-use model::ports::{Registration, 
-    AsOf, Entropy, Finished, Lake, Ledger, NewRun, Prepared, Start, Submission, TableWriter, WorkOrder,
+use model::ports::{
+    AsOf, Entropy, Finished, Lake, Ledger, NewRun, Prepared, Registration, Start, Submission, TableWriter, WorkOrder,
 };
 use model::run::{CaptureOutcome, Claim, Conclusion, Conditions, RunKind, RunReport, RunStatus};
 use model::work::WorkSpec;

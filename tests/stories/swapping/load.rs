@@ -118,7 +118,7 @@ fn no_run_fails_while_versions_change() {
 fn was_active(swaps: &[(String, String)], run: &Value) -> bool {
     let (at, digest) = (run["started_at"].as_str().unwrap(), run["plugin"]["digest"].as_str().unwrap());
     let mut spans = swaps.iter().enumerate().filter(|(_, (active, _))| active == digest);
-    spans.any(|(number, (_, from))| from.as_str() <= at && swaps.get(number + 1).is_none_or(|(_, to)| at < to))
+    spans.any(|(number, (_, from))| from.as_str() <= at && swaps.get(number + 1).is_none_or(|(_, to)| at < to.as_str()))
 }
 
 /// The digest of the active version, and since when it is.

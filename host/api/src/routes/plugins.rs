@@ -46,10 +46,7 @@ pub(super) async fn approve(
 }
 
 /// `POST /api/v1/plugins/shadow`: what a component would change beside the active version of its name.
-pub(super) async fn shadow(
-    State(served): State<Served>,
-    request: Request,
-) -> Result<Json<ShadowReport>, Refusal> {
+pub(super) async fn shadow(State(served): State<Served>, request: Request) -> Result<Json<ShadowReport>, Refusal> {
     served.ready()?;
     let body = body_of(&served, request).await?;
     let taken_apart = tokio::task::spawn_blocking(move || -> Result<Candidate, Refusal> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::difference::Difference;
 use model::failure::{Failure, FailureKind};
 use model::health::{Ends, Health, HealthStatus, LeaseCounts};
-use model::difference::Difference;
 use model::plugin::{PluginRecord, PluginRef, PluginState};
 use model::ports::{Candidate, LaneCounts, Lease, Operations, Vitals, WorkCounts};
 use model::retention::RetentionReport;

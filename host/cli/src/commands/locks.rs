@@ -57,7 +57,10 @@ impl LocksCommand {
             Action::Release { key, run, force } => {
                 match host::intervene(global, Intervention::ReleaseLease { key, run, force }).await? {
                     Intervened::Released(leases) => leases,
-                    Intervened::Breaker | Intervened::Retained(_) | Intervened::Activated(_) => Vec::new(),
+                    Intervened::Breaker
+                    | Intervened::Retained(_)
+                    | Intervened::Activated(_)
+                    | Intervened::Shadowed(_) => Vec::new(),
                 }
             }
         };

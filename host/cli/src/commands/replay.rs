@@ -30,7 +30,8 @@ impl ReplayCommand {
 
 fn rows(report: &ReplayReport) -> Rows {
     let columns = ["dataset", "partition", "identical", "recorded_hash", "replayed_hash"].map(text);
-    let nothing = if report.identical { "identical: it delivered nothing, then and now" } else { "it delivered nothing" };
+    let nothing =
+        if report.identical { "identical: it delivered nothing, then and now" } else { "it delivered nothing" };
     let mut rows = Rows::new(columns, nothing);
     for ReplayedOutput { dataset, partition, recorded_hash, replayed_hash, .. } in &report.outputs {
         let is_same = if recorded_hash == replayed_hash { "yes" } else { "no" };

@@ -42,7 +42,9 @@ impl RetentionCommand {
             true => rehearse(global).await?,
             false => match host::intervene(global, Intervention::Retain { dry_run }).await? {
                 Intervened::Retained(report) => report,
-                Intervened::Breaker | Intervened::Released(_) | Intervened::Activated(_) => RetentionReport::default(),
+                Intervened::Breaker | Intervened::Released(_) | Intervened::Activated(_) | Intervened::Shadowed(_) => {
+                    RetentionReport::default()
+                }
             },
         };
         output.show(&report, || rows(&report))?;

@@ -151,7 +151,9 @@ impl Intervention {
             Self::OpenBreaker(name) => format!("/api/v1/breakers/{}/open", crate::remote::path_segment(name)),
             Self::ReleaseLease { .. } => "/api/v1/leases/release".to_owned(),
             Self::Retain { .. } => "/api/v1/retention".to_owned(),
-            Self::RollBack { plugin, .. } => format!("/api/v1/plugins/{}/rollback", crate::remote::path_segment(plugin)),
+            Self::RollBack { plugin, .. } => {
+                format!("/api/v1/plugins/{}/rollback", crate::remote::path_segment(plugin))
+            }
             Self::Promote { .. } => "/api/v1/plugins/promote".to_owned(),
             Self::Shadow(_) => "/api/v1/plugins/shadow".to_owned(),
             Self::Approve { plugin, .. } => format!("/api/v1/plugins/{}/approve", crate::remote::path_segment(plugin)),

@@ -71,7 +71,8 @@ impl Wiring {
         let (folder, look) = look(folder).await;
         let found: Vec<FoundPlugin> = look?.loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
         check_names(config, &found)?;
-        let components: Arc<dyn Components> = Arc::new(KeptComponents { runtime: Arc::clone(&runtime), data: self.data });
+        let components: Arc<dyn Components> =
+            Arc::new(KeptComponents { runtime: Arc::clone(&runtime), data: self.data });
         let orchestrator = Orchestrator::new(Parts {
             states: self.storage.clone(),
             ledger: self.storage,

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use model::{Digest, Timestamp};
 use model::plugin::{PluginEventKind, PluginRecord, PluginState};
 use model::ports::Registration;
+use model::{Digest, Timestamp};
 
 use super::lifecycle::event;
 use super::{Entry, Version};

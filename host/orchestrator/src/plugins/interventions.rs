@@ -102,7 +102,8 @@ impl Orchestrator {
             return Err(self.unknown_plugin(plugin));
         }
         let pending = of_name.iter().find(|entry| {
-            entry.record.state == PluginState::Pending && digest.is_none_or(|digest| entry.record.digest == Some(digest))
+            entry.record.state == PluginState::Pending
+                && digest.is_none_or(|digest| entry.record.digest == Some(digest))
         });
         let Some(entry) = pending else { return Err(not_pending(plugin, digest)) };
         let Some((manifest, digest)) = entry.manifest().zip(entry.record.digest) else {
@@ -152,6 +153,7 @@ fn no_version(plugin: &str, digest: Option<Digest>) -> Failure {
 
 fn not_pending(plugin: &str, digest: Option<Digest>) -> Failure {
     let which = digest.map(|digest| format!(" {digest}")).unwrap_or_default();
-    let message = format!("no version{which} of `{plugin}` waits to be approved; `spine-host plugins show {plugin}` tells");
+    let message =
+        format!("no version{which} of `{plugin}` waits to be approved; `spine-host plugins show {plugin}` tells");
     Failure::new(FailureKind::Config, "not_pending", message)
 }

@@ -273,9 +273,7 @@ fn events(set: &PluginSet, standing: &PluginStanding, before: &PluginSet, at: Ti
     let mut events = Vec::new();
     for entry in before.entries.iter().filter(|entry| entry.is_active() && is_new(set, entry)) {
         events.extend(match set.active(&entry.record.name) {
-            Some(now) => {
-                event(&entry.record, PluginEventKind::Replaced, format!("by {}", named(&now.record)), at)
-            }
+            Some(now) => event(&entry.record, PluginEventKind::Replaced, format!("by {}", named(&now.record)), at),
             None => event(&entry.record, PluginEventKind::Removed, String::new(), at),
         });
     }
@@ -316,7 +314,6 @@ pub(crate) fn event(
 
 /// The refusal of what an operator asked for.
 pub(crate) fn refused(record: &PluginRecord) -> Failure {
-    let message =
-        format!("`{}` {} cannot be active: {}", record.name, named(record), record.reasons.join("; "));
+    let message = format!("`{}` {} cannot be active: {}", record.name, named(record), record.reasons.join("; "));
     Failure::new(FailureKind::Config, "plugin_refused", message)
 }

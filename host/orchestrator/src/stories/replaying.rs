@@ -46,7 +46,8 @@ async fn what_differs_is_told_with_its_columns() {
     let report = bench.orchestrator.replay(run.run_id).await.unwrap();
     assert!(!report.identical);
     let told = report.findings.join("\n");
-    for expected in ["`d.t` day=1 differs", "`k` in 1 rows", "day=2 is delivered now, and was not then", "1 rows were"] {
+    for expected in ["`d.t` day=1 differs", "`k` in 1 rows", "day=2 is delivered now, and was not then", "1 rows were"]
+    {
         assert!(told.contains(expected), "{expected}: {told}");
     }
 }

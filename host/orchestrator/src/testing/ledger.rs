@@ -8,8 +8,8 @@ use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
 use model::plugin::{Approval, PluginEventKind, PluginRecord, PluginRef, PluginState};
 use model::ports::{
-    Adoption, AsOf, Exclusive, Heard, Held, Incumbent, Interrupted, Ledger, NewRun, PluginStanding, Reaped, RecordedAttempt, RecordedRun,
-    Registration, Requeue, Start, Submission, Worker, kept, lost,
+    Adoption, AsOf, Exclusive, Heard, Held, Incumbent, Interrupted, Ledger, NewRun, PluginStanding, Reaped,
+    RecordedAttempt, RecordedRun, Registration, Requeue, Start, Submission, Worker, kept, lost,
 };
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
 use model::work::WorkSpec;
@@ -399,7 +399,8 @@ impl Ledger for FakeLedger {
 
     async fn completed_runs(&self, version: Digest, at_most: u32) -> Result<Vec<RunId>, Failure> {
         let state = self.state();
-        let of_version = state.starts.iter().rev().filter(|it| it.plugin.as_ref().is_some_and(|it| it.digest == version));
+        let of_version =
+            state.starts.iter().rev().filter(|it| it.plugin.as_ref().is_some_and(|it| it.digest == version));
         let completed = |run: &RunId| state.runs.get(run).is_some_and(|it| it.status == RunStatus::Completed);
         Ok(of_version.map(|it| it.run_id).filter(completed).take(at_most as usize).collect())
     }

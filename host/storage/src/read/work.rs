@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::failure::Failure;
-use model::policy::RetryPolicy;
 use model::plugin::PluginRef;
+use model::policy::RetryPolicy;
 use model::ports::{RecordedAttempt, RecordedRun};
 use model::run::{RunKind, RunStatus};
 use model::work::{Lineage, Routing, WorkInput, WorkSpec};

@@ -55,7 +55,8 @@ pub(super) async fn show(global: &Global, output: Output, args: ShadowArgs) -> R
 }
 
 fn table(report: &ShadowReport) -> Rows {
-    let columns = [text("run"), text("name"), number("added"), number("removed"), number("changed"), number("unchanged")];
+    let columns =
+        [text("run"), text("name"), number("added"), number("removed"), number("changed"), number("unchanged")];
     let columns = columns.into_iter().chain([number("cpu_us"), number("cpu_us_before"), text("note")]);
     let mut rows = Rows::new(columns, "no run of the active version is recorded");
     for run in &report.runs {
@@ -81,7 +82,8 @@ fn note(run: &ShadowRun) -> String {
     let error = run.error.as_ref().map(|error| format!("fails: {}: {error}", error.code));
     let skipped = run.skipped.as_ref().map(|why| format!("not compared: {why}"));
     let checks = run.quality.iter().map(|change| {
-        let word = |status: Option<model::quality::CheckStatus>| status.map_or("absent".to_owned(), |it| format!("{it:?}"));
+        let word =
+            |status: Option<model::quality::CheckStatus>| status.map_or("absent".to_owned(), |it| format!("{it:?}"));
         format!("check `{}`: {} -> {}", change.check, word(change.before), word(change.after))
     });
     error.into_iter().chain(skipped).chain(checks).collect::<Vec<_>>().join("; ")
