@@ -42,6 +42,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[limits] stack_bytes`: how deep guests may call.
     pub stack_bytes: usize,
+    /// `[limits] guests_memory_bytes`: what all guests together may be promised.
+    pub guests_memory_bytes: u64,
     /// `[limits] query_...`.
     pub query: QueryLimits,
     /// `[retry]`, for everything that has no policy of its own.
@@ -83,6 +85,7 @@ impl Config {
             lake: None,
             limits,
             stack_bytes: 2 << 20,
+            guests_memory_bytes: 16 << 30,
             query,
             retry: RetryPolicy::default(),
             policy: BTreeMap::new(),
@@ -164,8 +167,9 @@ const LIMIT_KEYS: [&str; 23] = [
     "saved_bytes",
 ];
 
-/// Keys of `[limits]` that no plugin has: of the engine, of which there is one, and of queries.
-const HOST_KEYS: [&str; 4] = ["stack_bytes", "query_memory_bytes", "query_rows", "query_wall_clock"];
+/// Keys of `[limits]` that no plugin has: of the engine, of which there is one, of all guests together, and of queries.
+const HOST_KEYS: [&str; 5] =
+    ["stack_bytes", "guests_memory_bytes", "query_memory_bytes", "query_rows", "query_wall_clock"];
 
 /// What [`Config::stack_bytes`] may be: less is not enough for any plugin, and more is not to be had for 64 of them.
 const STACK_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=64 << 20;
@@ -187,6 +191,7 @@ impl Reader {
         let lake = self.lake(table.get("lake"));
         let limits = self.limits("limits", table.get("limits"), &Limits::standard(), &HOST_KEYS);
         let stack_bytes = self.stack_bytes(table.get("limits"));
+        let guests_memory_bytes = self.guests_memory_bytes(table.get("limits"));
         let query = self.query_limits(table.get("limits"));
         let (retry, policy) = (self.retry(table.get("retry")), self.policies(table.get("policy")));
         let lanes = self.lanes(table.get("lanes"));
@@ -199,6 +204,7 @@ impl Reader {
             lake,
             limits,
             stack_bytes,
+            guests_memory_bytes,
             query,
             retry,
             policy,
@@ -324,6 +330,14 @@ impl Reader {
             self.problems.push(format!("`limits.stack_bytes` is {bytes}, more than {}", STACK_BYTES.end()));
         }
         usize::try_from(bytes).unwrap_or(standard)
+    }
+
+    /// What all guests together may be promised.
+    fn guests_memory_bytes(&mut self, value: Option<&Value>) -> u64 {
+        let mut bytes = Config::standard().guests_memory_bytes;
+        let Some(Value::Table(table)) = value else { return bytes };
+        self.amount("limits", table, "guests_memory_bytes", &mut bytes, 1024 * 1024);
+        bytes
     }
 
     /// Limits of queries, which no plugin has: whoever reads, reads for himself.
@@ -474,7 +488,7 @@ mod tests {
                    handles = 10\noutput_rows = 11\noutput_bytes = 12\nstaging_memory_bytes = 13\ninput_bytes = 14\n\
                    rejects = 15\nreject_bytes = 16\nlog_lines = 17\nlog_bytes = 18\nmetric_series = 19\n\
                    http_calls = 20\nhttp_bytes = 21\nsaved_bytes = 22\n\
-                   stack_bytes = \"1MiB\"\n";
+                   stack_bytes = \"1MiB\"\nguests_memory_bytes = \"2MiB\"\n";
         let config = Config::parse(set, Path::new("")).unwrap();
         let expected = Limits {
             wall_clock: Duration::from_secs(1),
@@ -501,8 +515,8 @@ mod tests {
             http_bytes: 21,
             saved_bytes: 22,
         };
-        assert_eq!((config.limits, config.stack_bytes), (expected, 1 << 20));
-        assert_eq!(set.lines().count(), LIMIT_KEYS.len() + 2, "each key is set");
+        assert_eq!((config.limits, config.stack_bytes, config.guests_memory_bytes), (expected, 1 << 20, 2 << 20));
+        assert_eq!(set.lines().count(), LIMIT_KEYS.len() + 3, "each key is set");
         let problems = Config::parse("[plugins.finra.limits]\nstack_bytes = 100000\n", Path::new("")).unwrap_err();
         assert!(problems[0].contains("unknown key `plugins.finra.limits.stack_bytes`"), "{problems:?}");
         assert!(Config::parse("[limits]\nstack_bytes = \"1GiB\"\n", Path::new("")).is_err());

@@ -21,6 +21,8 @@ pub struct RuntimeConfig {
     /// Depth to which a guest may call, in bytes of the stack that its machine code uses; between 64 KiB and 64 MiB. One
     /// for all plugins, since an engine has one. `limits.stack_bytes`.
     pub stack_bytes: usize,
+    /// Memory that all guests together may be promised, in bytes; more attempts wait. `limits.guests_memory_bytes`.
+    pub guests_memory_bytes: u64,
     /// Largest component file, in bytes.
     pub component_bytes: u64,
 }
@@ -36,6 +38,7 @@ impl RuntimeConfig {
             guest_threads: cores,
             compile_parallel: cores.min(4),
             stack_bytes: 2 << 20,
+            guests_memory_bytes: 16 << 30,
             component_bytes: 256 * 1024 * 1024,
         }
     }

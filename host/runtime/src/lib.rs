@@ -10,6 +10,7 @@
 //! Limits: no warm instances; a host call of the workbench that blocks for ever is abandoned a short
 //! while after the deadline, and its workbench with it.
 
+mod admission;
 mod attempt;
 mod bindings;
 mod capabilities;

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::plugin::Finding;
-use model::ports::{Cancel, Invocation, Invoked, Invoker};
+use model::ports::{Invocation, Invoked, Invoker};
 use model::{Digest, Failure, FailureKind};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use crate::admission::Admission;
 use crate::attempt::{HostState, Journal, Occupied, Stopped, Watch};
 use crate::capabilities::http::Network;
 use crate::engine::{self, Allocation, INSTANCES_MAX};
@@ -35,8 +35,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Runtime {
     parts: Parts,
     plugins: RwLock<HashMap<Digest, Arc<Plugin>>>,
-    /// Places for instances.
-    places: Semaphore,
+    admission: Admission,
     guests: Guests,
     network: Arc<Network>,
     among: Among,
@@ -104,7 +103,7 @@ impl Runtime {
         Ok(Self {
             parts: Parts { engine, allocation, linker, cache },
             plugins: RwLock::default(),
-            places: Semaphore::new(INSTANCES_MAX),
+            admission: Admission::new(INSTANCES_MAX, config.guests_memory_bytes),
             guests,
             network: Arc::new(Network::of_this_machine()),
             among: Among::default(),
@@ -221,22 +220,6 @@ impl Runtime {
         }
         loaded
     }
-
-    /// Waits for a place for one more instance, for as long as nobody cancels.
-    async fn place(&self, cancel: &Cancel) -> Result<SemaphorePermit<'_>, Stopped> {
-        loop {
-            if cancel.is_cancelled() {
-                return Err(Stopped::Cancelled);
-            }
-            if let Ok(place) = self.places.try_acquire() {
-                return Ok(place);
-            }
-            // The semaphore is never closed, so an error can only mean that time is up for this glance.
-            if let Ok(Ok(place)) = tokio::time::timeout(Duration::from_millis(10), self.places.acquire()).await {
-                return Ok(place);
-            }
-        }
-    }
 }
 
 fn take<'a, T>(next: &AtomicUsize, items: &'a [T]) -> Option<(usize, &'a T)> {
@@ -257,7 +240,7 @@ impl Invoker for Runtime {
             let failure = Failure::new(FailureKind::Orchestration, "plugin_not_loaded", message);
             return invoke::invoked(Err(failure), Some(invocation.workbench), &journal, not_begun);
         };
-        let _place = match self.place(&invocation.cancel).await {
+        let _place = match self.admission.place(invocation.limits.memory_bytes, &invocation.cancel).await {
             Ok(place) => place,
             Err(stopped) => {
                 let failure = failures::stopped_failure(&name, stopped);

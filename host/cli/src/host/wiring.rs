@@ -113,6 +113,7 @@ pub(super) fn runtime(cache: PathBuf, cache_read_only: bool, config: &Config) ->
         cache_read_only,
         limits: config.limits.clone(),
         stack_bytes: config.stack_bytes,
+        guests_memory_bytes: config.guests_memory_bytes,
         ..RuntimeConfig::for_cores(cores())
     })?;
     Ok(Arc::new(runtime))
