@@ -1,12 +1,14 @@
 //! What a guest may reach beyond its own memory: one file for each, with what is allowed and what is denied.
 //!
-//! - [`folders`]: files of granted folders; no folder of WASI.
-//! - [`http`]: requests to granted addresses; `wasi:http` is linked and denied.
-//! - [`secrets`]: granted secrets, as placeholders.
-//! - [`clock`]: a virtual clock, never that of the machine.
-//! - [`random`]: randomness from a seed, never that of the machine.
-//! - [`environment`]: no arguments, no variables; output goes to the log.
-//! - [`sockets`]: none.
+//! | | |
+//! |---|---|
+//! | [`folders`] | files of granted folders; no folder of WASI |
+//! | [`http`] | requests to granted addresses; `wasi:http` is linked and denied |
+//! | [`secrets`] | granted secrets, as placeholders |
+//! | [`clock`] | a virtual clock, never that of the machine |
+//! | [`random`] | randomness from a seed, never that of the machine |
+//! | [`environment`] | no arguments, no variables; output goes to the log |
+//! | [`sockets`] | none |
 
 pub(crate) mod clock;
 mod environment;

@@ -173,7 +173,8 @@ impl Egress {
             return Err(Failure::new(FailureKind::Pipeline, "too_large", message));
         }
         let limit = if self.left.bytes < grant.response_bytes {
-            let key = format!("`limits.http_bytes`, of which {} are left to this attempt", self.left.bytes);
+            let (plugin, left) = (&self.plugin, self.left.bytes);
+            let key = format!("`limits.http_bytes` of plugin `{plugin}`, of which {left} are left to this attempt");
             BodyLimit { bytes: self.left.bytes, key }
         } else {
             BodyLimit { bytes: grant.response_bytes, key: "the `response_bytes` of its grant".to_owned() }

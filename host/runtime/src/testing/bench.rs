@@ -12,6 +12,9 @@ use model::{DatasetName, Failure, FailureKind};
 /// Bytes a batch of [`Bench`] claims to hold.
 pub(crate) const BATCH_BYTES: u64 = 100;
 
+/// Names and bytes of files.
+type SavedFiles = Vec<(String, Vec<u8>)>;
+
 /// Hands out `batches` batches under any name but `absent`.
 #[derive(Debug, Default)]
 pub(crate) struct Bench {
@@ -22,7 +25,7 @@ pub(crate) struct Bench {
     /// Panics in `files`.
     pub(crate) panics: bool,
     /// `folder/name` and bytes of what was saved.
-    pub(crate) saved: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    pub(crate) saved: Arc<Mutex<SavedFiles>>,
     /// Exchanges that were kept.
     pub(crate) kept: Arc<Mutex<Vec<InputBytes>>>,
 }
