@@ -315,7 +315,7 @@ fn bad_request(why: &str) -> Failure {
 
 /// The exchange broke off, or what came is no HTTP.
 fn lost(url: &Url, error: &hyper::Error) -> Failure {
-    if error.is_parse() || error.is_parse_too_large() {
+    if error.is_parse() {
         return bad_response(url, &error.to_string());
     }
     let message = format!("the exchange with `{}` broke off: {error}", shown(url));
