@@ -1,8 +1,8 @@
 //! Components of workers that have none: their plugin is part of them.
 
+use model::Digest;
 use model::failure::{Failure, FailureKind};
 use model::ports::{Components, FoundPlugin};
-use model::Digest;
 
 #[derive(Debug)]
 pub(crate) struct NoComponents;

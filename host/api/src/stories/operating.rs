@@ -202,15 +202,15 @@ async fn a_version_is_brought_back_or_approved_by_its_digest() {
     let bench = Bench::new();
     let digest = Digest::new([7; 32]);
     for action in ["rollback", "approve"] {
-        let reply = bench.post(&format!("/api/v1/plugins/d/{action}"), &json!({ "digest": digest })).await;
+        let reply = bench.post(&format!("/api/v1/plugins/d/{action}"), &json!({ "digest": digest }).to_string()).await;
         assert_eq!((reply.status.as_u16(), &reply.json()["state"]), (200, &json!("active")));
         assert_eq!(reply.json()["digest"], json!(digest));
     }
-    let reply = bench.post("/api/v1/plugins/d/rollback", &json!({})).await;
+    let reply = bench.post("/api/v1/plugins/d/rollback", &json!({}).to_string()).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "not_kept"));
-    let reply = bench.post("/api/v1/plugins/x/rollback", &json!({})).await;
+    let reply = bench.post("/api/v1/plugins/x/rollback", &json!({}).to_string()).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "unknown_name"));
-    let reply = bench.post("/api/v1/plugins/d/approve", &json!({})).await;
+    let reply = bench.post("/api/v1/plugins/d/approve", &json!({}).to_string()).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (409, "not_pending"));
 }
 
@@ -218,16 +218,17 @@ async fn a_version_is_brought_back_or_approved_by_its_digest() {
 async fn a_component_is_sent_to_be_compared_and_promoted() {
     let bench = Bench::new();
     let body = json!({ "file_name": "../d.wasm", "base64": "AAEC", "last": 3 });
-    let reply = bench.post("/api/v1/plugins/shadow", &body).await;
+    let reply = bench.post("/api/v1/plugins/shadow", &body.to_string()).await;
     assert_eq!(reply.json()["candidate"]["name"], json!("d.wasm"), "{}", reply.text);
     assert_eq!((&reply.json()["difference"]["added"], &reply.json()["promoted"]), (&json!(3), &json!(false)));
     let budget = json!({ "rows": 0, "cpu": 1.5, "memory": 2.0 });
     let body = json!({ "file_name": "d.wasm", "base64": "AAEC", "budget": budget });
-    assert_eq!(bench.post("/api/v1/plugins/shadow", &body).await.json()["promoted"], json!(true));
-    let reply = bench.post("/api/v1/plugins/shadow", &json!({ "file_name": "d.wasm", "base64": "?" })).await;
+    assert_eq!(bench.post("/api/v1/plugins/shadow", &body.to_string()).await.json()["promoted"], json!(true));
+    let reply =
+        bench.post("/api/v1/plugins/shadow", &json!({ "file_name": "d.wasm", "base64": "?" }).to_string()).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "bad_params"));
     let digest = Digest::new([7; 32]);
-    let reply = bench.post("/api/v1/plugins/promote", &json!({ "digest": digest })).await;
+    let reply = bench.post("/api/v1/plugins/promote", &json!({ "digest": digest }).to_string()).await;
     assert_eq!(reply.json()["digest"], json!(digest));
-    assert_eq!(bench.post("/api/v1/plugins/promote", &json!({})).await.status.as_u16(), 400);
+    assert_eq!(bench.post("/api/v1/plugins/promote", &json!({}).to_string()).await.status.as_u16(), 400);
 }

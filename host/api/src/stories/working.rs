@@ -232,10 +232,10 @@ async fn who_asks_says_where_the_run_waits_and_may_not_pretend_that_it_repeats_a
 #[tokio::test]
 async fn a_run_is_replayed_on_request() {
     let bench = Bench::new();
-    let reply = bench.post(&format!("/api/v1/runs/{}/replay", the_run()), &json!({})).await;
+    let reply = bench.post(&format!("/api/v1/runs/{}/replay", the_run()), &json!({}).to_string()).await;
     assert_eq!((reply.status.as_u16(), &reply.json()["identical"]), (200, &json!(true)));
     let other = RunId::new(Timestamp::from_micros(9), [9; 10]);
-    let reply = bench.post(&format!("/api/v1/runs/{other}/replay"), &json!({})).await;
+    let reply = bench.post(&format!("/api/v1/runs/{other}/replay"), &json!({}).to_string()).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "bad_id"));
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginEventKind, PluginState};
-use model::ports::{Components as _, FoundPlugin};
+use model::ports::{Components as _, Engine as _, FoundPlugin};
 use model::run::RunStatus;
 use model::shadow::Budget;
 use model::{Digest, RunId, Timestamp};

@@ -8,13 +8,13 @@ use model::capture::StagedCapture;
 use model::limits::Limits;
 use model::policy::RetryPolicy;
 use model::ports::{
-    Answer, Blob, Engine, FileEntry, Finished, InputBytes, Invocation, Invoked, Invoker, KeptInput, Lake, NoSecrets,
-    RejectedRow, RunRequest, TableReader, TableWriter, WorkOrder, Workbench,
+    Answer, Blob, Components, Engine, FileEntry, Finished, FoundPlugin, InputBytes, Invocation, Invoked, Invoker,
+    KeptInput, Lake, NoSecrets, RejectedRow, RunRequest, TableReader, TableWriter, WorkOrder, Workbench,
 };
 use model::reject::Rejects;
 use model::run::RunStatus;
 use model::{DatasetName, Digest, Failure, FailureKind, Manifest, Usage};
-use orchestrator::{Concurrency, FoundPlugin, LeasePolicy, Orchestrator, Parts, Versions};
+use orchestrator::{Concurrency, LeasePolicy, Orchestrator, Parts, SwapPolicy, Versions};
 use storage::Storage;
 
 use crate::IN_FLIGHT;
@@ -36,6 +36,7 @@ impl WholeRuns {
             states: storage,
             lake: Arc::new(NoLake),
             invoker: Arc::new(NoGuest),
+            components: Arc::new(NoComponents),
             clock: clock.clone(),
             timer: clock,
             entropy: Arc::new(Counter::default()),
@@ -50,6 +51,7 @@ impl WholeRuns {
             concurrency: Concurrency { runs: IN_FLIGHT, writers: 1 },
             lanes: BTreeMap::new(),
             lease: LeasePolicy::default(),
+            swap: SwapPolicy::default(),
             host: "bench".to_owned(),
             versions: Versions { host: "0.1.0".to_owned(), wasmtime: "48.0.8".to_owned() },
             ended: None,
@@ -57,6 +59,7 @@ impl WholeRuns {
         });
         let plugin = FoundPlugin {
             file: PathBuf::from("bench.wasm"),
+            place: "bench.wasm".to_owned(),
             digest: Some(Digest::new([7; 32])),
             manifest: Some(Arc::new(Manifest::parse(MANIFEST).unwrap())),
             findings: Vec::new(),
@@ -75,6 +78,30 @@ impl Runs for WholeRuns {
 }
 
 /// A guest that answers at once.
+#[derive(Debug)]
+struct NoComponents;
+
+#[async_trait::async_trait]
+impl Components for NoComponents {
+    async fn keep(&self, _: &FoundPlugin) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn take_in(&self, _: &str, _: Vec<u8>) -> Result<FoundPlugin, Failure> {
+        Err(absent())
+    }
+
+    async fn bring_back(&self, _: Digest) -> Result<FoundPlugin, Failure> {
+        Err(absent())
+    }
+
+    fn forget(&self, _: &Digest) {}
+}
+
+fn absent() -> Failure {
+    Failure::new(FailureKind::Validation, "not_kept", "the bench keeps no components")
+}
+
 #[derive(Debug)]
 struct NoGuest;
 

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::ports::Ledger;
 use model::{Clock, Failure};
 use private_postgres::{Absent, Database};
 use sqlx::{AnyConnection, Connection};
