@@ -24,6 +24,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("plugin-earnings", &["spine-sdk"]),
     ("example-hello-rust", &["spine-sdk"]),
     ("guest-documents", &["spine-sdk"]),
+    ("guest-documents-next", &["spine-sdk"]),
     ("guest-confidant", &["spine-sdk"]),
     ("guest-courier", &["spine-sdk"]),
     ("guest-echo", &["spine-sdk"]),

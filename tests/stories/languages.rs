@@ -45,7 +45,7 @@ fn a_source_fetches_what_is_new_in_its_granted_folder() {
         let host = TestHost::without_plugins();
         let path = if name == "hello_rust" { Some(component(name)) } else { foreign(name) };
         let Some(path) = path else { continue };
-        host.install(&path, "plugin.wasm");
+        host.install(&path, &format!("{name}.wasm"));
         let source = format!("{name}.drop");
         let refused = host.ask(&["run", &source]).exits(3);
         assert_eq!(refused.error_code(), "not_granted", "without the grant there is no folder");

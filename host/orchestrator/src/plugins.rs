@@ -23,6 +23,7 @@ use crate::grants;
 use crate::parts::PluginPolicy;
 
 pub(crate) use install::decide;
+use install::{alone, await_approval, going_on};
 pub(crate) use lifecycle::{Lifecycle, event, refused};
 pub(crate) use version::{Hold, Version};
 
@@ -80,15 +81,24 @@ pub(crate) struct Target {
 }
 
 /// What would become of the components that were found, for somebody who only looks: [`crate::Orchestrator::install`]
-/// without a ledger that records it. Each with its manifest, where it has one.
+/// without a ledger that records it. `kept` brings a version back that goes on although its file does not hold it any more.
+/// Each with its manifest, where it has one.
 pub fn look(
     found: Vec<FoundPlugin>,
     standing: &PluginStanding,
     policies: &BTreeMap<String, PluginPolicy>,
     at: Timestamp,
     check_folder: &dyn Fn(&Path) -> Result<(), Failure>,
+    kept: &dyn Fn(&Digest) -> Option<FoundPlugin>,
 ) -> Vec<(PluginRecord, Option<Arc<Manifest>>)> {
     let mut set = decide(found, standing, policies, at);
+    await_approval(&mut set, standing, policies, at);
+    let go_on = going_on(&set, standing).into_iter().filter_map(|incumbent| {
+        let found = kept(&incumbent.digest)?;
+        Some(alone(FoundPlugin { file: incumbent.file.clone().into(), ..found }, policies, at))
+    });
+    let go_on: Vec<Entry> = go_on.collect();
+    set.entries.extend(go_on);
     grants::warn(&mut set, policies, check_folder);
     set.entries.into_iter().map(|entry| (entry.record, entry.found.manifest)).collect()
 }

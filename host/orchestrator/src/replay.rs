@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use model::catalog::{CatalogFile, CatalogView};
 use model::failure::{Failure, FailureKind};
+use model::plugin::PluginRef;
 use model::ports::{
     AsOf, Cancel, EXCHANGE, Exchanges, Finished, FoundPlugin, KeptInput, Outside, Prepared, RecordedAttempt,
     RecordedRun,
@@ -40,7 +41,7 @@ impl Orchestrator {
     pub async fn replay(&self, run: RunId) -> Result<ReplayReport, Failure> {
         let ledger = &self.shared.parts.ledger;
         let recording = self.recording(run).await?;
-        let digest = recording.plugin;
+        let digest = recording.plugin.digest;
         let found = self.shared.parts.components.bring_back(digest).await?;
         let delivered = match usable(run, found) {
             Ok(manifest) => self.carry_out_again(&recording, &manifest, digest).await,
@@ -48,8 +49,8 @@ impl Orchestrator {
         };
         self.shared.release_unless_in_use(&digest).await;
         let (delivered, everything) = (delivered?, ledger.catalog(AsOf::Latest).await?);
-        let report = recording.report;
-        blocking("compare what was delivered", move || compared(&report, delivered, &everything)).await
+        let Recording { report, plugin, .. } = recording;
+        blocking("compare what was delivered", move || compared(&report, plugin, delivered, &everything)).await
     }
 
     /// What is recorded of a run that can be carried out again.
@@ -115,11 +116,11 @@ pub(crate) struct Recording {
     pub(crate) report: RunReport,
     attempt: RecordedAttempt,
     /// The version that carried it out.
-    pub(crate) plugin: Digest,
+    plugin: PluginRef,
 }
 
 /// What has to be recorded of a run that can be carried out again.
-fn replayable(report: &RunReport, attempt: Option<RecordedAttempt>) -> Result<(RecordedAttempt, Digest), Failure> {
+fn replayable(report: &RunReport, attempt: Option<RecordedAttempt>) -> Result<(RecordedAttempt, PluginRef), Failure> {
     let run = report.run_id;
     if !report.status.is_terminal() {
         return Err(not_replayable(run, format!("it is {}", report.status.name())));
@@ -136,7 +137,7 @@ fn replayable(report: &RunReport, attempt: Option<RecordedAttempt>) -> Result<(R
     }
     let Some(attempt) = attempt else { return Err(not_replayable(run, "it never began".to_owned())) };
     match &attempt.plugin {
-        Some(plugin) => Ok((attempt.clone(), plugin.digest)),
+        Some(plugin) => Ok((attempt.clone(), plugin.clone())),
         None => Err(not_replayable(run, "its work was other runs: replay those".to_owned())),
     }
 }
@@ -158,7 +159,12 @@ fn snapshot(view: &CatalogView) -> Arc<CatalogView> {
     Arc::new(view)
 }
 
-fn compared(report: &RunReport, delivered: Delivered, catalog: &CatalogView) -> Result<ReplayReport, Failure> {
+fn compared(
+    report: &RunReport,
+    plugin: PluginRef,
+    delivered: Delivered,
+    catalog: &CatalogView,
+) -> Result<ReplayReport, Failure> {
     let Delivered { answer, finished, .. } = delivered;
     let (prepared, rejected): (Vec<Prepared>, u64) = match finished {
         Some(Finished { captures, rejected, .. }) => (captures, rejected),
@@ -193,7 +199,7 @@ fn compared(report: &RunReport, delivered: Delivered, catalog: &CatalogView) -> 
     }
     let recorded_error = report.error.clone().filter(|_| then.is_empty());
     let said = |failure: &Option<Failure>| failure.as_ref().map(|it| format!("{}: {}", it.code, it.message));
-    let of_guest = guest_failed.is_some() || recorded_error.as_ref().is_some_and(|it| is_of_guest(it));
+    let of_guest = guest_failed.is_some() || recorded_error.as_ref().is_some_and(is_of_guest);
     if of_guest && said(&recorded_error) != said(&guest_failed) {
         let words = |failure: &Option<Failure>| said(failure).unwrap_or_else(|| "it went well".to_owned());
         findings.push(format!("then: {}; now: {}", words(&recorded_error), words(&guest_failed)));
@@ -201,7 +207,6 @@ fn compared(report: &RunReport, delivered: Delivered, catalog: &CatalogView) -> 
     if report.rejected != rejected {
         findings.push(format!("{} rows were rejected then, and {rejected} now", report.rejected));
     }
-    let plugin = report.plugin.clone().ok_or_else(|| not_replayable(report.run_id, "it has no plugin".to_owned()))?;
     Ok(ReplayReport {
         run_id: report.run_id,
         attempt: report.attempt,

@@ -139,9 +139,10 @@ impl PluginsFolder {
     fn glance(&self, found: &Found, now: Instant, is_first: bool) -> Seen {
         let stamp = Stamp::of(&found.file);
         let before = self.seen.get(&found.file);
-        let unchanged = before.filter(|before| before.stamp == stamp && stamp.is_some());
+        let unchanged = before.filter(|before| before.stamp == stamp && before.gone_since.is_none());
         let since = unchanged.map_or(now, |before| before.since);
         if let Some(before) = unchanged
+            && stamp.is_some()
             && before.loaded.is_some()
             && before.read_at.saturating_duration_since(before.since) >= RACY
         {

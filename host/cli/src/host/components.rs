@@ -17,12 +17,14 @@ use sha2::{Digest as _, Sha256};
 pub(super) struct KeptComponents {
     pub(super) runtime: Arc<Runtime>,
     pub(super) data: PathBuf,
+    /// Whether what is new is kept there, or the folder is another's.
+    pub(super) keeps: bool,
 }
 
 #[async_trait::async_trait]
 impl Components for KeptComponents {
     async fn keep(&self, found: &FoundPlugin) -> Result<(), Failure> {
-        let Some(digest) = found.digest else { return Ok(()) };
+        let Some(digest) = found.digest.filter(|_| self.keeps) else { return Ok(()) };
         let (data, file) = (self.data.clone(), found.file.clone());
         blocking(move || {
             if path(&data, &digest).exists() {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use model::failure::Failure;
 use model::plugin::{PluginRecord, PluginState};
 use model::ports::{Ledger, PluginStanding};
-use model::{Clock, Manifest};
+use model::{Clock, Digest, Manifest};
 use storage::Storage;
 
-use super::wiring;
+use super::{components, wiring};
 use crate::args::Global;
 use crate::ledger::LedgerPlace;
 use crate::output;
@@ -60,8 +60,12 @@ async fn load(global: &Global) -> Result<Vec<(PluginRecord, Option<Arc<Manifest>
     };
     let runtime = wiring::runtime(global.data.join("cache"), true, &config)?;
     let found = wiring::components(&runtime, global.plugins.clone(), &config).await?;
-    let decided =
-        orchestrator::look(found, &standing, &wiring::policies(&config), SystemClock.now(), &lake::check_folder);
+    let kept = |digest: &Digest| {
+        let bytes = components::read(&global.data, digest).ok()?;
+        Some(components::found_at(String::new(), runtime.load_bytes(Path::new(""), &bytes)))
+    };
+    let (policies, now) = (wiring::policies(&config), SystemClock.now());
+    let decided = orchestrator::look(found, &standing, &policies, now, &lake::check_folder, &kept);
     let mut plugins = Vec::with_capacity(decided.len());
     for (mut plugin, manifest) in decided {
         if let Some(ledger) = &ledger {

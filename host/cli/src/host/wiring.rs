@@ -72,7 +72,7 @@ impl Wiring {
         let found: Vec<FoundPlugin> = look?.loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
         check_names(config, &found)?;
         let components: Arc<dyn Components> =
-            Arc::new(KeptComponents { runtime: Arc::clone(&runtime), data: self.data });
+            Arc::new(KeptComponents { runtime: Arc::clone(&runtime), data: self.data, keeps: !self.cache_read_only });
         let orchestrator = Orchestrator::new(Parts {
             states: self.storage.clone(),
             ledger: self.storage,
