@@ -1,6 +1,6 @@
 /** Misbehaves inside an interpreter, whose memory and handles are its own to collect: what the story `hostile` runs. */
 
-import * as host from "spine:plugin/host@0.1.0";
+import * as host from "spine:plugin/host@0.1.1";
 
 const DEEDS = {
   loop() {
@@ -18,7 +18,7 @@ const DEEDS = {
 };
 
 const MANIFEST = {
-  contract: "0.1.0",
+  contract: "0.1.1",
   name: "misbehave_js",
   version: "0.1.0",
   description: "Does what a plugin must not do, in JavaScript.",
