@@ -64,7 +64,7 @@ fn no_run_fails_while_versions_change() {
     drop_in(&host, "finra.wasm", &versions[0]);
     let serving = host.serve();
     let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let bodies: Vec<String> = (0..28).filter(|day| (day + 1) % 7 > 1).map(request).collect();
+    let bodies: Vec<String> = (0..28).filter(|day| matches!((day + 1) % 7, 1..=5)).map(request).collect();
     let mut slowest = Duration::ZERO;
     let mut resident = Vec::new();
     let mut swaps = vec![active(&serving)];
