@@ -17,7 +17,7 @@ mod shared_states;
 mod tables;
 mod vitals;
 
-pub use components::{Components, FoundPlugin};
+pub use components::{Components, FoundPlugin, NoComponents};
 pub use dead_letters::{DEAD_LETTER_RETRIES_MAX, DeadLetter, DeadLetterFilter, DeadLetters};
 pub use engine::{
     BackfillRequest, BackfillWork, Engine, GivenFile, ParamValue, Quarantine, RunListener, RunRequest, Standing,

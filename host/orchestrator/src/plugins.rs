@@ -95,7 +95,7 @@ pub fn look(
     await_approval(&mut set, standing, policies, at);
     let go_on = going_on(&set, standing).into_iter().filter_map(|incumbent| {
         let found = kept(&incumbent.digest)?;
-        Some(alone(FoundPlugin { file: incumbent.file.clone().into(), ..found }, policies, at))
+        Some(alone(FoundPlugin { file: incumbent.file.clone().into(), ..found }, &standing.approved, policies, at))
     });
     let go_on: Vec<Entry> = go_on.collect();
     set.entries.extend(go_on);

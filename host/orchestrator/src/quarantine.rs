@@ -4,14 +4,13 @@
 //! process that has just started may try. A new version begins with a clean record.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginRecord, PluginState};
 use model::policy::{BreakerPolicy, BreakerRule};
 use model::{Clock, Digest, Timestamp};
-use std::sync::Arc;
 
 use crate::parts::SwapPolicy;
 use crate::resilience::breaker::{Admission, Breaker, BreakerState, CallId, Outcome, Phase};

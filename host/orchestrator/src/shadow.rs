@@ -84,7 +84,9 @@ impl Orchestrator {
     /// Checks a candidate as if it were to be active, and records it as known.
     async fn candidate(&self, candidate: &FoundPlugin) -> Result<PluginRecord, Failure> {
         let parts = &self.shared.parts;
-        let record = self.alone(candidate.clone());
+        // It runs with the grants of its name, so what it asks for must be approved before.
+        let approved = parts.ledger.plugin_standing().await?.approved;
+        let record = self.alone(candidate.clone(), &approved);
         if record.state != PluginState::Active {
             return Err(refused(&record));
         }

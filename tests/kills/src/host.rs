@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::limits::Limits;
 use model::policy::{PolicySpec, RetryPolicy};
-use model::ports::{FoundPlugin, Interrupted, NoSecrets, ParamValue, RunFilter, RunListener, RunRequest};
+use model::ports::{FoundPlugin, Interrupted, NoComponents, NoSecrets, ParamValue, RunFilter, RunListener, RunRequest};
 use model::run::{RunReport, RunStatus};
 use model::{Digest, Failure, Manifest};
 use orchestrator::{Concurrency, LeasePolicy, Orchestrator, Parts, SwapPolicy, Versions};
@@ -16,7 +16,6 @@ use storage::{Faults, Storage};
 use tokio::sync::watch;
 
 use crate::body::{Bodies, MANIFEST, WORK};
-use crate::components::NoComponents;
 use crate::lake::NoLake;
 use crate::system::System;
 use crate::witness::Witness;

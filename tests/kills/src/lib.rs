@@ -12,7 +12,6 @@
 
 pub mod audit;
 pub mod body;
-mod components;
 pub mod host;
 pub mod kill;
 mod lake;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::ids::Digest;
 use crate::manifest::Manifest;
 use crate::plugin::Finding;
@@ -51,4 +51,29 @@ pub trait Components: Debug + Send + Sync {
 
     /// Frees what makes a version ready to be invoked. Attempts that are at work on it go on.
     fn forget(&self, digest: &Digest);
+}
+
+/// Nothing is kept: for hosts whose plugins are part of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoComponents;
+
+#[async_trait::async_trait]
+impl Components for NoComponents {
+    async fn keep(&self, _: &FoundPlugin) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn take_in(&self, _: &str, _: Vec<u8>) -> Result<FoundPlugin, Failure> {
+        Err(nothing_kept())
+    }
+
+    async fn bring_back(&self, _: Digest) -> Result<FoundPlugin, Failure> {
+        Err(nothing_kept())
+    }
+
+    fn forget(&self, _: &Digest) {}
+}
+
+fn nothing_kept() -> Failure {
+    Failure::new(FailureKind::Validation, "not_kept", "this host keeps no components")
 }

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use model::manifest::CapabilitySpec;
 use model::plugin::{Approval, PluginState};
-use model::{Grants, Timestamp};
+use model::{Grants, Manifest, Timestamp};
 
 use super::Entry;
 use crate::parts::PluginPolicy;
@@ -35,11 +36,7 @@ pub(super) fn judge(
                     approved.place
                 ));
             }
-            let more = manifest.capabilities.iter().filter(|asked| !asked.is_within(&approved.asked));
-            let more: Vec<String> = more.map(ToString::to_string).collect();
-            if !more.is_empty() {
-                reasons.push(format!("asks_more: it asks for what was not approved: {}; {approve}", more.join(", ")));
-            }
+            reasons.extend(asks_more(&manifest, &approved.asked, &approve));
         }
         None if has_grants(name, policies) && !is_own_place(name, place) => {
             reasons.push(format!(
@@ -56,6 +53,29 @@ pub(super) fn judge(
     entry.record.state = PluginState::Pending;
     entry.record.reasons = reasons;
     None
+}
+
+/// Has a sound version wait that comes from no file, one that is brought back or compared, and asks for more than was
+/// approved for its name: by no other way than its file does it come to it.
+pub(super) fn judge_without_place(entry: &mut Entry, approved: &[Approval], policies: &BTreeMap<String, PluginPolicy>) {
+    let Some(manifest) = entry.found.manifest.clone() else { return };
+    let approved = approved.iter().find(|approved| approved.name == manifest.name);
+    if approved.is_none() && !has_grants(&manifest.name, policies) {
+        return;
+    }
+    let how = "put its file into the plugins folder and approve it there";
+    let asked = approved.map_or(&[][..], |approved| &approved.asked);
+    if let Some(reason) = asks_more(&manifest, asked, how) {
+        entry.record.state = PluginState::Pending;
+        entry.record.reasons = vec![reason];
+    }
+}
+
+fn asks_more(manifest: &Manifest, approved: &[CapabilitySpec], how: &str) -> Option<String> {
+    let more = manifest.capabilities.iter().filter(|asked| !asked.is_within(approved));
+    let more: Vec<String> = more.map(ToString::to_string).collect();
+    let told = || format!("asks_more: it asks for what was not approved: {}; {how}", more.join(", "));
+    (!more.is_empty()).then(told)
 }
 
 fn has_grants(name: &str, policies: &BTreeMap<String, PluginPolicy>) -> bool {

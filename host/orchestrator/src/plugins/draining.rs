@@ -44,9 +44,7 @@ impl Shared {
     fn draining(&self) -> MutexGuard<'_, Vec<Draining>> {
         self.lifecycle.draining.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Shared {
     /// Frees a version that is neither active nor drains.
     pub(crate) async fn release_unless_in_use(&self, digest: &Digest) {
         // Nobody makes it active meanwhile.

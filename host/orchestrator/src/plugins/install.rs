@@ -67,12 +67,18 @@ pub(super) fn going_on<'a>(set: &PluginSet, standing: &'a PluginStanding) -> Vec
     incumbents.filter(|incumbent| set.active(&incumbent.name).is_none() && stands_in(incumbent)).collect()
 }
 
-/// Decides about one version that is brought back.
-pub(super) fn alone(found: FoundPlugin, policies: &BTreeMap<String, PluginPolicy>, at: Timestamp) -> Entry {
+/// Decides about one version that comes from no file: one that is brought back, or compared with the active one.
+pub(super) fn alone(
+    found: FoundPlugin,
+    approved: &[Approval],
+    policies: &BTreeMap<String, PluginPolicy>,
+    at: Timestamp,
+) -> Entry {
     let mut entry = entry(found, at);
     refuse_what_is_not_granted(&mut entry, policies);
     if entry.record.reasons.is_empty() {
         entry.record.state = PluginState::Active;
+        approvals::judge_without_place(&mut entry, approved, policies);
     }
     entry
 }

@@ -44,7 +44,9 @@ impl Orchestrator {
         }
         // Its file is that of the name, or the one it would have.
         let file = current.as_ref().map_or_else(|| format!("{plugin}.wasm"), |record| record.file.clone());
-        let entry = alone(FoundPlugin { file: file.into(), ..brought }, &parts.policies, parts.clock.now());
+        let approved = parts.ledger.plugin_standing().await?.approved;
+        let found_again = FoundPlugin { file: file.into(), ..brought };
+        let entry = alone(found_again, &approved, &parts.policies, parts.clock.now());
         if !entry.is_active() {
             return Err(refused(&entry.record));
         }
@@ -83,8 +85,10 @@ impl Orchestrator {
     /// `not_kept` if there is no such version; those of [`Orchestrator::roll_back`].
     pub async fn promote(&self, digest: Digest) -> Result<PluginRecord, Failure> {
         let found = self.shared.parts.components.bring_back(digest).await?;
-        let record = self.alone(found);
-        self.roll_back(&record.name, Some(digest)).await
+        let Some(manifest) = found.manifest else {
+            return Err(refused(&self.alone(found, &[])));
+        };
+        self.roll_back(&manifest.name, Some(digest)).await
     }
 
     /// Approves what a pending version of a plugin asks for, from the place where it is; it becomes active.

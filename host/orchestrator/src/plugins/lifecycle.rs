@@ -10,13 +10,12 @@
 //! follows from the folder and the ledger alone, whatever came before. One change is made at a time. The swap itself is one
 //! pointer: an attempt takes the version that is active at the instant it begins, and no other ever after.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{Approval, PluginEvent, PluginEventKind, PluginRecord, PluginRef, PluginState};
 use model::ports::{FoundPlugin, Incumbent, PluginStanding, Registration};
 use model::{Manifest, Timestamp};
-use std::sync::Arc;
 
 use super::draining::Draining;
 use super::install::{alone, await_approval, decide, going_on};
@@ -106,6 +105,8 @@ impl Orchestrator {
         let standing = self.shared.parts.ledger.plugin_standing().await?;
         let mut set = self.decide(found, &standing).await?;
         self.refuse_misfits(&mut set, &PluginSet::default()).await?;
+        // What waits for an operator waits in a rehearsal too: it would have the grants of the name.
+        await_approval(&mut set, &standing, &self.shared.parts.policies, self.shared.parts.clock.now());
         self.carry_over(&mut set, &standing).await;
         self.shared.lifecycle.swap(set, || self.shared.parts.clock.now());
         Ok(self.plugins())
@@ -185,20 +186,20 @@ impl Orchestrator {
             let running = current.active(&incumbent.name).filter(|it| it.record.digest == Some(incumbent.digest));
             let entry = match running {
                 Some(entry) => Some(entry.clone()),
-                None => self.brought_back(incumbent).await,
+                None => self.brought_back(incumbent, &standing.approved).await,
             };
             set.entries.extend(entry);
         }
         set.entries.sort_by(|a, b| (&a.record.file, a.record.state).cmp(&(&b.record.file, b.record.state)));
     }
 
-    async fn brought_back(&self, incumbent: &Incumbent) -> Option<Entry> {
+    async fn brought_back(&self, incumbent: &Incumbent, approved: &[Approval]) -> Option<Entry> {
         let parts = &self.shared.parts;
         let Incumbent { name, digest, file } = incumbent;
         match parts.components.bring_back(*digest).await {
             Ok(found) => {
                 let found = FoundPlugin { file: file.into(), ..found };
-                Some(alone(found, &parts.policies, parts.clock.now()))
+                Some(alone(found, approved, &parts.policies, parts.clock.now()))
             }
             Err(failure) => {
                 tracing::warn!(plugin.name = %name, plugin.digest = %digest, code = %failure.code, "the version that was active before cannot go on: {failure}");
@@ -208,9 +209,9 @@ impl Orchestrator {
     }
 
     /// What would be decided about one component alone.
-    pub(crate) fn alone(&self, found: FoundPlugin) -> PluginRecord {
+    pub(crate) fn alone(&self, found: FoundPlugin, approved: &[Approval]) -> PluginRecord {
         let parts = &self.shared.parts;
-        alone(found, &parts.policies, parts.clock.now()).record
+        alone(found, approved, &parts.policies, parts.clock.now()).record
     }
 
     fn put_to_use(&self, set: PluginSet) {

@@ -9,7 +9,7 @@ use model::run::RunStatus;
 use model::shadow::Budget;
 use model::{Digest, RunId, Timestamp};
 
-use crate::testing::{Bench, MANIFEST, daily, digest, error_code, found, keyed, named};
+use crate::testing::{Bench, MANIFEST, daily, digest, error_code, found, keyed, named, reading};
 
 const SCRIPT: &str = "rows_in 3\nrejected 1\ncapture 1 2 a";
 
@@ -166,4 +166,33 @@ async fn a_candidate_that_could_not_be_active_is_refused_before_anything_runs() 
     assert_eq!(bench.orchestrator.shadow(stranger, 10, None).await.unwrap_err().code, "unknown_name");
     assert_eq!(bench.orchestrator.shadow(candidate(&bench).await, 0, None).await.unwrap_err().code, "usage");
     assert!(bench.orchestrator.submit(daily(SCRIPT)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_candidate_that_asks_for_more_gets_nothing_by_being_compared_or_promoted() {
+    let granting = |parts: &mut crate::Parts| {
+        let policy = crate::PluginPolicy { limits: parts.limits.clone(), grants: reading(&[("drop", "/data")]) };
+        parts.policies = [("d".to_owned(), policy)].into();
+    };
+    let bench = Bench::with(granting).await;
+    bench.run(SCRIPT).await;
+    let asking = MANIFEST.replacen('{', r#"{"capabilities": [{"kind": "folder", "name": "drop"}],"#, 1);
+    let thief = found("thief.wasm", b"thief", &asking);
+    bench.components.keep(&thief).await.unwrap();
+    let calls = bench.invoker.calls();
+    let failures = [
+        bench.orchestrator.shadow(thief, 1, None).await.unwrap_err(),
+        bench.orchestrator.promote(digest(b"thief")).await.unwrap_err(),
+        bench.orchestrator.roll_back("d", Some(digest(b"thief"))).await.unwrap_err(),
+    ];
+    for failure in failures {
+        assert_eq!((failure.code.as_str(), failure.exit_code()), ("plugin_refused", 3));
+        assert!(failure.message.contains("asks_more") && failure.message.contains("`drop`"), "{failure}");
+    }
+    assert_eq!((bench.invoker.calls(), active(&bench)), (calls, digest(b"d1")), "it never ran");
+
+    let rehearsal = bench.another(granting);
+    let records = rehearsal.rehearse(vec![found("thief.wasm", b"thief", &asking)]).await.unwrap();
+    let thief = records.iter().find(|it| it.digest == Some(digest(b"thief"))).unwrap();
+    assert_eq!(thief.state, PluginState::Pending, "nor in a rehearsal");
 }

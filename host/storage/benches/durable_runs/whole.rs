@@ -8,8 +8,8 @@ use model::capture::StagedCapture;
 use model::limits::Limits;
 use model::policy::RetryPolicy;
 use model::ports::{
-    Answer, Blob, Components, Engine, FileEntry, Finished, FoundPlugin, InputBytes, Invocation, Invoked, Invoker,
-    KeptInput, Lake, NoSecrets, RejectedRow, RunRequest, TableReader, TableWriter, WorkOrder, Workbench,
+    Answer, Blob, Engine, FileEntry, Finished, FoundPlugin, InputBytes, Invocation, Invoked, Invoker, KeptInput, Lake,
+    NoComponents, NoSecrets, RejectedRow, RunRequest, TableReader, TableWriter, WorkOrder, Workbench,
 };
 use model::reject::Rejects;
 use model::run::RunStatus;
@@ -78,30 +78,6 @@ impl Runs for WholeRuns {
 }
 
 /// A guest that answers at once.
-#[derive(Debug)]
-struct NoComponents;
-
-#[async_trait::async_trait]
-impl Components for NoComponents {
-    async fn keep(&self, _: &FoundPlugin) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn take_in(&self, _: &str, _: Vec<u8>) -> Result<FoundPlugin, Failure> {
-        Err(absent())
-    }
-
-    async fn bring_back(&self, _: Digest) -> Result<FoundPlugin, Failure> {
-        Err(absent())
-    }
-
-    fn forget(&self, _: &Digest) {}
-}
-
-fn absent() -> Failure {
-    Failure::new(FailureKind::Validation, "not_kept", "the bench keeps no components")
-}
-
 #[derive(Debug)]
 struct NoGuest;
 
