@@ -14,6 +14,59 @@ use crate::failure::{corrupt, failed};
 use crate::lock::Needs;
 use crate::writer::{Command, Scribe, Statement, Value};
 
+// In the statements that follow the ends of runs, `CROSS JOIN` has SQLite begin with the runs that ended, as PostgreSQL
+// does by its statistics. By itself it begins with every run of that status, and each failure costs more than the last.
+
+const WRITE: &str = r#"
+    INSERT INTO dead_letters (run_id, created_at_us, retries_max)
+    SELECT runs.run_id, CAST(new.value ->> 'at_us' AS BIGINT), $2
+    FROM {rows $1} AS new
+    CROSS JOIN runs
+    WHERE runs.run_id = new.value ->> 'run_id' AND runs.status = 'failed' AND runs.dead_letter_of IS NULL
+    ON CONFLICT (run_id) DO NOTHING
+    "#;
+
+const RESOLVE: &str = r#"
+    UPDATE dead_letters
+    SET resolved_by = 'retry',
+        resolved_at_us = (
+            SELECT MIN(CAST(new.value ->> 'at_us' AS BIGINT))
+            FROM {rows $1} AS new
+            CROSS JOIN runs
+            WHERE runs.run_id = new.value ->> 'run_id'
+                AND runs.status = 'completed'
+                AND runs.dead_letter_of = dead_letters.run_id
+        )
+    WHERE resolved_at_us IS NULL
+        AND run_id IN (
+            SELECT runs.dead_letter_of
+            FROM {rows $1} AS new
+            CROSS JOIN runs
+            WHERE runs.run_id = new.value ->> 'run_id' AND runs.status = 'completed'
+        )
+    "#;
+
+const USE_UP: &str = r#"
+    UPDATE runs
+    SET status = 'dead_lettered'
+    WHERE status = 'failed'
+        AND run_id IN (
+            SELECT letter.run_id
+            FROM {rows $1} AS new
+            CROSS JOIN runs AS last
+            JOIN dead_letters AS letter ON letter.run_id = last.dead_letter_of
+            WHERE last.run_id = new.value ->> 'run_id'
+                AND last.status = 'failed'
+                AND letter.retries >= letter.retries_max
+                AND letter.resolved_at_us IS NULL
+        )
+    RETURNING run_id
+    "#;
+
+/// The statements that each failure and each repetition carries out.
+#[cfg(test)]
+pub(crate) const FOLLOWING: [&str; 3] = [WRITE, RESOLVE, USE_UP];
+
 #[derive(FromRow)]
 struct Repeated {
     status: String,
@@ -171,14 +224,7 @@ fn write(scribe: &mut Scribe<'_>, rows: &Value) {
     scribe.later(
         Statement::new(
             "write a dead letter",
-            r#"
-            INSERT INTO dead_letters (run_id, created_at_us, retries_max)
-            SELECT runs.run_id, CAST(new.value ->> 'at_us' AS BIGINT), $2
-            FROM {rows $1} AS new
-            JOIN runs ON runs.run_id = new.value ->> 'run_id'
-            WHERE runs.status = 'failed' AND runs.dead_letter_of IS NULL
-            ON CONFLICT (run_id) DO NOTHING
-            "#,
+            WRITE,
         )
         .bind(rows)
         .bind(i64::from(DEAD_LETTER_RETRIES_MAX)),
@@ -189,13 +235,7 @@ fn resolve_completed(scribe: &mut Scribe<'_>, rows: &Value) {
     scribe.later(
         Statement::new(
             "resolve a dead letter",
-            r#"
-            UPDATE dead_letters
-            SET resolved_at_us = CAST(new.value ->> 'at_us' AS BIGINT), resolved_by = 'retry'
-            FROM {rows $1} AS new
-            JOIN runs ON runs.run_id = new.value ->> 'run_id' AND runs.status = 'completed'
-            WHERE dead_letters.run_id = runs.dead_letter_of AND dead_letters.resolved_at_us IS NULL
-            "#,
+            RESOLVE,
         )
         .bind(rows),
     );
@@ -207,18 +247,7 @@ async fn use_up(scribe: &mut Scribe<'_>, rows: &Value, at: Timestamp) -> Result<
         .rows(
             Statement::new(
                 "use a dead letter up",
-                r#"
-                UPDATE runs
-                SET status = 'dead_lettered'
-                FROM {rows $1} AS new
-                JOIN runs AS last ON last.run_id = new.value ->> 'run_id' AND last.status = 'failed'
-                JOIN dead_letters AS letter ON letter.run_id = last.dead_letter_of
-                WHERE runs.run_id = letter.run_id
-                    AND runs.status = 'failed'
-                    AND letter.retries >= letter.retries_max
-                    AND letter.resolved_at_us IS NULL
-                RETURNING runs.run_id
-                "#,
+                USE_UP,
             )
             .bind(rows),
         )

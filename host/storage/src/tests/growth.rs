@@ -7,6 +7,7 @@ use model::run::{LogLine, RunStatus};
 use model::{RunId, Timestamp};
 
 use super::support::{Bench, START_US};
+use crate::commands::dead_letters::FOLLOWING;
 
 const DAY: i64 = 24 * 3600 * 1_000_000;
 const RUNS: usize = 60;
@@ -82,4 +83,17 @@ async fn one_long_transaction_leaves_no_long_log() {
     }
     let left = bench.storage.wal_bytes();
     assert!(left <= LOG_BYTES_MAX, "{left} bytes of log are left of {long}");
+}
+
+/// Neither all runs of a status nor all dead letters are looked through for the few that end.
+#[tokio::test]
+async fn a_failure_costs_the_same_however_many_there_were() {
+    let bench = Bench::on_sqlite().await;
+    for statement in FOLLOWING {
+        for step in bench.plan(statement).await {
+            let through_a_list = step.contains("VIRTUAL TABLE");
+            let by_run = step.contains("run_id=?") || step.contains("SUBQUERY");
+            assert!(through_a_list || by_run, "{step}\nin {statement}");
+        }
+    }
 }

@@ -15,8 +15,10 @@ use model::{
     WorkerId,
 };
 use private_postgres::Database;
+use sqlx::AssertSqlSafe;
 
 use crate::Storage;
+use crate::dialect::Dialect;
 
 pub(super) const START_US: i64 = 1_700_000_000_000_000;
 
@@ -247,6 +249,14 @@ impl Bench {
 
     pub(super) async fn number(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.storage.reads).await.unwrap()
+    }
+
+    /// How SQLite would carry a statement out, a step each; what it is asked with does not matter.
+    pub(super) async fn plan(&self, template: &'static str) -> Vec<String> {
+        let explained = format!("EXPLAIN QUERY PLAN {}", Dialect::Sqlite.render(template));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(AssertSqlSafe(explained)).fetch_all(&self.storage.reads).await.unwrap();
+        steps.into_iter().map(|(_, _, _, step)| step).collect()
     }
 }
 
