@@ -25,6 +25,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("example-hello-rust", &["spine-sdk"]),
     ("guest-documents", &["spine-sdk"]),
     ("guest-documents-next", &["spine-sdk"]),
+    ("guest-documents-wider", &["spine-sdk"]),
     ("guest-confidant", &["spine-sdk"]),
     ("guest-courier", &["spine-sdk"]),
     ("guest-echo", &["spine-sdk"]),

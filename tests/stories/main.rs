@@ -19,6 +19,7 @@ mod dry_runs;
 mod duckdb;
 mod earnings;
 mod egress;
+mod evolving;
 mod fuzz;
 mod hostile;
 mod killing;

@@ -1,6 +1,7 @@
 //! What can be queried as of one snapshot: the answer of the catalog, for readers that know nothing of SQL tables.
 
 use crate::dataset::{DatasetName, Partition};
+use crate::fields::FieldIds;
 use crate::ids::{CaptureId, Digest, RunId};
 use crate::manifest::DatasetSpec;
 use crate::time::Timestamp;
@@ -40,6 +41,8 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CatalogDataset {
     pub spec: DatasetSpec,
+    /// The ids that its columns have in files, and those that it had before.
+    pub fields: FieldIds,
     pub captures: Vec<CatalogCapture>,
 }
 

@@ -16,6 +16,7 @@ use spine_primitives::DataType;
 pub use spine_primitives::ParamType;
 
 use crate::dataset::DatasetName;
+use crate::evolution::Migration;
 use crate::policy::PolicySpec;
 use crate::quality::{CheckCategory, Severity};
 use crate::work::Idempotency;
@@ -60,6 +61,9 @@ pub struct DatasetSpec {
     /// Checks run on what a run wrote to this dataset, before it is published.
     #[serde(default)]
     pub checks: Vec<CheckSpec>,
+    /// What its author means to change of the schema that captures have; none if nothing is to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
 }
 
 impl DatasetSpec {

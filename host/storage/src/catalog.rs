@@ -4,6 +4,7 @@
 //! answers silently: snapshot times strictly increase ([`snapshot`]), statistics are exact or absent ([`stats`]), and
 //! bounds of a table only ever widen ([`bounds`]).
 
+mod alter;
 pub(crate) mod bounds;
 pub(crate) mod files;
 pub(crate) mod publish;

@@ -5,6 +5,7 @@
 mod catalog;
 mod dead_letters;
 mod encryption;
+mod evolution;
 mod growth;
 mod keepers;
 mod keys;

@@ -15,7 +15,8 @@ pub trait Dataset: Columns + Default {
 ///
 /// A field of type `T` is a [`Column<T>`](crate::column::Column). Doc comments become descriptions. After the columns
 /// stand the natural key (rows are stored in its order), the partition columns (one partition is one of the
-/// publisher's deliveries), and, if wanted, the checks that the host carries out.
+/// publisher's deliveries), and, if wanted, the checks that the host carries out. A version that means to change what
+/// captures have already says so at the end, `migration Migration { drops: vec!["ratio"], ..Migration::default() }`.
 ///
 /// ```
 /// use spine_sdk::prelude::*;
@@ -66,6 +67,7 @@ macro_rules! dataset {
         key [ $($key:ident),* $(,)? ]
         partition_by [ $($partition:ident),* $(,)? ]
         $( host_checks [ $($check:ident),* $(,)? ] )?
+        $( migration $migration:expr )?
     ) => {
         $crate::__columns_struct! {
             $(#[doc = $doc])*
@@ -92,6 +94,7 @@ macro_rules! dataset {
                     key: ::std::vec![$(stringify!($key)),*],
                     partition_by: ::std::vec![$(stringify!($partition)),*],
                     host_checks: ::std::vec![$($($crate::manifest::HostCheck::$check),*)?],
+                    migration: [$($migration)?].into_iter().next(),
                 }
             }
         }

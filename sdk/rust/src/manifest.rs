@@ -89,6 +89,31 @@ pub struct DatasetSpec {
     pub key: Vec<&'static str>,
     pub partition_by: Vec<&'static str>,
     pub host_checks: Vec<HostCheck>,
+    /// What is meant to change of a schema that captures have already.
+    pub migration: Option<Migration>,
+}
+
+/// Changes of a dataset that its author means. Without it a version that drops or retypes a column, or changes a key or
+/// a unit, is refused once there are captures; new columns that may be null need none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Migration {
+    /// Columns that are not there any more. Captures of before keep them.
+    pub drops: Vec<&'static str>,
+    /// Columns of a wider type than before.
+    pub retypes: Vec<&'static str>,
+    /// Columns of another unit than before. Captures of before keep their numbers.
+    pub units: Vec<&'static str>,
+    /// The natural key is another one.
+    pub key: bool,
+}
+
+impl Migration {
+    fn write(&self, migration: &mut Object<'_>) {
+        migration.texts("drops", &self.drops);
+        migration.texts("retypes", &self.retypes);
+        migration.texts("units", &self.units);
+        migration.flag("key", self.key);
+    }
 }
 
 impl DatasetSpec {
@@ -104,6 +129,9 @@ impl DatasetSpec {
             Some(at) => own[at].1.write(own[at].0, it),
             None => self.host_checks[at].write(it),
         });
+        if let Some(migration) = &self.migration {
+            dataset.object("migration", |it| migration.write(it));
+        }
     }
 }
 

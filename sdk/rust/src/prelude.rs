@@ -8,8 +8,8 @@ pub use crate::file_format::Format;
 pub use crate::host::{Anomaly, Capture, FileEntry, Host, Level, Reject, Select};
 pub use crate::http;
 pub use crate::manifest::{
-    Breaker, Category, CheckSpec, Folder, Http, Idempotency, ParamType, PipelineSpec, Policy, RateLimit, Retry, Secret,
-    Severity, SourceSpec, TaskSpec,
+    Breaker, Category, CheckSpec, Folder, Http, Idempotency, Migration, ParamType, PipelineSpec, Policy, RateLimit,
+    Retry, Secret, Severity, SourceSpec, TaskSpec,
 };
 pub use crate::params::{File, NoParams, ParamValue, Params};
 pub use crate::table::{Batch, Blob, Field, Reader, ReaderInfo, Writer};

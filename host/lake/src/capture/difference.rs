@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::cast;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use model::catalog::CatalogFile;
@@ -122,7 +123,9 @@ impl Shape {
     fn columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
         let column = |(name, data_type): (&String, &arrow::datatypes::DataType)| match batch.column_by_name(name) {
             Some(column) if column.data_type() == data_type => normal_floats(column),
-            _ => new_null_array(data_type, batch.num_rows()),
+            // Captures of before a migration may have a narrower type, whose values the new one has too.
+            Some(column) => cast(column, data_type).unwrap_or_else(|_| new_null_array(data_type, batch.num_rows())),
+            None => new_null_array(data_type, batch.num_rows()),
         };
         self.names.iter().zip(&self.types).map(column).collect()
     }

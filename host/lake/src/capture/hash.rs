@@ -168,6 +168,7 @@ mod tests {
             key: Vec::new(),
             partition_by: Vec::new(),
             checks: Vec::new(),
+            migration: None,
         }
     }
 

@@ -2,10 +2,9 @@
 //!
 //! Rows are read twice and never all at once: memory holds one batch, and one row group as it is encoded.
 //!
-//! Columns are those of the dataset in its order, then `_capture_id` and `_run_id`; field ids count from 1, and are the
-//! column ids of the catalog. The footer says which capture of which run it is (`super::origin`).
+//! Columns are those of the dataset in its order, then `_capture_id` and `_run_id`; field ids are the column ids of the
+//! catalog. The footer says which capture of which run it is (`super::origin`).
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use model::catalog::CatalogFile;
 use model::difference::Difference;
 use model::manifest::{ColumnSpec, DatasetSpec};
 use model::ports::PreparedData;
-use model::{CaptureId, DataType, Failure, Partition, RunId};
+use model::{CaptureId, DataType, Failure, FieldIds, HOST_COLUMNS, Partition, RunId};
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -44,6 +43,8 @@ const ROW_GROUP_BYTES: usize = 128 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct PreparedCapture {
     pub(crate) spec: Arc<DatasetSpec>,
+    /// The ids of its columns.
+    pub(crate) fields: Arc<FieldIds>,
     pub(crate) partition: Partition,
     pub(crate) rows: StagedRows,
     pub(crate) store: Arc<CaptureStore>,
@@ -88,7 +89,7 @@ impl PreparedCapture {
         capture: CaptureId,
         run: RunId,
     ) -> Result<(u64, u64, Vec<ColumnStats>), WriteError> {
-        let schema = file_schema(&self.spec);
+        let schema = file_schema(&self.spec, &self.fields);
         let columns = self.spec.columns.len();
         let mut statistics: Vec<Statistics> = (0..columns + 2).map(|_| Statistics::default()).collect();
         // Which columns may have bounds must be known before the first of them is written.
@@ -155,17 +156,17 @@ impl PreparedCapture {
     }
 }
 
-fn file_schema(spec: &DatasetSpec) -> SchemaRef {
-    let with_id = |(at, field): (usize, Field)| {
-        let id = HashMap::from([("PARQUET:field_id".to_owned(), (at + 1).to_string())]);
-        field.with_metadata(id)
+fn file_schema(spec: &DatasetSpec, fields: &FieldIds) -> SchemaRef {
+    let with_id = |field: Field| {
+        let id = fields.id(field.name()).map(|id| ("PARQUET:field_id".to_owned(), id.to_string()));
+        field.with_metadata(id.into_iter().collect())
     };
     let data = spec
         .columns
         .iter()
         .map(|column| Field::new(&column.name, crate::schema::arrow_type(column.data_type), column.nullable));
-    let ids = ["_capture_id", "_run_id"].map(|name| Field::new(name, ArrowType::Utf8, false));
-    Arc::new(Schema::new(data.chain(ids).enumerate().map(with_id).collect::<Vec<_>>()))
+    let ids = HOST_COLUMNS.map(|name| Field::new(name, ArrowType::Utf8, false));
+    Arc::new(Schema::new(data.chain(ids).map(with_id).collect::<Vec<_>>()))
 }
 
 /// Compressed bytes of each column over all row groups.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use model::manifest::{ColumnSpec, DatasetSpec};
 use model::ports::PreparedData as _;
-use model::{CaptureId, Partition, Timestamp};
+use model::{CaptureId, FieldIds, Partition, Timestamp};
 
 use super::*;
 use crate::capture::PreparedCapture;
@@ -37,11 +37,13 @@ fn staged(lake: &LocalLake, run: RunId, number: u8) -> StagedCapture {
         key: vec!["day".to_owned()],
         partition_by: vec!["day".to_owned()],
         checks: Vec::new(),
+        migration: None,
     };
     let (dataset, partition): (_, Partition) = (spec.name.clone(), [("day", "1")].into_iter().collect());
     let rows: ArrayRef = Arc::new(StringArray::from(vec!["1"]));
     let batches = vec![RecordBatch::try_new(dataset_schema(&spec), vec![rows]).unwrap()];
     let capture = PreparedCapture {
+        fields: Arc::new(FieldIds::first(&spec)),
         spec: Arc::new(spec),
         partition: partition.clone(),
         rows: crate::staged::StagedRows::Memory(batches),

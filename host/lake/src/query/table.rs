@@ -17,6 +17,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use model::HOST_COLUMNS;
 use model::catalog::CatalogCapture;
 use model::manifest::DatasetSpec;
 use object_store::path::Path;
@@ -150,7 +151,7 @@ pub(super) fn capture_path(path: &str) -> Result<Path> {
 /// All of them may be null here, whatever the spec says: a file of an older revision may lack a column that was added
 /// since, and an optimizer told `NOT NULL` would drop `IS NULL` filters that are true for it.
 fn file_schema(spec: &DatasetSpec) -> SchemaRef {
-    let ids = ["_capture_id", "_run_id"].map(|name| Field::new(name, DataType::Utf8, true));
+    let ids = HOST_COLUMNS.map(|name| Field::new(name, DataType::Utf8, true));
     let columns = spec.columns.iter().map(|column| Field::new(&column.name, arrow_type(column.data_type), true));
     Arc::new(Schema::new(columns.chain(ids).collect::<Vec<_>>()))
 }

@@ -6,7 +6,7 @@ use model::manifest::DatasetSpec;
 use model::ports::{Finished, Prepared, Workbench};
 use model::quality::CheckResult;
 use model::reject::Reject;
-use model::{DatasetName, Digest, Failure, Partition};
+use model::{DatasetName, Digest, Failure, FieldIds, Partition};
 
 use super::refused::reject_every_line;
 use super::{LocalWorkbench, checks};
@@ -105,12 +105,14 @@ fn finish_dataset(
         return Ok(());
     }
     let shared = Arc::new(spec.clone());
+    let fields = Arc::new(fields(bench, spec));
     for part in ordered.parts {
         let content_hash = content_hash(spec, &part.rows)?;
         let rows = part.rows.count();
         found.is_news |= rows > 0 && head(bench, spec, &part.partition) != Some(content_hash);
         let data = Box::new(PreparedCapture {
             spec: Arc::clone(&shared),
+            fields: Arc::clone(&fields),
             partition: part.partition.clone(),
             rows: part.rows,
             store: Arc::clone(&bench.captures),
@@ -125,6 +127,12 @@ fn finish_dataset(
         });
     }
     Ok(())
+}
+
+/// The ids of columns in files: those on record, and for what is not on record yet those that come next.
+fn fields(bench: &LocalWorkbench, spec: &DatasetSpec) -> FieldIds {
+    let recorded = bench.order.catalog.dataset(&spec.name).map(|dataset| dataset.fields.clone());
+    recorded.unwrap_or_default().with(spec)
 }
 
 /// The content of the latest published capture of a partition.

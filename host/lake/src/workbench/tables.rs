@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType as ArrowType, Field as ArrowField, Schema, SchemaRef};
 use model::catalog::{CatalogCapture, CatalogFile};
 use model::limits::BATCH_ROWS_MAX;
@@ -111,9 +112,8 @@ impl CaptureReader {
                 match reader.next() {
                     Some(Ok(batch)) if batch.num_rows() == 0 => continue,
                     Some(Ok(batch)) => {
-                        let of_schema = self.schema.fields().iter().map(|field| batch.column_by_name(field.name()));
-                        let arrays = of_schema.map(|array| array.cloned()).collect::<Option<Vec<_>>>();
-                        let arrays = arrays.ok_or_else(|| (path.clone(), "a column is missing".to_owned()))?;
+                        let arrays = self.schema.fields().iter().map(|field| column(&batch, field));
+                        let arrays = arrays.collect::<Result<Vec<_>, _>>().map_err(|why| (path.clone(), why))?;
                         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays);
                         return batch.map(Some).map_err(|error| (path.clone(), error.to_string()));
                     }
@@ -125,6 +125,16 @@ impl CaptureReader {
             let reader = self.reader(&file).map_err(|why| (file.path.clone(), why))?;
             self.open = Some((file.path, reader));
         }
+    }
+}
+
+/// A column of a capture, which may be older than the schema: columns that came since are null, and those of a wider type
+/// now had a narrower one.
+fn column(batch: &RecordBatch, field: &ArrowField) -> Result<ArrayRef, String> {
+    match batch.column_by_name(field.name()) {
+        Some(array) => cast(array, field.data_type()).map_err(|error| error.to_string()),
+        None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        None => Err(format!("column `{}` is missing", field.name())),
     }
 }
 

@@ -103,6 +103,18 @@ fn dataset_problems(found: &mut Vec<String>, manifest: &Manifest, dataset: &Data
             }
         }
     }
+    if let Some(migration) = &dataset.migration {
+        for column in migration.drops.iter().filter(|column| dataset.column(column).is_some()) {
+            found.push(format!("in dataset `{name}`, the migration drops column `{column}`, which is still declared"));
+        }
+        for column in migration.retypes.iter().chain(&migration.units) {
+            if dataset.column(column).is_none() {
+                found.push(format!(
+                    "in dataset `{name}`, the migration changes column `{column}`, which is not declared"
+                ));
+            }
+        }
+    }
     unique(found, &format!("in dataset `{name}`, check"), dataset.checks.iter().map(|it| it.name.clone()));
     for check in &dataset.checks {
         if check.by == CheckedBy::Host && !HOST_CHECKS.contains(&check.name.as_str()) {

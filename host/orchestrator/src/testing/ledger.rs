@@ -13,7 +13,7 @@ use model::ports::{
 };
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
 use model::work::WorkSpec;
-use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp, WorkerId};
+use model::{CaptureId, DatasetName, Digest, FieldIds, Manifest, Partition, RunId, Timestamp, WorkerId};
 use tokio::sync::watch;
 
 use super::states::Shared;
@@ -379,8 +379,11 @@ impl Ledger for FakeLedger {
         }
         let manifest = Manifest::parse(super::MANIFEST).unwrap();
         let spec = |name: &DatasetName| manifest.dataset(name).unwrap().clone();
-        let datasets =
-            datasets.into_iter().map(|(name, captures)| CatalogDataset { spec: spec(&name), captures }).collect();
+        let dataset = |(name, captures): (DatasetName, _)| {
+            let spec = spec(&name);
+            CatalogDataset { fields: FieldIds::first(&spec), spec, captures }
+        };
+        let datasets = datasets.into_iter().map(dataset).collect();
         Ok(Arc::new(CatalogView { snapshot: Snapshot { id: state.snapshot, at }, datasets }))
     }
 

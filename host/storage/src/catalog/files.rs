@@ -1,13 +1,12 @@
 //! Data files: those that begin with a snapshot and those that end with it.
 
 use model::failure::Failure;
-use model::manifest::DatasetSpec;
 use serde::Serialize;
 
 use super::publish::Delivery;
 use super::snapshot::Draft;
 use super::stats::{FileColumn, file_columns};
-use super::tables::TableId;
+use super::tables::{Table, TableId};
 use crate::commands::{int, json};
 use crate::failure::{failed, internal};
 use crate::writer::{Scribe, Statement, Value};
@@ -36,7 +35,7 @@ impl NewFile {
     pub(crate) fn of(
         draft: &mut Draft,
         table: TableId,
-        spec: &DatasetSpec,
+        Table { spec, fields, .. }: &Table,
         delivery: &Delivery,
     ) -> Result<Option<Self>, Failure> {
         let file = match (&delivery.file, delivery.rows) {
@@ -50,7 +49,7 @@ impl NewFile {
         let values =
             spec.partition_by.iter().map(|column| delivery.partition.get(column).unwrap_or_default().to_owned());
         Ok(Some(Self {
-            columns: file_columns(spec, delivery.rows, &file.columns)?,
+            columns: file_columns(spec, fields, delivery.rows, &file.columns)?,
             id: draft.file_id(),
             table: table.table,
             rows: delivery.rows,

@@ -63,7 +63,7 @@ pub(crate) async fn publish(
     for (delivery, head) in deliveries {
         tables.check(&delivery.dataset, &delivery.partition)?;
         let table = tables.ensure(scribe, &mut draft, &delivery.dataset).await?;
-        let file = NewFile::of(&mut draft, table, tables.spec(&delivery.dataset)?, delivery)?;
+        let file = NewFile::of(&mut draft, table, tables.table(&delivery.dataset)?, delivery)?;
         if let Some(old) = head.and_then(|head| head.data_file) {
             draft.ended_in(table.table);
             ended.push(old);

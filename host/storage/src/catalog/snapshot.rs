@@ -21,6 +21,7 @@ pub(crate) struct Draft {
     inserted: Vec<i64>,
     ended: Vec<i64>,
     new_tables: Vec<i64>,
+    altered: Vec<i64>,
 }
 
 #[derive(FromRow)]
@@ -58,6 +59,7 @@ impl Draft {
             inserted: Vec::new(),
             ended: Vec::new(),
             new_tables: Vec::new(),
+            altered: Vec::new(),
         })
     }
 
@@ -82,6 +84,10 @@ impl Draft {
         self.new_tables.push(id);
     }
 
+    pub(crate) fn altered_table(&mut self, id: i64) {
+        self.altered.push(id);
+    }
+
     pub(crate) fn inserted_into(&mut self, table: i64) {
         if !self.inserted.contains(&table) {
             self.inserted.push(table);
@@ -99,7 +105,7 @@ impl Draft {
     pub(crate) fn finish(self, scribe: &mut Scribe<'_>, author: &str, message: &str, extra: Value) -> Timestamp {
         let action = "write a snapshot";
         let at = scribe.lead.clock.now().max(self.last_at).plus_micros(1);
-        let new_schema = !self.created.is_empty();
+        let new_schema = !self.created.is_empty() || !self.altered.is_empty();
         let schema_version = self.schema_version + i64::from(new_schema);
         scribe.later(
             Statement::new(
@@ -115,7 +121,7 @@ impl Draft {
             .bind(self.next_catalog_id)
             .bind(self.next_file_id),
         );
-        for table in &self.new_tables {
+        for table in self.new_tables.iter().chain(&self.altered) {
             scribe.later(Statement::new(action, "INSERT INTO ducklake_schema_versions (begin_snapshot, schema_version, table_id) VALUES ($1, $2, $3)")
             .bind(self.id)
             .bind(schema_version)
@@ -143,7 +149,8 @@ impl Draft {
     fn changes(&self) -> String {
         let inserted = self.inserted.iter().map(|table| format!("inserted_into_table:{table}"));
         let ended = self.ended.iter().map(|table| format!("deleted_from_table:{table}"));
-        let changes: Vec<String> = self.created.iter().cloned().chain(inserted).chain(ended).collect();
+        let altered = self.altered.iter().map(|table| format!("altered_table:{table}"));
+        let changes: Vec<String> = self.created.iter().cloned().chain(altered).chain(inserted).chain(ended).collect();
         changes.join(",")
     }
 }

@@ -1,13 +1,13 @@
 //! Statistics of the columns of one file: exact, or absent.
 
-use model::DataType;
 use model::capture::ColumnStats;
 use model::failure::Failure;
 use model::manifest::DatasetSpec;
+use model::{DataType, FieldIds, HOST_COLUMNS};
 use serde::{Deserialize, Serialize};
 
 use super::bounds::Bounds;
-use super::tables;
+use super::tables::{self, Column};
 use crate::failure::internal;
 
 /// One column of one file, as the catalog holds it.
@@ -24,15 +24,21 @@ pub(crate) struct FileColumn {
     pub(crate) bounds: Option<Bounds>,
 }
 
-/// Makes of what a file says about itself what readers may rely on.
+/// Makes of what a file says about itself what readers may rely on. A column that it lacks is null in all its rows: an
+/// attempt ends on the version that it began with, whatever its dataset has become meanwhile.
 ///
 /// # Errors
 ///
-/// If a column is missing or counts more nulls than the file has rows: such a file is not what it says it is.
-pub(crate) fn file_columns(spec: &DatasetSpec, rows: u64, found: &[ColumnStats]) -> Result<Vec<FileColumn>, Failure> {
-    let columns = tables::columns(spec).into_iter().map(|column| {
+/// If a column of the key or of the host is missing, or one counts more nulls than the file has rows: such a file is not what it says it is.
+pub(crate) fn file_columns(
+    spec: &DatasetSpec,
+    fields: &FieldIds,
+    rows: u64,
+    found: &[ColumnStats],
+) -> Result<Vec<FileColumn>, Failure> {
+    let columns = tables::columns(spec, fields).into_iter().map(|column| {
         let stats = found.iter().find(|stats| stats.column == column.name);
-        let stats = stats.ok_or_else(|| bad(spec, column.name, "has no statistics"))?;
+        let Some(stats) = stats else { return absent(spec, &column, rows) };
         let values = rows.checked_sub(stats.nulls).ok_or_else(|| bad(spec, column.name, "has more nulls than rows"))?;
         let data_type = column.data_type;
         Ok(FileColumn {
@@ -46,6 +52,23 @@ pub(crate) fn file_columns(spec: &DatasetSpec, rows: u64, found: &[ColumnStats])
         })
     });
     columns.collect()
+}
+
+fn absent(spec: &DatasetSpec, column: &Column<'_>, rows: u64) -> Result<FileColumn, Failure> {
+    let is_owned = |names: &[String]| names.iter().any(|name| name == column.name);
+    if is_owned(&spec.key) || is_owned(&spec.partition_by) || HOST_COLUMNS.contains(&column.name) {
+        return Err(bad(spec, column.name, "has no statistics"));
+    }
+    let contains_nan = contains_nan(column.data_type, 0, None);
+    Ok(FileColumn {
+        id: column.id,
+        data_type: column.data_type,
+        bytes: 0,
+        values: 0,
+        nulls: rows,
+        contains_nan,
+        bounds: None,
+    })
 }
 
 fn bad(spec: &DatasetSpec, column: &str, why: &str) -> Failure {

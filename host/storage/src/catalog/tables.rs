@@ -4,17 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::failure::Failure;
 use model::manifest::DatasetSpec;
-use model::{DataType, DatasetName, Partition};
+use model::{DataType, DatasetName, FieldIds, HOST_COLUMNS, Partition};
 use serde::Serialize;
 use sqlx::FromRow;
 
+use super::alter::alter;
 use super::snapshot::Draft;
 use crate::commands::json;
 use crate::failure::{corrupt, failed, internal};
-use crate::writer::Scribe;
+use crate::writer::{Scribe, Statement};
 
-/// Columns that the host adds to every dataset, after the plugin's own: which capture a row belongs to, which run.
-const HOST_COLUMNS: [&str; 2] = ["_capture_id", "_run_id"];
+/// Adds columns to a table: their rows, the snapshot, the table.
+pub(super) const ADD_COLUMNS: &str = r#"
+    INSERT INTO ducklake_column (
+        column_id, begin_snapshot, table_id, column_order, column_name, column_type,
+        default_value, nulls_allowed, default_value_type, default_value_dialect
+    )
+    SELECT
+        CAST(value ->> 'id' AS BIGINT), $2, $3, CAST(value ->> 'id' AS BIGINT), value ->> 'name',
+        value ->> 'type_name', 'NULL', CAST(value ->> 'nulls_allowed' AS BOOLEAN), 'literal', 'duckdb'
+    FROM {rows $1} AS new
+    "#;
 
 /// The datasets that a commit is about.
 #[derive(Debug)]
@@ -24,7 +34,10 @@ pub(crate) struct Tables(BTreeMap<DatasetName, Table>);
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) spec: DatasetSpec,
+    pub(crate) fields: FieldIds,
     id: Option<i64>,
+    /// Whether the table in the catalog is of another spec.
+    is_behind: bool,
     partitioning: Option<i64>,
 }
 
@@ -45,18 +58,21 @@ pub(crate) struct Column<'a> {
     pub(crate) nullable: bool,
 }
 
-/// The columns of the files of a dataset: its own from 1, then the host's.
-pub(crate) fn columns(spec: &DatasetSpec) -> Vec<Column<'_>> {
+/// The columns of the files of a dataset: its own, then the host's.
+pub(crate) fn columns<'a>(spec: &'a DatasetSpec, fields: &FieldIds) -> Vec<Column<'a>> {
     let own = spec.columns.iter().map(|column| (column.name.as_str(), column.data_type, column.nullable));
     let host = HOST_COLUMNS.iter().map(|name| (*name, DataType::Utf8, false));
-    let numbered = (1..).zip(own.chain(host));
-    numbered.map(|(id, (name, data_type, nullable))| Column { id, name, data_type, nullable }).collect()
+    let known =
+        own.chain(host).filter_map(|(name, data_type, nullable)| Some((fields.id(name)?, name, data_type, nullable)));
+    known.map(|(id, name, data_type, nullable)| Column { id, name, data_type, nullable }).collect()
 }
 
 #[derive(FromRow)]
 struct Row {
     name: String,
     spec: String,
+    fields: Option<String>,
+    table_spec: Option<String>,
     table_id: Option<i64>,
     partition_id: Option<i64>,
 }
@@ -70,8 +86,13 @@ impl Tables {
         let wanted: BTreeSet<String> = datasets.map(ToString::to_string).collect();
         let rows: Vec<Row> = sqlx::query_as(scribe.sql(
             r#"
-            SELECT datasets.name, datasets.spec, datasets.table_id, partitioning.partition_id
+            SELECT
+                datasets.name, datasets.spec, datasets.fields, datasets.table_id, written.spec AS table_spec,
+                partitioning.partition_id
             FROM datasets
+            LEFT JOIN table_specs AS written
+                ON written.dataset = datasets.name
+                AND written.begin_snapshot = (SELECT MAX(begin_snapshot) FROM table_specs WHERE dataset = datasets.name)
             LEFT JOIN ducklake_partition_info AS partitioning
                 ON partitioning.table_id = datasets.table_id AND partitioning.end_snapshot IS NULL
             WHERE datasets.name IN (SELECT value FROM {texts $1} AS asked)
@@ -82,10 +103,12 @@ impl Tables {
         .await
         .map_err(failed("read the datasets"))?;
         let mut tables = BTreeMap::new();
-        for Row { name, spec, table_id, partition_id } in rows {
+        for Row { name, spec, fields, table_spec, table_id, partition_id } in rows {
+            let is_behind = table_spec.is_some_and(|written| written != spec);
             let spec: DatasetSpec = serde_json::from_str(&spec).map_err(|_| corrupt("a dataset", &spec))?;
+            let fields = field_ids(fields.as_deref(), &spec)?;
             let name = name.parse().map_err(|_| corrupt("the name of a dataset", &name))?;
-            tables.insert(name, Table { spec, id: table_id, partitioning: partition_id });
+            tables.insert(name, Table { spec, fields, id: table_id, is_behind, partitioning: partition_id });
         }
         Ok(Self(tables))
     }
@@ -102,11 +125,21 @@ impl Tables {
         Err(internal("bad_partition", message))
     }
 
-    pub(crate) fn spec(&self, dataset: &DatasetName) -> Result<&DatasetSpec, Failure> {
+    fn spec(&self, dataset: &DatasetName) -> Result<&DatasetSpec, Failure> {
         self.0.get(dataset).map(|table| &table.spec).ok_or_else(|| unknown(dataset))
     }
 
-    /// The table of a dataset, which begins with this snapshot if it is not there yet.
+    /// The columns that files of a dataset are known to have.
+    ///
+    /// # Errors
+    ///
+    /// If nobody declared the dataset.
+    pub(crate) fn table(&self, dataset: &DatasetName) -> Result<&Table, Failure> {
+        self.0.get(dataset).ok_or_else(|| unknown(dataset))
+    }
+
+    /// The table of a dataset, which begins with this snapshot if it is not there yet, and has the columns of the
+    /// dataset from it on if those have changed.
     pub(crate) async fn ensure(
         &mut self,
         scribe: &mut Scribe<'_>,
@@ -115,19 +148,46 @@ impl Tables {
     ) -> Result<TableId, Failure> {
         let table = self.0.get_mut(dataset).ok_or_else(|| unknown(dataset))?;
         if let Some(id) = table.id {
+            if std::mem::take(&mut table.is_behind) {
+                alter(scribe, draft, id, &columns(&table.spec, &table.fields)).await?;
+                remember(scribe, draft, &table.spec)?;
+            }
             return Ok(TableId { table: id, partitioning: table.partitioning });
         }
         let schema = ensure_schema(scribe, draft, dataset.domain()).await?;
         let id = draft.catalog_id();
-        create(scribe, draft, dataset, &table.spec, schema, id).await?;
+        create(scribe, draft, table, schema, id).await?;
+        remember(scribe, draft, &table.spec)?;
         table.id = Some(id);
         if !table.spec.partition_by.is_empty() {
             let partitioning = draft.catalog_id();
-            create_partitioning(scribe, draft, &table.spec, id, partitioning).await?;
+            create_partitioning(scribe, draft, table, id, partitioning).await?;
             table.partitioning = Some(partitioning);
         }
         Ok(TableId { table: id, partitioning: table.partitioning })
     }
+}
+
+/// The ids of columns as they are on record; places in the spec for what was recorded before they were.
+pub(crate) fn field_ids(recorded: Option<&str>, spec: &DatasetSpec) -> Result<FieldIds, Failure> {
+    match recorded {
+        Some(text) => serde_json::from_str(text).map_err(|_| corrupt("the fields of a dataset", text)),
+        None => Ok(FieldIds::first(spec)),
+    }
+}
+
+/// Keeps what the table is from this snapshot on.
+fn remember(scribe: &mut Scribe<'_>, draft: &Draft, spec: &DatasetSpec) -> Result<(), Failure> {
+    scribe.later(
+        Statement::new(
+            "remember what a table is",
+            "INSERT INTO table_specs (dataset, begin_snapshot, spec) VALUES ($1, $2, $3)",
+        )
+        .bind(spec.name.to_string())
+        .bind(draft.id)
+        .bind(json(spec)?),
+    );
+    Ok(())
 }
 
 fn unknown(dataset: &DatasetName) -> Failure {
@@ -173,11 +233,11 @@ struct ColumnRow<'a> {
 async fn create(
     scribe: &mut Scribe<'_>,
     draft: &mut Draft,
-    dataset: &DatasetName,
-    spec: &DatasetSpec,
+    Table { spec, fields, .. }: &Table,
     schema: i64,
     id: i64,
 ) -> Result<(), Failure> {
+    let dataset = &spec.name;
     let action = "create a table of the catalog";
     sqlx::query(scribe.sql(
         r#"
@@ -195,7 +255,7 @@ async fn create(
     .execute(scribe.connection().await?)
     .await
     .map_err(failed(action))?;
-    let rows: Vec<ColumnRow<'_>> = columns(spec)
+    let rows: Vec<ColumnRow<'_>> = columns(spec, fields)
         .into_iter()
         .map(|column| ColumnRow {
             id: column.id,
@@ -204,24 +264,13 @@ async fn create(
             nulls_allowed: column.nullable,
         })
         .collect();
-    sqlx::query(scribe.sql(
-        r#"
-INSERT INTO ducklake_column (
-    column_id, begin_snapshot, table_id, column_order, column_name, column_type,
-    default_value, nulls_allowed, default_value_type, default_value_dialect
-)
-SELECT
-    CAST(value ->> 'id' AS BIGINT), $2, $3, CAST(value ->> 'id' AS BIGINT), value ->> 'name', value ->> 'type_name',
-    'NULL', CAST(value ->> 'nulls_allowed' AS BOOLEAN), 'literal', 'duckdb'
-FROM {rows $1} AS new
-"#,
-    ))
-    .bind(scribe.json(&rows)?)
-    .bind(draft.id)
-    .bind(id)
-    .execute(scribe.connection().await?)
-    .await
-    .map_err(failed(action))?;
+    sqlx::query(scribe.sql(ADD_COLUMNS))
+        .bind(scribe.json(&rows)?)
+        .bind(draft.id)
+        .bind(id)
+        .execute(scribe.connection().await?)
+        .await
+        .map_err(failed(action))?;
     let bound = sqlx::query("UPDATE datasets SET table_id = $2 WHERE name = $1 AND table_id IS NULL")
         .bind(dataset.to_string())
         .bind(id)
@@ -238,7 +287,7 @@ FROM {rows $1} AS new
 async fn create_partitioning(
     scribe: &mut Scribe<'_>,
     draft: &Draft,
-    spec: &DatasetSpec,
+    Table { spec, fields, .. }: &Table,
     table: i64,
     id: i64,
 ) -> Result<(), Failure> {
@@ -250,12 +299,7 @@ async fn create_partitioning(
         .execute(scribe.connection().await?)
         .await
         .map_err(failed(action))?;
-    let columns = columns(spec);
-    let ids: Vec<Option<i64>> = spec
-        .partition_by
-        .iter()
-        .map(|name| columns.iter().find(|column| column.name == name).map(|column| column.id))
-        .collect();
+    let ids: Vec<Option<i64>> = spec.partition_by.iter().map(|name| fields.id(name)).collect();
     sqlx::query(scribe.sql(
         r#"
         INSERT INTO ducklake_partition_column (partition_id, table_id, partition_key_index, column_id, "transform")

@@ -221,37 +221,16 @@ pub(crate) async fn follow(
 }
 
 fn write(scribe: &mut Scribe<'_>, rows: &Value) {
-    scribe.later(
-        Statement::new(
-            "write a dead letter",
-            WRITE,
-        )
-        .bind(rows)
-        .bind(i64::from(DEAD_LETTER_RETRIES_MAX)),
-    );
+    scribe.later(Statement::new("write a dead letter", WRITE).bind(rows).bind(i64::from(DEAD_LETTER_RETRIES_MAX)));
 }
 
 fn resolve_completed(scribe: &mut Scribe<'_>, rows: &Value) {
-    scribe.later(
-        Statement::new(
-            "resolve a dead letter",
-            RESOLVE,
-        )
-        .bind(rows),
-    );
+    scribe.later(Statement::new("resolve a dead letter", RESOLVE).bind(rows));
 }
 
 /// The first run of a chain whose last allowed repetition failed is dead-lettered.
 async fn use_up(scribe: &mut Scribe<'_>, rows: &Value, at: Timestamp) -> Result<(), Failure> {
-    let used_up: Vec<(String,)> = scribe
-        .rows(
-            Statement::new(
-                "use a dead letter up",
-                USE_UP,
-            )
-            .bind(rows),
-        )
-        .await?;
+    let used_up: Vec<(String,)> = scribe.rows(Statement::new("use a dead letter up", USE_UP).bind(rows)).await?;
     let mut told = Vec::with_capacity(used_up.len());
     for (run,) in used_up {
         let run = run.parse().map_err(|_| corrupt("a run id", &run))?;

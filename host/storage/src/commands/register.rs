@@ -5,15 +5,17 @@ mod decided;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::evolution::{Asker, obstacles};
 use model::failure::{Failure, FailureKind};
 use model::manifest::DatasetSpec;
 use model::plugin::{PluginRecord, PluginState};
 use model::ports::Registration;
-use model::{Digest, Manifest};
+use model::{Digest, FieldIds, Manifest};
 use serde::Serialize;
 use sqlx::{AnyConnection, FromRow};
 
 use super::json;
+use crate::catalog::tables::field_ids;
 use crate::failure::{corrupt, failed};
 use crate::lock::Needs;
 use crate::writer::{Command, Scribe};
@@ -30,8 +32,9 @@ impl Command for Registration {
     async fn execute(scribe: &mut Scribe<'_>, commands: &[&Self]) -> Result<Vec<Result<(), Failure>>, Failure> {
         let mut answers = Vec::with_capacity(commands.len());
         for Self { found, held_back, approved, events } in commands {
+            let known = fitting(scribe, found).await?;
             record_plugins(scribe, found).await?;
-            record_datasets(scribe, found).await?;
+            record_datasets(scribe, found, &known).await?;
             decided::hold_back(scribe, held_back)?;
             decided::approve(scribe, approved)?;
             decided::tell(scribe, events)?;
@@ -115,34 +118,57 @@ async fn record_plugins(
 pub(crate) struct Known {
     name: String,
     spec: String,
+    fields: Option<String>,
     /// Whether files with its schema exist that are, or may still become, part of its table.
     /// 0 or 1.
     is_fixed: i64,
 }
 
+impl Known {
+    fn spec(&self) -> Result<DatasetSpec, Failure> {
+        serde_json::from_str(&self.spec).map_err(|_| corrupt("a dataset", &self.spec))
+    }
+}
+
+/// The datasets that are known so far, by name.
+pub(crate) type Datasets = BTreeMap<String, Known>;
+
+/// Checks that captures may follow what active plugins declare.
+async fn fitting(
+    scribe: &mut Scribe<'_>,
+    found: &[(PluginRecord, Option<Arc<Manifest>>)],
+) -> Result<Datasets, Failure> {
+    let known = known_datasets(scribe.connection().await?).await?;
+    for (plugin, manifest) in found {
+        if let (PluginState::Active, Some(manifest)) = (plugin.state, manifest) {
+            let asker = asker(scribe.connection().await?, plugin).await?;
+            check(plugin, manifest, &known, asker)?;
+        }
+    }
+    Ok(known)
+}
+
 async fn record_datasets(
     scribe: &mut Scribe<'_>,
     found: &[(PluginRecord, Option<Arc<Manifest>>)],
+    known: &Datasets,
 ) -> Result<(), Failure> {
-    let known = known_datasets(scribe.connection().await?).await?;
     for (plugin, manifest) in found {
         let (PluginState::Active, Some(digest), Some(manifest)) = (plugin.state, plugin.digest, manifest) else {
             continue;
         };
-        check(plugin, manifest, &known)?;
         for spec in &manifest.datasets {
-            record_dataset(scribe, digest, spec).await?;
+            record_dataset(scribe, digest, spec, known.get(&spec.name.to_string())).await?;
         }
     }
     Ok(())
 }
 
-/// The datasets that are known so far, by name.
-pub(crate) async fn known_datasets(connection: &mut AnyConnection) -> Result<BTreeMap<String, Known>, Failure> {
+pub(crate) async fn known_datasets(connection: &mut AnyConnection) -> Result<Datasets, Failure> {
     let known: Vec<Known> = sqlx::query_as(
         r#"
         SELECT
-            name, spec,
+            name, spec, fields,
             CASE WHEN table_id IS NOT NULL OR EXISTS (
                 SELECT 1 FROM captures WHERE captures.dataset = datasets.name AND captures.state = 'quarantined'
             ) THEN 1 ELSE 0 END AS is_fixed
@@ -155,64 +181,69 @@ pub(crate) async fn known_datasets(connection: &mut AnyConnection) -> Result<BTr
     Ok(known.into_iter().map(|known| (known.name.clone(), known)).collect())
 }
 
-/// Column ids are Parquet field ids, and the host's own columns follow the dataset's: a column more would give them
-/// other ids than the files that are there have. So not even a nullable column may be added once files exist.
-pub(crate) fn check(
-    plugin: &PluginRecord,
-    manifest: &Manifest,
-    known: &BTreeMap<String, Known>,
-) -> Result<(), Failure> {
+/// Whether a version was active before.
+pub(crate) async fn asker(connection: &mut AnyConnection, plugin: &PluginRecord) -> Result<Asker, Failure> {
+    let Some(digest) = plugin.digest else { return Ok(Asker::New) };
+    let times: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM plugins WHERE name = $1 AND digest = $2 AND activation IS NOT NULL")
+            .bind(plugin.name.clone())
+            .bind(digest.to_string())
+            .fetch_one(connection)
+            .await
+            .map_err(failed("look for a version of before"))?;
+    Ok(if times > 0 { Asker::Returning } else { Asker::New })
+}
+
+/// Checks that captures which are there may follow what a manifest declares.
+///
+/// # Errors
+///
+/// `schema_changed` with every reason.
+pub(crate) fn check(plugin: &PluginRecord, manifest: &Manifest, known: &Datasets, asker: Asker) -> Result<(), Failure> {
     for spec in &manifest.datasets {
         if let Some(known) = known.get(&spec.name.to_string()).filter(|known| known.is_fixed == 1) {
-            check_dataset(plugin, known, spec)?;
+            check_dataset(plugin, known, spec, asker)?;
         }
     }
     Ok(())
 }
 
-fn check_dataset(plugin: &PluginRecord, known: &Known, new: &DatasetSpec) -> Result<(), Failure> {
-    let old: DatasetSpec = serde_json::from_str(&known.spec).map_err(|_| corrupt("a dataset", &known.spec))?;
-    let differences = differences(&old, new);
-    if differences.is_empty() {
+fn check_dataset(plugin: &PluginRecord, known: &Known, new: &DatasetSpec, asker: Asker) -> Result<(), Failure> {
+    let old = known.spec()?;
+    let obstacles = obstacles(&old, new, &field_ids(known.fields.as_deref(), &old)?, asker);
+    if obstacles.is_empty() {
         return Ok(());
     }
     let message = format!(
-        "plugin `{}` {} declares `{}` otherwise than the captures that are there: {}; give the dataset another name, \
-         or bring the old version of the plugin back",
+        "plugin `{}` {} declares `{}` otherwise than the captures that are there: {}",
         plugin.name,
         plugin.version,
         new.name,
-        differences.join("; ")
+        obstacles.join("; ")
     );
     let failure = Failure::new(FailureKind::Config, "schema_changed", message);
     Err(failure.detail("plugin", plugin.name.clone()).detail("dataset", new.name.to_string()))
 }
 
-/// What makes files of one spec unreadable under the other; descriptions, units and checks do not.
-fn differences(old: &DatasetSpec, new: &DatasetSpec) -> Vec<String> {
-    let columns = |spec: &DatasetSpec| -> Vec<String> {
-        let columns = spec.columns.iter().map(|column| {
-            let nullable = if column.nullable { "" } else { " not null" };
-            format!("{} {}{nullable}", column.name, column.data_type)
-        });
-        columns.collect()
+async fn record_dataset(
+    scribe: &mut Scribe<'_>,
+    plugin: Digest,
+    spec: &DatasetSpec,
+    known: Option<&Known>,
+) -> Result<(), Failure> {
+    let fields = match known.filter(|known| known.is_fixed == 1) {
+        Some(known) => field_ids(known.fields.as_deref(), &known.spec()?)?.with(spec),
+        None => FieldIds::first(spec),
     };
-    let parts = [
-        ("columns", columns(old), columns(new)),
-        ("key", old.key.clone(), new.key.clone()),
-        ("partition_by", old.partition_by.clone(), new.partition_by.clone()),
-    ];
-    let different = parts.into_iter().filter(|(_, old, new)| old != new);
-    different.map(|(part, old, new)| format!("{part} were ({}), now ({})", old.join(", "), new.join(", "))).collect()
-}
-
-async fn record_dataset(scribe: &mut Scribe<'_>, plugin: Digest, spec: &DatasetSpec) -> Result<(), Failure> {
     sqlx::query(
         r#"
-        INSERT INTO datasets (name, spec, plugin_digest, registered_at_us)
-        VALUES ($1, $2, $3, $4)
+        INSERT INTO datasets (name, spec, plugin_digest, registered_at_us, fields)
+        VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (name) DO UPDATE
-        SET spec = excluded.spec, plugin_digest = excluded.plugin_digest, registered_at_us = excluded.registered_at_us
+        SET spec = excluded.spec,
+            plugin_digest = excluded.plugin_digest,
+            registered_at_us = excluded.registered_at_us,
+            fields = excluded.fields
         WHERE datasets.spec <> excluded.spec OR datasets.plugin_digest <> excluded.plugin_digest
         "#,
     )
@@ -220,6 +251,7 @@ async fn record_dataset(scribe: &mut Scribe<'_>, plugin: Digest, spec: &DatasetS
     .bind(json(spec)?)
     .bind(plugin.to_string())
     .bind(scribe.lead.clock.now().as_micros())
+    .bind(json(&fields)?)
     .execute(scribe.connection().await?)
     .await
     .map(drop)

@@ -15,7 +15,8 @@ impl Storage {
     pub(crate) async fn fits(&self, plugin: &PluginRecord, manifest: &Manifest) -> Result<(), Failure> {
         let mut connection = self.reader("read the datasets").await?;
         let known = register::known_datasets(&mut connection).await?;
-        register::check(plugin, manifest, &known)
+        let asker = register::asker(&mut connection, plugin).await?;
+        register::check(plugin, manifest, &known, asker)
     }
 
     /// Every dataset that an active plugin ever declared, by name.

@@ -7,11 +7,12 @@ use model::catalog::{CatalogCapture, CatalogDataset, CatalogFile, CatalogView, E
 use model::failure::{Failure, FailureKind};
 use model::manifest::DatasetSpec;
 use model::ports::AsOf;
-use model::{DatasetName, Timestamp};
+use model::{DatasetName, FieldIds, Timestamp};
 use sqlx::{AnyConnection, Connection, FromRow};
 
 use super::{captures, count};
 use crate::catalog::snapshot::time;
+use crate::catalog::tables::field_ids;
 use crate::commands::{int, json};
 use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
@@ -79,14 +80,16 @@ impl Storage {
             AsOf::Instant(at) => snapshot_at(&mut transaction, Some(at)).await?,
             AsOf::Snapshot(id) => snapshot_of(&mut transaction, id).await?,
         };
-        let specs = specs(&mut transaction).await?;
-        let extents: Vec<(&DatasetName, Extent)> = specs.iter().map(|spec| (&spec.name, wanted(&spec.name))).collect();
+        let past = (as_of != AsOf::Latest).then_some(snapshot.id);
+        let specs = specs(&mut transaction, past).await?;
+        let extents: Vec<(&DatasetName, Extent)> =
+            specs.iter().map(|(spec, _)| (&spec.name, wanted(&spec.name))).collect();
         let mut captures = captures_at(&mut transaction, snapshot.id, &extents).await?;
         let mut datasets = Vec::with_capacity(specs.len());
-        for spec in specs {
+        for (spec, fields) in specs {
             let rows = captures.remove(&spec.name.to_string()).unwrap_or_default();
             let captures: Result<_, Failure> = rows.into_iter().map(|row| row.capture(&spec.name)).collect();
-            datasets.push(CatalogDataset { captures: captures?, spec });
+            datasets.push(CatalogDataset { captures: captures?, spec, fields });
         }
         Ok(Arc::new(CatalogView { snapshot, datasets }))
     }
@@ -174,12 +177,43 @@ async fn snapshot_of(connection: &mut AnyConnection, id: u64) -> Result<Snapshot
     Ok(Snapshot { id, at: time(&text)? })
 }
 
-async fn specs(connection: &mut AnyConnection) -> Result<Vec<DatasetSpec>, Failure> {
-    let texts: Vec<String> = sqlx::query_scalar("SELECT spec FROM datasets ORDER BY name")
-        .fetch_all(connection)
-        .await
-        .map_err(failed("read the datasets"))?;
-    texts.iter().map(|text| serde_json::from_str(text).map_err(|_| corrupt("a dataset", text))).collect()
+/// A dataset as readers see it: as it was declared last, or, for those who ask for the past, as its table was then.
+#[derive(FromRow)]
+struct Declared {
+    spec: String,
+    fields: Option<String>,
+    past: Option<String>,
+}
+
+impl Declared {
+    fn parse(&self) -> Result<(DatasetSpec, FieldIds), Failure> {
+        let parse = |text: &String| serde_json::from_str(text).map_err(|_| corrupt("a dataset", text));
+        let now: DatasetSpec = parse(&self.spec)?;
+        let fields = field_ids(self.fields.as_deref(), &now)?;
+        Ok((self.past.as_ref().map(parse).transpose()?.unwrap_or(now), fields))
+    }
+}
+
+async fn specs(connection: &mut AnyConnection, snapshot: Option<u64>) -> Result<Vec<(DatasetSpec, FieldIds)>, Failure> {
+    let rows: Vec<Declared> = sqlx::query_as(
+        r#"
+        SELECT datasets.spec, datasets.fields, past.spec AS past
+        FROM datasets
+        LEFT JOIN table_specs AS past
+            ON past.dataset = datasets.name
+            AND past.begin_snapshot = (
+                SELECT MAX(begin_snapshot)
+                FROM table_specs
+                WHERE dataset = datasets.name AND begin_snapshot <= CAST($1 AS BIGINT)
+            )
+        ORDER BY datasets.name
+        "#,
+    )
+    .bind(snapshot.map(int))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read the datasets"))?;
+    rows.iter().map(Declared::parse).collect()
 }
 
 /// What was published up to a snapshot, by dataset, oldest first.

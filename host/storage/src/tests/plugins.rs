@@ -39,7 +39,7 @@ async fn a_schema_may_change_until_captures_have_it(bench: Bench) {
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let failure = bench.register(vec![found(&changed(), 2)]).await.unwrap_err();
     assert_eq!((failure.code.as_str(), failure.exit_code()), ("schema_changed", 3));
-    assert!(failure.message.contains("amount decimal128(18,6)"), "{}", failure.message);
+    assert!(failure.message.contains("column `amount` was decimal128(18,6), now int64"), "{}", failure.message);
     let (plugin, manifest) = found(&changed(), 2);
     let asked = bench.storage.check_schema(&plugin, &manifest.unwrap()).await;
     assert_eq!(asked.unwrap_err(), failure, "the same answer for who only asks");
@@ -57,7 +57,7 @@ async fn words_and_checks_may_change_at_any_time(bench: Bench) {
     bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
     let mut manifest = manifest();
     manifest.datasets[0].description = "Sales of a day".to_owned();
-    manifest.datasets[0].columns[2].unit = Some("USD".to_owned());
+    manifest.datasets[0].columns[2].description = "What was paid".to_owned();
     bench.register(vec![found(&manifest, 2)]).await.unwrap();
     assert_eq!(bench.storage.datasets().await.unwrap()[1], manifest.datasets[0]);
 }

@@ -23,6 +23,7 @@ fn spec() -> DatasetSpec {
         key: vec!["symbol".to_owned(), "day".to_owned()],
         partition_by: vec!["day".to_owned()],
         checks: Vec::new(),
+        migration: None,
     }
 }
 

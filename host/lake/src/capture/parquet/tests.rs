@@ -8,7 +8,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use model::manifest::ColumnSpec;
 use model::ports::InputBytes;
-use model::{FailureKind, Timestamp};
+use model::{FailureKind, FieldIds, Timestamp};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
@@ -38,6 +38,7 @@ fn spec() -> DatasetSpec {
         key: vec!["symbol".to_owned(), "trade_date".to_owned()],
         partition_by: vec!["trade_date".to_owned()],
         checks: Vec::new(),
+        migration: None,
     }
 }
 
@@ -62,7 +63,8 @@ fn prepared(store: CaptureStore, symbols: Vec<String>, ratios: Vec<Option<f64>>)
         InputStore::new(store.dir.try_clone().unwrap(), Box::new(OsDisk::new(store.dir.try_clone().unwrap()))),
         Vec::new(),
     ));
-    Box::new(PreparedCapture { spec: Arc::new(spec), partition, rows, store: Arc::new(store), inputs })
+    let fields = Arc::new(FieldIds::first(&spec));
+    Box::new(PreparedCapture { spec: Arc::new(spec), fields, partition, rows, store: Arc::new(store), inputs })
 }
 
 fn open(path: &Path) -> Dir {

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema};
 use model::catalog::{CatalogCapture, CatalogDataset, CatalogFile, CatalogView, Snapshot};
 use model::manifest::{ColumnSpec, DatasetSpec};
-use model::{CaptureId, DataType, DatasetName, Digest, Failure, Partition, RunId, Timestamp};
+use model::{CaptureId, DataType, DatasetName, Digest, Failure, FieldIds, Partition, RunId, Timestamp};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
@@ -45,8 +45,9 @@ impl TestLake {
             key: words(key),
             partition_by: words(partition_by),
             checks: Vec::new(),
+            migration: None,
         };
-        self.datasets.push(CatalogDataset { spec, captures: Vec::new() });
+        self.datasets.push(CatalogDataset { fields: FieldIds::first(&spec), spec, captures: Vec::new() });
     }
 
     /// Publishes a capture of the given columns, in the order of the spec; without columns, one of zero rows.

@@ -1,7 +1,7 @@
 //! Captures: how they are made of the rows, and how they are read back.
 
-use model::Partition;
 use model::catalog::{CatalogCapture, CatalogDataset, CatalogFile};
+use model::{FieldIds, Partition};
 
 use super::*;
 
@@ -57,7 +57,10 @@ fn published_rows_and_captures_are_read_back_by_partition_and_column() {
     captures.insert(0, old);
     let spec = bench.order.manifest.dataset(&"demo.volume".parse().unwrap()).unwrap().clone();
     let snapshot = bench.order.catalog.snapshot;
-    bench.order.catalog = Arc::new(CatalogView { snapshot, datasets: vec![CatalogDataset { spec, captures }] });
+    bench.order.catalog = Arc::new(CatalogView {
+        snapshot,
+        datasets: vec![CatalogDataset { fields: FieldIds::first(&spec), spec, captures }],
+    });
     let mut open = bench.open();
     assert_eq!(rows(open.input("demo.volume", "{}").unwrap(), "volume"), [3, 1]);
     let one = r#"{"partition":{"day":"2021-01-28"},"columns":["volume"]}"#;
