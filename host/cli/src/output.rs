@@ -42,7 +42,7 @@ impl Output {
 
     pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(|error| unwritable(&error.into()))?;
-        self.line(&text)
+        self.line(&escaped(&text))
     }
 
     pub(crate) fn rows(self, rows: &Rows) -> Result<(), Failure> {
@@ -153,6 +153,19 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
+/// JSON that commands no terminal either, and stays JSON: its writer leaves `\u{7f}` and the like as they are.
+fn escaped(json: &str) -> Cow<'_, str> {
+    let commands = |char: char| char.is_control() && char != '\n';
+    if !json.contains(commands) {
+        return Cow::Borrowed(json);
+    }
+    let shown = |char: char| match commands(char) {
+        true => format!("\\u{:04x}", u32::from(char)),
+        false => char.to_string(),
+    };
+    Cow::Owned(json.chars().map(shown).collect())
+}
+
 /// `9311` as `9,311`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -180,6 +193,13 @@ mod tests {
     fn a_text_of_a_file_commands_no_terminal() {
         assert_eq!(printable("\u{1b}[31mB\r\u{7}\u{9b}2J"), r"\u{1b}[31mB\u{d}\u{7}\u{9b}2J");
         assert!(matches!(printable("a\tb\né"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_with_signs_that_command_a_terminal_is_json_still() {
+        let text = serde_json::to_string("a\u{7f}\u{9b}2J\u{1b}é").unwrap();
+        assert_eq!(escaped(&text), r#""a\u007f\u009b2J\u001bé""#);
+        assert!(matches!(escaped("{}\n"), Cow::Borrowed(_)));
     }
 
     #[test]
