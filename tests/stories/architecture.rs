@@ -18,7 +18,8 @@ const OURS: &[(&str, &[&str])] = &[
     ("lake", &["model", "spine-primitives"]),
     ("orchestrator", &["model"]),
     ("api", &["model"]),
-    ("cli", &["model", "runtime", "storage", "lake", "orchestrator", "api"]),
+    ("authors", &["model"]),
+    ("cli", &["model", "runtime", "storage", "lake", "orchestrator", "api", "authors"]),
     ("spine-sdk", &["spine-primitives"]),
     ("plugin-finra", &["spine-sdk"]),
     ("plugin-earnings", &["spine-sdk"]),
@@ -72,7 +73,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("mimalloc", &["cli"]),
     ("tempfile", &["cli"]),
-    ("toml", &["cli"]),
+    ("toml", &["authors", "cli"]),
     ("tracing-subscriber", &["cli"]),
     // Randomness: the system's (cli), and what a guest is given from its seed (runtime).
     ("rand", &["cli", "runtime"]),
@@ -92,10 +93,10 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     // Guests link these too.
     ("chrono", &["model", "storage", "lake", "spine-primitives"]),
     ("sha2", &["runtime", "lake", "orchestrator", "cli", "spine-primitives"]),
-    ("serde_json", &["model", "runtime", "storage", "lake", "orchestrator", "api", "cli", "spine-sdk"]),
+    ("serde_json", &["model", "runtime", "storage", "lake", "orchestrator", "api", "authors", "cli", "spine-sdk"]),
 ];
 
-const HOST: &[&str] = &["model", "runtime", "storage", "lake", "orchestrator", "api", "cli"];
+const HOST: &[&str] = &["model", "runtime", "storage", "lake", "orchestrator", "api", "authors", "cli"];
 
 /// What tests of any crate may use besides.
 const IN_TESTS: &[&str] = &["proptest", "tempfile", "tower", "wat"];

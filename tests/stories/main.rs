@@ -9,6 +9,7 @@
 
 mod accounting;
 mod architecture;
+mod authoring;
 mod backfills;
 mod bad_input;
 mod configuration;

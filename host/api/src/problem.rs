@@ -115,7 +115,20 @@ mod tests {
 
     /// Every code that the host has, by the status it is told with. What is left is 500.
     const STATUSES: &[(u16, &[&str])] = &[
-        (400, &["bad_as_of", "bad_config", "bad_params", "bad_sql", "invalid_config", "missing_config", "usage"]),
+        (
+            400,
+            &[
+                "bad_as_of",
+                "bad_case",
+                "bad_config",
+                "bad_params",
+                "bad_sql",
+                "invalid_config",
+                "missing_config",
+                "tool_missing",
+                "usage",
+            ],
+        ),
         (401, &["unauthorized"]),
         (403, &["address_denied", "forbidden", "not_granted"]),
         (404, &["bad_id", "no_breaker", "not_found", "not_kept", "unknown_name"]),

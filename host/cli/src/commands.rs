@@ -4,6 +4,7 @@ mod backfill;
 mod breakers;
 mod captures;
 mod datasets;
+mod dev;
 mod dlq;
 mod doctor;
 mod health;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Runs(runs::RunsCommand),
     Plugins(plugins::PluginsCommand),
     Plugin(plugin::PluginCommand),
+    Dev(dev::DevCommand),
     Captures(captures::CapturesCommand),
     Query(query::QueryCommand),
     Rejects(rejects::RejectsCommand),
@@ -72,6 +74,7 @@ pub(crate) async fn run(cli: Cli) -> u8 {
             Command::Runs(command) => command.execute(global, output).await,
             Command::Plugins(command) => command.execute(global, output).await,
             Command::Plugin(command) => command.execute(global, output).await,
+            Command::Dev(command) => command.execute(global, output).await,
             Command::Captures(command) => command.execute(global, output).await,
             Command::Query(command) => command.execute(global, output).await,
             Command::Rejects(command) => command.execute(global, output).await,

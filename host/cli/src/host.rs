@@ -5,6 +5,7 @@ mod backfills;
 mod changes;
 mod cleaning;
 mod components;
+mod developing;
 mod finding;
 mod looking;
 mod operations;
@@ -12,6 +13,7 @@ mod orders;
 mod rehearsal;
 mod scratch;
 mod serving;
+mod trial;
 mod watching;
 mod wiring;
 
@@ -34,13 +36,15 @@ use crate::system::SystemClock;
 
 use wiring::{Wired, Wiring};
 
-pub(crate) use authors::check_component;
+pub(crate) use authors::{check_component, make_component};
 pub(crate) use backfills::{BackfillOrder, NamedItem, backfill};
 pub(crate) use changes::{cancel, is_left, replay, resolve, retry, why};
+pub(crate) use developing::{DevOrder, develop};
 pub(crate) use looking::{manifests, plugins};
 pub(crate) use operations::{Intervened, Intervention, intervene};
 pub(crate) use orders::{Order, Verdict, judge, run};
 pub(crate) use serving::serve;
+pub(crate) use trial::{TestOrder, Tested, TestedRun, cases_beside, test};
 
 /// Where a host lives and what its operator decided.
 #[derive(Clone, Debug)]

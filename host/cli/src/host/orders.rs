@@ -156,7 +156,7 @@ pub(super) async fn unless_stopped<T>(
     }
 }
 
-async fn run_here(
+pub(super) async fn run_here(
     orchestrator: &Orchestrator,
     bytes_max: u64,
     order: &Order,

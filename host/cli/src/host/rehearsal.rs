@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lake::LocalLake;
-use model::failure::{Failure, Reading};
+use model::failure::Failure;
 use orchestrator::{LeasePolicy, Orchestrator};
 use storage::Storage;
 
@@ -54,7 +54,7 @@ impl Scratch {
             Err(error) => return Err(unusable(error)),
         };
         let Some(_still) = owner::hold_still(&data)? else { return Ok(None) };
-        let folder = scratch_folder("spine-dry-run-")?;
+        let folder = ScratchFolder::new("spine-dry-run-")?;
         for name in LEDGER.into_iter().filter(|_| !place.is_shared()) {
             match std::fs::copy(data.join(name), folder.path().join(name)) {
                 Ok(_) => {}
@@ -71,14 +71,8 @@ impl Scratch {
     ///
     /// Of kind `storage` if no folder for temporary files can be made.
     pub(super) fn empty(data: &Path) -> Result<Self, Failure> {
-        Ok(Self { folder: scratch_folder("spine-ephemeral-")?, data: data.to_owned(), place: None })
+        Ok(Self { folder: ScratchFolder::new("spine-ephemeral-")?, data: data.to_owned(), place: None })
     }
-}
-
-fn scratch_folder(prefix: &str) -> Result<ScratchFolder, Failure> {
-    let temporary = std::env::temp_dir();
-    ScratchFolder::make(&temporary, prefix)
-        .map_err(|error| Failure::io(Reading::Own, "make a folder in", &temporary.display().to_string(), &error))
 }
 
 impl Rehearsal {

@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use model::failure::{Failure, Reading};
 use tempfile::TempDir;
 
 /// How often another folder is made when somebody took the new one for a leftover.
@@ -24,6 +25,17 @@ pub(super) struct ScratchFolder {
 }
 
 impl ScratchFolder {
+    /// Makes a folder where this machine keeps temporary files; see [`ScratchFolder::make`].
+    ///
+    /// # Errors
+    ///
+    /// Of kind `storage` if none can be made.
+    pub(super) fn new(prefix: &str) -> Result<Self, Failure> {
+        let temporary = std::env::temp_dir();
+        Self::make(&temporary, prefix)
+            .map_err(|error| Failure::io(Reading::Own, "make a folder in", &temporary.display().to_string(), &error))
+    }
+
     /// Makes a folder in `parent` whose name begins with `prefix`, after removing what dead processes of this user left
     /// there under such names.
     pub(super) fn make(parent: &Path, prefix: &str) -> io::Result<Self> {

@@ -49,7 +49,7 @@ impl Served {
     }
 
     /// Has changes of the plugins folder take effect, for as long as it is awaited.
-    fn follow(&mut self, watch: Option<WatchMode>) -> impl Future<Output = ()> + use<> {
+    pub(super) fn follow(&mut self, watch: Option<WatchMode>) -> impl Future<Output = ()> + use<> {
         let folder = self.host.folder.take();
         let orchestrator = self.host.orchestrator.clone();
         async move {

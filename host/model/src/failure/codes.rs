@@ -6,6 +6,7 @@
 /// Usage or configuration; no run is made: exit code 2.
 pub const USAGE: &[&str] = &[
     "bad_as_of",
+    "bad_case",
     "bad_config",
     "bad_folder",
     "bad_id",
@@ -15,6 +16,7 @@ pub const USAGE: &[&str] = &[
     "missing_config",
     "no_breaker",
     "not_kept",
+    "tool_missing",
     "unknown_name",
     "usage",
 ];
@@ -59,10 +61,12 @@ pub const FAILED: &[&str] = &[
     "bad_response",
     "bad_row",
     "bad_select",
+    "build_failed",
     "busy",
     "call_limit",
     "cancelled",
     "capture_unreadable",
+    "carried",
     "changed",
     "closed",
     "compare",
