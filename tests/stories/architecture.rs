@@ -105,11 +105,18 @@ const IN_TESTS: &[&str] = &["proptest", "tempfile", "tower", "wat"];
 const LINTS_OFF: &[(&str, &[&str])] = &[
     (
         "clippy::print_std",
-        &["tests/harness/lib.rs", "tests/kills/src/lib.rs", "tests/kills/tests/matrix.rs", "tests/stories/main.rs"],
+        &[
+            "host/authors/build.rs",
+            "tests/harness/lib.rs",
+            "tests/kills/src/lib.rs",
+            "tests/kills/tests/matrix.rs",
+            "tests/stories/main.rs",
+        ],
     ),
     (
         "clippy::disallowed_methods",
         &[
+            "host/authors/build.rs",
             "host/cli/src/system.rs",
             "host/storage/src/tests/machine.rs",
             "plugins/earnings/src/tests.rs",
@@ -124,8 +131,8 @@ const LINTS_OFF: &[(&str, &[&str])] = &[
     ("unsafe_code", &["host/runtime/src/loading/compile.rs"]),
 ];
 
-/// The only files of the host that print.
-const PRINTERS: &[&str] = &["host/cli/src/output.rs", "host/cli/src/progress.rs"];
+/// The only files of the host that print; the build script does so to cargo.
+const PRINTERS: &[&str] = &["host/authors/build.rs", "host/cli/src/output.rs", "host/cli/src/progress.rs"];
 
 /// Members that may look everywhere: they are tests.
 const LOOK_EVERYWHERE: &[&str] = &["kills", "tests"];
@@ -232,7 +239,7 @@ fn every_dependency_that_is_named_is_used() {
 }
 
 #[test]
-fn only_two_files_of_the_host_print() {
+fn only_named_files_of_the_host_print() {
     let shipped = |source: &&Source| !source.path.starts_with("tests/") && !source.is_test();
     for source in sources::all().iter().filter(shipped) {
         let allowed = PRINTERS.contains(&source.path.as_str());
