@@ -28,6 +28,10 @@ build() {
 build hello_python examples/hello-python examples/hello-python/*.py examples/hello-python/requirements.txt sdk/python/*.py
 build hello_javascript examples/hello-javascript examples/hello-javascript/*.js \
     examples/hello-javascript/package-lock.json sdk/javascript/*.js
-# Not an example: a guest of the tests that wants the same tools.
+# Not examples: guests of the tests that want the same tools.
 build misbehave_javascript tests/javascript/misbehave tests/javascript/misbehave/*.js \
     examples/hello-javascript/package-lock.json
+build wanderer_javascript tests/javascript/wanderer tests/javascript/wanderer/*.js \
+    examples/hello-javascript/package-lock.json sdk/javascript/*.js
+build wanderer_python tests/python/wanderer tests/python/wanderer/*.py examples/hello-python/requirements.txt \
+    sdk/python/*.py

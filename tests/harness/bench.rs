@@ -118,6 +118,7 @@ impl Component {
             params,
             outputs: self.manifest.datasets.iter().map(|dataset| dataset.name.clone()).collect(),
             folders: BTreeMap::new(),
+            outlook: model::ports::Outlook::live(),
             catalog: Arc::new(CatalogView {
                 snapshot: Snapshot { id: 0, at: Timestamp::from_micros(0) },
                 datasets: Vec::new(),

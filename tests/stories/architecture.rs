@@ -31,6 +31,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("guest-courier", &["spine-sdk"]),
     ("guest-echo", &["spine-sdk"]),
     ("guest-misbehave", &["spine-sdk"]),
+    ("guest-wanderer", &["spine-sdk"]),
     // A server for the tests of those that need one.
     ("private-postgres", &[]),
 ];
@@ -42,6 +43,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("wasmtime", &["runtime"]),
     ("wasmtime-wasi", &["runtime"]),
     ("rustc-demangle", &["runtime"]),
+    ("wasip2", &["guest-wanderer"]),
     ("wit-bindgen", &["spine-sdk"]),
     // The ledger and the catalog.
     ("rustix", &["runtime", "storage"]),
@@ -99,7 +101,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
 const HOST: &[&str] = &["model", "runtime", "storage", "lake", "orchestrator", "api", "authors", "cli"];
 
 /// What tests of any crate may use besides.
-const IN_TESTS: &[&str] = &["proptest", "tempfile", "tower", "wat"];
+const IN_TESTS: &[&str] = &["proptest", "rcgen", "tempfile", "tower", "wat"];
 
 /// The files that turn a lint off, by how its name begins.
 const LINTS_OFF: &[(&str, &[&str])] = &[

@@ -1,6 +1,7 @@
 //! What leaves the sandbox: requests to addresses that are granted, secrets with them, and files into granted folders.
 
 mod server;
+mod standard;
 
 use std::io::Write as _;
 use std::path::Path;

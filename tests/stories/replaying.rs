@@ -122,3 +122,108 @@ fn what_cannot_be_replayed_says_why() {
     assert_ne!(answer.code, 0, "there is nothing to replay it on: {}", answer.stdout);
     assert!(!answer.stderr.is_empty());
 }
+
+/// A host with a plugin whose source reads the folder `drop`.
+fn reading_a_folder(plugin: &str) -> TestHost {
+    let host = TestHost::without_plugins();
+    host.install(&component(plugin), &format!("{plugin}.wasm"));
+    host.file("spine.toml", format!("[plugins.{plugin}.grants]\nfolders = {{ drop = \"drop\" }}\n"));
+    host
+}
+
+#[test]
+fn a_source_is_replayed_on_what_its_folder_and_its_cursor_held_then() {
+    for (plugin, source) in [("finra", "finra.regsho_drop"), ("hello_rust", "hello_rust.drop")] {
+        let host = reading_a_folder(plugin);
+        // Sessions only: a file of another day is blocked.
+        let sessions = [4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 19, 20, 21, 22, 25, 26, 27, 28, 29];
+        let day = |day: usize, volume: u32| match (plugin, sessions[day]) {
+            ("finra", day) => {
+                let date = format!("202101{day:02}");
+                let text = regsho(&date, &[&format!("AAA|{volume}|1|{}|B", 2 * volume)]);
+                host.file(&format!("drop/CNMSshvol{date}.txt"), text)
+            }
+            (_, day) => {
+                let text = format!("Date|Symbol|Volume\n2021-01-{day:02}|AAA|{volume}\n");
+                host.file(&format!("drop/volumes_202101{day:02}.psv"), text)
+            }
+        };
+        let run = || host.ask(&["run", source]).exits(0).json();
+        // More files than one page of a discovery takes.
+        let files: Vec<_> = (0..18).map(|number| day(number, 10)).collect();
+        let first = run();
+        day(3, 30);
+        let corrected = day(18, 10);
+        let second = run();
+        let nothing = run();
+        assert_eq!(second["captures"].as_array().unwrap().len(), 2, "{second}");
+        assert_eq!(nothing["captures"], json!([]));
+
+        // The folder is another one by now, and then none at all.
+        day(1, 99);
+        std::fs::remove_file(&files[1]).unwrap();
+        for _ in 0..2 {
+            for run in [&first, &second, &nothing] {
+                let report = replayed(&host, run);
+                assert_eq!(report["identical"], true, "{plugin}: {report}");
+                let delivered = report["outputs"].as_array().unwrap().len();
+                assert_eq!(delivered, run["captures"].as_array().unwrap().len(), "{plugin}");
+            }
+            let _ = std::fs::remove_dir_all(corrected.parent().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_source_that_found_an_unreadable_file_fails_again_in_the_same_way() {
+    let host = reading_a_folder("finra");
+    let file = host.file("drop/CNMSshvol20210128.txt", "who knows\n");
+    let failed = host.ask(&["run", "finra.regsho_drop"]).json();
+    assert_eq!(failed["error"]["code"], "header_mismatch", "{failed}");
+    std::fs::write(&file, regsho("20210128", &THREE_ROWS)).unwrap();
+    let report = replayed(&host, &failed);
+    assert_eq!((&report["identical"], &report["replayed_error"]["code"]), (&json!(true), &json!("header_mismatch")));
+}
+
+#[test]
+fn a_run_with_a_granted_secret_is_replayed_without_it() {
+    let host = TestHost::without_plugins();
+    host.install(&component("courier"), "courier.wasm");
+    let key = host.file("key", "correct-horse-battery");
+    host.file("spine.toml", "[plugins.courier.grants]\nsecrets = { key = { file = \"key\" } }\n");
+    let send = ["run", "courier.send", "-p", "url=http://127.0.0.1:1/", "-p", "header=authorization: Bearer {key}"];
+    let run = host.ask(&send).exits(0).json();
+    assert_eq!(run["result"][0]["code"], "not_granted");
+    std::fs::remove_file(key).unwrap();
+    assert_eq!(replayed(&host, &run)["identical"], true);
+    assert_eq!(host.ask(&send).exits(1).error_code(), "secret_unreadable", "a new run needs it");
+}
+
+#[test]
+fn a_run_with_a_secret_parameter_is_not_replayed_and_the_refusal_says_why() {
+    let host = TestHost::without_plugins();
+    host.install(&component("confidant"), "confidant.wasm");
+    let run = host.ask(&["run", "confidant.tell", "-p", "token=sesame"]).exits(0).json();
+    let answer = host.ask(&["replay", run["run_id"].as_str().unwrap()]);
+    assert_eq!(answer.error_code(), "secret_lost");
+    let message = answer.stderr.clone();
+    assert!(message.contains("secret parameter, whose value was in the guest's memory only"), "{message}");
+}
+
+/// Clock, seed, inputs, folders and answers are those of the run, so hardly anything is left that could differ. What an
+/// operator shows a guest by `reveal` is: its value is kept nowhere, and may have changed since.
+#[test]
+fn a_revealed_secret_that_changed_since_is_found_and_the_finding_names_the_column() {
+    let host = TestHost::without_plugins();
+    host.install(&component("courier"), "courier.wasm");
+    let key = host.file("key", "first");
+    host.file("spine.toml", "[plugins.courier.grants]\nsecrets = { key = { file = \"key\", reveal = true } }\n");
+    let run = host.ask(&["run", "courier.note"]).exits(0).json();
+    assert_eq!(replayed(&host, &run)["identical"], true);
+    std::fs::write(&key, "second").unwrap();
+    let report = host.ask(&["replay", run["run_id"].as_str().unwrap()]).exits(1).json();
+    assert_eq!(report["identical"], false, "{report}");
+    let finding = report["findings"][0].as_str().unwrap();
+    assert!(finding.contains("columns with other values: `letters` in 1 rows"), "{finding}");
+    assert_eq!(report["outputs"][0]["difference"]["columns"]["letters"], 1, "{report}");
+}

@@ -190,6 +190,15 @@ impl Keeping {
         kept
     }
 
+    /// Something that was kept before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`InputStore::read`].
+    pub(crate) fn read(&self, wanted: Digest) -> Result<Arc<Vec<u8>>, Failure> {
+        self.store.read(wanted)
+    }
+
     /// Hands the duty to wait over.
     pub(crate) fn take(&mut self) -> Self {
         Self { store: self.store.clone(), digests: std::mem::take(&mut self.digests) }

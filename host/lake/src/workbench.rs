@@ -11,6 +11,7 @@ mod origins;
 mod refused;
 mod rejects;
 mod saved;
+mod seeing;
 mod select;
 mod staging;
 mod tables;
@@ -18,7 +19,7 @@ mod tables;
 use std::sync::Arc;
 
 use model::ports::{
-    Blob, FileEntry, Finished, InputBytes, RejectedRow, TableReader, TableWriter, WorkOrder, Workbench,
+    Blob, FileEntry, Finished, InputBytes, Outlook, RejectedRow, TableReader, TableWriter, WorkOrder, Workbench,
 };
 use model::{DatasetName, Failure, FailureKind};
 
@@ -172,10 +173,11 @@ impl Workbench for LocalWorkbench {
     }
 
     fn save(&mut self, folder: &str, name: &str, bytes: Vec<u8>) -> Result<(), Failure> {
-        let dir = self.inputs.folder(&self.order, folder)?;
-        if let Some(grant) = self.order.folders.get(folder) {
-            saved::check_access(folder, grant, &self.order.manifest.name)?;
-        }
+        saved::check_access(folder, inputs::granted(&self.order, folder)?, &self.order.manifest.name)?;
+        let dir = match self.order.outlook {
+            Outlook::Live { .. } => Some(self.inputs.folder(&self.order, folder)?),
+            Outlook::Recorded(_) => None,
+        };
         self.saved.add(&self.order, dir, (folder, name), bytes)
     }
 

@@ -9,12 +9,16 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::address::{Address, Scheme};
+use crate::ids::Digest;
 use crate::manifest::{Access, CapabilityKind, CapabilitySpec, Manifest};
 use crate::policy::{BreakerPolicy, RateLimitPolicy, RetryPolicy};
 
 /// Everything that one plugin is granted. The default grants nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Grants {
+    /// The only component that gets them, whatever others call themselves; none: whichever version is active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// By the plugin's word for them.
     pub folders: BTreeMap<String, FolderGrant>,
     /// The first that holds an address and a method decides about a request.
@@ -118,6 +122,15 @@ impl SecretSource {
 }
 
 impl Grants {
+    /// These, or nothing if they are bound to another component than this.
+    #[must_use]
+    pub fn to_component(&self, digest: Digest) -> Self {
+        match self.digest {
+            Some(bound) if bound != digest => Self::default(),
+            _ => self.clone(),
+        }
+    }
+
     /// The part of these that the plugin asks for: what its guests get.
     #[must_use]
     pub fn asked_by(&self, manifest: &Manifest) -> Self {
@@ -140,6 +153,7 @@ impl Grants {
             .iter()
             .filter(|(name, _)| asked.iter().any(|asked| asked.kind == CapabilityKind::Secret && &asked.name == *name));
         Self {
+            digest: self.digest,
             folders: folders.collect(),
             http: http.cloned().collect(),
             secrets: secrets.map(|(name, grant)| (name.clone(), grant.clone())).collect(),
@@ -227,6 +241,7 @@ mod tests {
     #[test]
     fn a_guest_gets_what_was_both_asked_for_and_granted() {
         let grants = Grants {
+            digest: None,
             folders: BTreeMap::from([
                 ("drop".to_owned(), folder(Access::Write)),
                 ("out".to_owned(), folder(Access::Read)),
@@ -241,6 +256,15 @@ mod tests {
         assert_eq!(got.http, [http("api.example.com")]);
         assert_eq!(got.secrets.keys().collect::<Vec<_>>(), ["key"]);
         assert_eq!(Grants::default().asked_by(&manifest()), Grants::default());
+    }
+
+    #[test]
+    fn grants_that_are_bound_to_a_component_are_nobody_elses() {
+        let (one, other) = (Digest::new([1; 32]), Digest::new([2; 32]));
+        let grants = Grants { http: vec![http("a.org")], ..Grants::default() };
+        assert_eq!(grants.to_component(one), grants);
+        let bound = Grants { digest: Some(one), ..grants };
+        assert_eq!((bound.to_component(one), bound.to_component(other)), (bound.clone(), Grants::default()));
     }
 
     #[test]

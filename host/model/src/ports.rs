@@ -14,6 +14,7 @@ mod outside;
 mod retention;
 mod runs;
 mod shared_states;
+mod sight;
 mod tables;
 mod vitals;
 
@@ -35,6 +36,7 @@ pub use outside::{EXCHANGE, Exchanges, NoSecrets, Outside, Patient, SecretReader
 pub use retention::{Forgotten, Page, RetentionLedger, Shelves};
 pub use runs::{ListLimit, RunFilter, RunPage, Runs};
 pub use shared_states::{SharedKind, SharedState, SharedStates};
+pub use sight::{Glances, Outlook, SIGHT, Sight};
 pub use tables::{
     Blob, Buffers, DataError, Field, FileEntry, RejectedRow, SharedBuffers, TableBatch, TableReader, TableWriter,
     Workbench,

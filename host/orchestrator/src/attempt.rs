@@ -7,7 +7,9 @@ use std::time::Duration;
 use model::catalog::CatalogView;
 use model::failure::{Failure, FailureKind};
 use model::manifest::RowAccounting;
-use model::ports::{Answer, Finished, Invocation, Invoked, KeptInput, Outside, SavedFiles, WorkOrder, Workbench};
+use model::ports::{
+    Answer, Finished, Invocation, Invoked, KeptInput, Outlook, Outside, SavedFiles, WorkOrder, Workbench,
+};
 use model::reject::Rejects;
 use model::run::{CaptureOutcome, Conclusion, Conditions, RunStatus, SourceCursor};
 use model::secret::Secrets;
@@ -55,6 +57,7 @@ pub(crate) struct Reads<'a> {
     pub(crate) started_at: Timestamp,
     /// Where a source goes on.
     pub(crate) cursor: Option<Vec<u8>>,
+    pub(crate) outlook: Outlook,
     pub(crate) outside: Outside,
     /// All that nobody else may see.
     pub(crate) secrets: &'a Secrets,
@@ -85,7 +88,8 @@ impl Job {
             Err(failure) => return Attempted::Decided(self.failed(failure)),
         };
         let secrets = self.params.secrets.and(outside.secrets.values());
-        let what = Reads { inputs, catalog: &catalog, started_at, cursor, outside, secrets: &secrets };
+        let outlook = Outlook::Live { cursor: cursor.clone(), is_source: self.target.export == Export::Source };
+        let what = Reads { inputs, catalog: &catalog, started_at, cursor, outlook, outside, secrets: &secrets };
         let delivered = self.work(course, what).await;
         let mut attempted = self.decide(inputs, &catalog, delivered).await;
         if let Attempted::Decided(conclusion) | Attempted::Raced(conclusion) = &mut attempted {
@@ -270,7 +274,7 @@ impl Job {
     fn order(&self, attempt: u32, reads: &Reads<'_>) -> WorkOrder {
         let pipeline = self.target.manifest.pipeline(&self.target.name);
         let formats = pipeline.map(|it| it.inputs.iter().map(|input| (input.name.clone(), input.formats.clone())));
-        let Reads { inputs, catalog, outside, secrets, .. } = reads;
+        let Reads { inputs, catalog, outlook, outside, secrets, .. } = reads;
         WorkOrder {
             run_id: self.run_id,
             attempt,
@@ -280,6 +284,7 @@ impl Job {
             params: self.params.real.clone(),
             outputs: self.target.outputs().to_vec(),
             folders: outside.grants.folders.clone(),
+            outlook: outlook.clone(),
             catalog: Arc::clone(catalog),
             limits: self.limits_and_grants().0,
             dry_run: self.dry_run,
@@ -323,7 +328,10 @@ impl Job {
         let Some(policy) = parts.policies.get(&self.target.plugin.name) else {
             return (self.in_time(parts.limits.clone()), Grants::default());
         };
-        (self.in_time(policy.limits.clone()), policy.grants.asked_by(&self.target.manifest))
+        (
+            self.in_time(policy.limits.clone()),
+            policy.grants.to_component(self.target.plugin.digest).asked_by(&self.target.manifest),
+        )
     }
 
     fn in_time(&self, limits: Limits) -> Limits {

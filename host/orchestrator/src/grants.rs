@@ -40,9 +40,9 @@ impl Job {
 /// Warns of granted folders that the plugins ask for and that cannot be used now.
 pub(crate) fn warn(set: &mut PluginSet, policies: &BTreeMap<String, PluginPolicy>, check: FolderCheck<'_>) {
     for entry in &mut set.entries {
-        let Some(manifest) = &entry.found.manifest else { continue };
+        let (Some(manifest), Some(digest)) = (&entry.found.manifest, entry.found.digest) else { continue };
         let Some(policy) = policies.get(&manifest.name) else { continue };
-        let granted = policy.grants.asked_by(manifest).folders;
+        let granted = policy.grants.to_component(digest).asked_by(manifest).folders;
         let failed = granted
             .iter()
             .filter_map(|(name, granted)| Some(unusable(&manifest.name, name, &check(&granted.path).err()?)));

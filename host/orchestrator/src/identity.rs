@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::ports::{Entropy, KeptInput};
+use model::ports::{Entropy, KeptInput, SIGHT};
 use model::work::WorkSpec;
 use model::{CaptureId, Clock, Digest, Grants, RunId, WorkerId};
 use serde_json::{Value, json};
@@ -33,7 +33,8 @@ pub(crate) fn digest(bytes: &[u8]) -> Digest {
 /// What a run read, by name, and the one hash that stands for it: the digest of the only input, or SHA-256 over the 32
 /// bytes of each digest in order of name; none where nothing was read.
 ///
-/// Inputs go by the name of their parameter, files of granted folders by their file name.
+/// Inputs go by the name of their parameter, files of granted folders by their file name. What was seen of folders counts
+/// in no hash: it holds times of files, and the same files are the same inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InputsRead {
     pub(crate) hash: Option<Digest>,
@@ -46,12 +47,13 @@ impl InputsRead {
         let mut named: Vec<(&str, &KeptInput)> = inputs.iter().map(|(name, input)| (name.as_str(), input)).collect();
         named.extend(folders.iter().map(|input| (input.file_name.as_str(), input)));
         named.sort_by(|a, b| (a.0, a.1.digest).cmp(&(b.0, b.1.digest)));
-        let hash = match named.as_slice() {
+        let counted: Vec<Digest> =
+            named.iter().filter(|(name, _)| *name != SIGHT).map(|(_, input)| input.digest).collect();
+        let hash = match counted.as_slice() {
             [] => None,
-            [(_, only)] => Some(only.digest),
+            [only] => Some(*only),
             several => {
-                let hasher =
-                    several.iter().fold(Sha256::new(), |hasher, it| hasher.chain_update(it.1.digest.as_bytes()));
+                let hasher = several.iter().fold(Sha256::new(), |hasher, it| hasher.chain_update(it.as_bytes()));
                 Some(Digest::new(hasher.finalize().into()))
             }
         };
@@ -123,6 +125,9 @@ mod tests {
         assert_eq!(forth, back);
         let bytes = [*digest(b"1").as_bytes(), *digest(b"2").as_bytes()].concat();
         assert_eq!(forth.hash, Some(digest(&bytes)));
+
+        let with_sight = InputsRead::new(&BTreeMap::new(), &[kept("a", b"1"), kept(SIGHT, b"{}")]);
+        assert_eq!((with_sight.hash, with_sight.files.len()), (Some(digest(b"1")), 2));
     }
 
     #[test]

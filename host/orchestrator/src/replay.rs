@@ -1,11 +1,11 @@
 //! Carrying a recorded run out again, to prove that it gives the same bits.
 //!
 //! A replay is an attempt with nothing new in it: the version that ran, from where versions are kept, the inputs and what
-//! servers answered by their digests, the parameters, the instant at which the virtual clock starts, the seed, and the snapshot that the run could
+//! servers answered by their digests, what it saw of folders and of its source's cursor, the parameters, the instant at which the virtual clock starts, the seed, and the snapshot that the run could
 //! read. It writes nothing, holds no lease and makes no run. What it delivers is held against what the ledger has.
 //!
-//! Limits: a run with a secret parameter cannot be replayed, nor one that read granted folders or a source's cursor: what
-//! they held then is not kept.
+//! Limits: a run with a secret parameter cannot be replayed, since its value is kept nowhere. A granted secret is not read
+//! again, unless the guest was shown its value. What the guest asks for that it did not ask for then is `not_recorded`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use model::catalog::{CatalogFile, CatalogView};
 use model::failure::{Failure, FailureKind};
 use model::plugin::PluginRef;
 use model::ports::{
-    AsOf, Cancel, EXCHANGE, Exchanges, Finished, FoundPlugin, KeptInput, Outside, Prepared, RecordedAttempt,
-    RecordedRun,
+    AsOf, Cancel, EXCHANGE, Finished, FoundPlugin, KeptInput, Outlook, Prepared, RecordedAttempt, RecordedRun, SIGHT,
+    Sight,
 };
 use model::replay::{ReplayReport, ReplayedOutput};
 use model::run::{RunKind, RunReport, RunStatus};
@@ -80,14 +80,18 @@ impl Orchestrator {
         let job = self.replayed_job(report.run_id, recorded.clone(), target).await?;
         let catalog = snapshot(&*self.shared.parts.ledger.catalog(AsOf::Snapshot(attempt.snapshot)).await?);
         let inputs = job.inputs.as_ref().map_err(Clone::clone)?;
-        // Secrets are as they are now; what servers answered is as it was kept.
-        let outside =
-            Outside { exchanges: Exchanges::Recorded(self.exchanges(attempt).await?), ..job.outside().await? };
+        let sight = self.sight(report, attempt).await?;
+        let outside = job.outside_again(self.exchanges(attempt).await?).await?;
         let secrets = job.params.secrets.and(outside.secrets.values());
-        let (started_at, cursor) = (attempt.started_at, None);
-        let reads = Reads { inputs, catalog: &catalog, started_at, cursor, outside, secrets: &secrets };
+        let (started_at, cursor, outlook) = (attempt.started_at, sight.cursor.clone(), Outlook::Recorded(sight));
+        let reads = Reads { inputs, catalog: &catalog, started_at, cursor, outlook, outside, secrets: &secrets };
         let mut course = job.course(report.attempt, Some(attempt.started_at), None);
-        Ok(job.work(&mut course, reads).await)
+        let mut delivered = job.work(&mut course, reads).await;
+        if let Ok(answer) = &mut delivered.answer {
+            // As it is recorded.
+            answer.result.iter_mut().for_each(|result| secrets.hide_in_json(result));
+        }
+        Ok(delivered)
     }
 
     /// What came of the requests that an attempt made.
@@ -98,10 +102,27 @@ impl Orchestrator {
         blocking("read what servers answered", read).await
     }
 
+    /// What an attempt saw of granted folders and of its source's cursor. One that saw nothing has nothing kept.
+    async fn sight(&self, report: &RunReport, attempt: &RecordedAttempt) -> Result<Sight, Failure> {
+        let named = attempt.inputs.iter().find(|(name, _)| name == SIGHT).cloned();
+        let Some((name, digest)) = named else {
+            if report.kind == RunKind::Source {
+                let why = "it is a source's, and what its folders and its cursor held then is not kept: it ended before it \
+                           looked, or an earlier host recorded it";
+                return Err(not_replayable(report.run_id, why.to_owned()));
+            }
+            return Ok(Sight::default());
+        };
+        let lake = Arc::clone(&self.shared.parts.lake);
+        let kept = blocking("read what was seen", move || lake.kept_input(&name, digest)).await?;
+        let damaged = || not_replayable(report.run_id, "what was kept of its folders cannot be read".to_owned());
+        Sight::from_bytes(&kept.bytes).ok_or_else(damaged)
+    }
+
     async fn replayed_job(&self, run_id: RunId, recorded: RecordedRun, target: Target) -> Result<Job, Failure> {
         let RecordedRun { spec, created_at, .. } = recorded;
         let policy = self.shared.parts.policy_of(&target.name, &target.manifest)?;
-        let params = params::recorded(target.params(), &spec.params)?;
+        let params = params::recorded(target.params(), &spec.params).map_err(|lost| secret_lost(run_id, lost))?;
         let inputs = inputs::read_again(&self.shared.parts.lake, &spec.inputs).await;
         let shared = Arc::clone(&self.shared);
         let (dry_run, progress, cancel) = (true, None, Cancel::default());
@@ -131,10 +152,6 @@ fn replayable(report: &RunReport, attempt: Option<RecordedAttempt>) -> Result<(R
             "somebody stopped it, or its time was up: it has no end of its own".to_owned(),
         ));
     }
-    if report.kind == RunKind::Source {
-        let why = "it is a source's: what the folders and the cursor held then is not kept".to_owned();
-        return Err(not_replayable(run, why));
-    }
     let Some(attempt) = attempt else { return Err(not_replayable(run, "it never began".to_owned())) };
     match &attempt.plugin {
         Some(plugin) => Ok((attempt.clone(), plugin.clone())),
@@ -150,6 +167,18 @@ fn usable(run: RunId, found: FoundPlugin) -> Result<Arc<Manifest>, Failure> {
 
 fn not_replayable(run: RunId, why: String) -> Failure {
     Failure::new(FailureKind::Orchestration, "not_replayable", format!("run `{run}` cannot be replayed: {why}"))
+}
+
+/// The value of a secret parameter is in no ledger and under no digest, so nobody can hand it to the guest again.
+fn secret_lost(run: RunId, lost: Failure) -> Failure {
+    if lost.code != "secret_lost" {
+        return lost;
+    }
+    let message = format!(
+        "run `{run}` cannot be replayed: it had a secret parameter, whose value was in the guest's memory only and is kept \
+         nowhere; a secret that is granted in spine.toml instead does not hinder a replay"
+    );
+    Failure { message, ..lost }
 }
 
 /// What an attempt may read: the heads of a snapshot.
@@ -177,7 +206,10 @@ fn compared(
         .collect();
     let now: BTreeMap<Place, &Prepared> =
         prepared.iter().map(|it| ((it.dataset.clone(), it.partition.clone()), it)).collect();
-    let guest_failed = answer.err();
+    let (result, guest_failed) = match answer {
+        Ok(answer) => (answer.result, None),
+        Err(failure) => (None, Some(failure)),
+    };
     let mut findings = Vec::new();
     let mut outputs = Vec::new();
     // A run that failed delivered nothing, whatever had been prepared.
@@ -203,6 +235,12 @@ fn compared(
     if of_guest && said(&recorded_error) != said(&guest_failed) {
         let words = |failure: &Option<Failure>| said(failure).unwrap_or_else(|| "it went well".to_owned());
         findings.push(format!("then: {}; now: {}", words(&recorded_error), words(&guest_failed)));
+    }
+    if let (Some(then), Some(now)) = (&report.result, &result)
+        && then != now
+    {
+        let brief = |value: &serde_json::Value| model::brief(&value.to_string()).into_owned();
+        findings.push(format!("the result was {} then, and is {} now", brief(then), brief(now)));
     }
     if report.rejected != rejected {
         findings.push(format!("{} rows were rejected then, and {rejected} now", report.rejected));

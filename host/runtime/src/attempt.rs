@@ -28,6 +28,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::capabilities::clock::VirtualClock;
 use crate::capabilities::http::Egress;
 use crate::capabilities::wasi;
+use crate::capabilities::wasi_http::WasiHttp;
 use crate::hosting::Held;
 use crate::meters::Meters;
 
@@ -55,6 +56,7 @@ pub(crate) struct HostState {
     pub(crate) limits: Limits,
     pub(crate) workbench: Box<dyn Workbench>,
     pub(crate) egress: Egress,
+    pub(crate) wasi_http: WasiHttp,
     pub(crate) progress: Option<Progress>,
     pub(crate) meters: Meters,
     wasi: WasiCtx,
@@ -90,6 +92,7 @@ impl HostState {
             limits,
             workbench,
             egress,
+            wasi_http: WasiHttp::default(),
             progress,
         }
     }

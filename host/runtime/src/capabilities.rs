@@ -3,7 +3,8 @@
 //! | | |
 //! |---|---|
 //! | [`folders`] | files of granted folders; no folder of WASI |
-//! | [`http`] | requests to granted addresses; `wasi:http` is linked and denied |
+//! | [`http`] | requests to granted addresses |
+//! | [`wasi_http`] | the same requests by the standard's interface |
 //! | [`secrets`] | granted secrets, as placeholders |
 //! | [`clock`] | a virtual clock, never that of the machine |
 //! | [`random`] | randomness from a seed, never that of the machine |
@@ -17,6 +18,7 @@ pub(crate) mod http;
 mod random;
 pub(crate) mod secrets;
 mod sockets;
+pub(crate) mod wasi_http;
 
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 

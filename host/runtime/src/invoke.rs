@@ -68,9 +68,12 @@ pub(crate) async fn carry_out(
             Ok(answer)
         })
         .await;
-    let answer = done.unwrap_or_else(|stopped| Err(failures::of_stopped(&plugin.manifest.name, stopped, &journal)));
+    let mut answer = done.unwrap_or_else(|stopped| Err(failures::of_stopped(&plugin.manifest.name, stopped, &journal)));
     let workbench = {
         let state = store.into_data();
+        if let (Err(failure), Some(request)) = (&mut answer, state.wasi_http.failed()) {
+            failure.causes.push(format!("the last request that came to nothing: {request}"));
+        }
         journal.memory_in_use(state.limiter.used());
         state.workbench
     };

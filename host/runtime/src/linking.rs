@@ -1,4 +1,4 @@
-//! What components are linked against: the contract, all of WASI 0.2, and a refusal for the WASI that is not ours.
+//! What components are linked against: the contract, all of WASI 0.2 with `wasi:http` for clients, and a refusal for the WASI that is not ours.
 
 pub(crate) mod wasi;
 
@@ -9,6 +9,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use crate::attempt::HostState;
 use crate::bindings::Domain;
 use crate::capabilities::clock::{ClockAndTable, VirtualClocks};
+use crate::capabilities::wasi_http;
 use crate::hosting::share_columns;
 
 /// Makes the linker that all components share.
@@ -27,6 +28,7 @@ fn build(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
         |state| ClockAndTable { clock: &state.clock, table: &mut state.table },
     )?;
     linker.allow_shadowing(false);
+    wasi_http::add_to_linker(&mut linker)?;
     Domain::add_to_linker::<HostState, HasSelf<HostState>>(&mut linker, |state| state)?;
     linker.allow_shadowing(true);
     share_columns(&mut linker)?;

@@ -189,6 +189,7 @@ impl Lab {
             params: json!({}),
             outputs: vec![dataset()],
             folders: BTreeMap::new(),
+            outlook: model::ports::Outlook::live(),
             catalog: Arc::clone(catalog),
             limits: Limits::standard(),
             dry_run: false,

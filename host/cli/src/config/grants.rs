@@ -4,6 +4,7 @@
 //! [plugins.finra.grants]
 //! folders = { drop = "/data/drop", out = { path = "/data/out", access = "write" } }
 //! http = [{ host = "cdn.finra.org", methods = ["GET"], response_bytes = "64MiB", timeout = "30s" }]
+//! digest = "sha256:..."                          # only this very component gets them
 //! secrets = { api_key = { env = "FINRA_KEY" }, other = { file = "/run/secrets/x", reveal = true } }
 //! ```
 //!
@@ -12,10 +13,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::Address;
 use model::grants::{FolderGrant, Grants, HttpGrant, SecretGrant, SecretSource, Upstream};
 use model::manifest::{Access, is_method};
 use model::policy::{Policy, PolicySpec, PolicyTable};
+use model::{Address, Digest};
 use toml::{Table, Value};
 
 use super::Reader;
@@ -29,12 +30,23 @@ const UPSTREAM_KEYS: [&str; 3] = ["breaker", "rate_limit", "retry"];
 impl Reader {
     pub(super) fn grants(&mut self, place: &str, value: Option<&Value>) -> Grants {
         let table = self.table(place, value);
-        self.known_keys(place, &table, &["folders", "http", "secrets"]);
+        self.known_keys(place, &table, &["digest", "folders", "http", "secrets"]);
         Grants {
+            digest: self.digest(place, &table),
             folders: self.folders(&format!("{place}.folders"), table.get("folders")),
             http: self.http(&format!("{place}.http"), table.get("http")),
             secrets: self.secrets(&format!("{place}.secrets"), table.get("secrets")),
         }
+    }
+
+    fn digest(&mut self, place: &str, table: &Table) -> Option<Digest> {
+        let digest = table.get("digest")?.as_str().and_then(|text| text.parse().ok());
+        if digest.is_none() {
+            self.problems.push(format!(
+                "`{place}.digest` must be the digest of a component, sha256: and 64 hex digits, as `plugins list` shows it"
+            ));
+        }
+        digest
     }
 
     fn folders(&mut self, place: &str, value: Option<&Value>) -> BTreeMap<String, FolderGrant> {
@@ -234,6 +246,10 @@ mod tests {
         )
         .unwrap();
         let folder = |path: &str, access| FolderGrant { path: path.into(), access };
+        assert_eq!(grants.digest, None);
+        let bound = read(&format!("digest = \"sha256:{}\"", "ab".repeat(32))).unwrap();
+        assert_eq!(bound.digest, Some(Digest::new([0xab; 32])));
+        assert_eq!(read("digest = \"finra\"").unwrap_err().len(), 1, "typing errors grant nothing");
         assert_eq!(grants.folders["drop"], folder("/etc/spine/drop", Access::Read));
         assert_eq!(grants.folders["out"], folder("/data/out", Access::Write));
         let address = |text: &str| text.parse::<Address>().unwrap();

@@ -22,6 +22,7 @@ pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
     for input in &inputs {
         drain(input)?;
     }
+    bench.inputs.keep_sight(&bench.order);
     let keeping = Arc::new(bench.inputs.keeping());
     let mut found = Found::default();
     for name in &bench.order.outputs {

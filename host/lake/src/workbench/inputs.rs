@@ -11,10 +11,12 @@ use cap_std::ambient_authority;
 use cap_std::fs::OpenOptionsExt;
 use cap_std::fs::{Dir, OpenOptions};
 use model::failure::Reading;
+use model::grants::FolderGrant;
 use model::manifest::FileFormat;
-use model::ports::{FileEntry, InputBytes, KeptInput, WorkOrder};
+use model::ports::{FileEntry, InputBytes, KeptInput, SIGHT, WorkOrder};
 use model::{Failure, FailureKind};
 
+use super::seeing::Seeing;
 use crate::input_file::read_whole;
 use crate::inputs::{InputStore, Keeping, digest};
 use crate::read::OpenInput;
@@ -32,6 +34,9 @@ pub(super) struct Inputs {
     rejects: Arc<Collector>,
     /// What came back for requests, in their order.
     exchanges: Vec<KeptInput>,
+    sight: Seeing,
+    /// It as it is kept.
+    seen: Option<KeptInput>,
 }
 
 #[derive(Debug)]
@@ -58,7 +63,8 @@ impl Inputs {
             declared.insert(name.clone(), Declared { kept: kept.clone(), open });
         }
         let (folders, files, opened, exchanges) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { keeping, declared, folders, files, opened, rejects, exchanges })
+        let (sight, seen) = (Seeing::new(&order.outlook), None);
+        Ok(Self { keeping, declared, folders, files, opened, rejects, exchanges, sight, seen })
     }
 
     /// Hands over the duty to wait until everything that was read is kept for good.
@@ -121,10 +127,26 @@ impl Inputs {
     }
 
     pub(super) fn found(&self) -> Vec<KeptInput> {
-        self.files.iter().map(|(_, kept)| kept).chain(&self.exchanges).cloned().collect()
+        self.files.iter().map(|(_, kept)| kept).chain(&self.exchanges).chain(&self.seen).cloned().collect()
+    }
+
+    /// Has what was seen kept, if anything was. Before [`Inputs::keeping`].
+    pub(super) fn keep_sight(&mut self, order: &WorkOrder) {
+        if let Some(bytes) = self.sight.to_keep() {
+            self.seen = Some(self.kept(order, InputBytes { file_name: SIGHT.to_owned(), bytes: Arc::new(bytes) }));
+        }
     }
 
     pub(super) fn files(&mut self, order: &WorkOrder, folder: &str) -> Result<Vec<FileEntry>, Failure> {
+        if let Some(seen) = self.sight.listing(folder) {
+            return seen;
+        }
+        let listed = self.list(order, folder);
+        self.sight.listed(folder, &listed);
+        listed
+    }
+
+    fn list(&mut self, order: &WorkOrder, folder: &str) -> Result<Vec<FileEntry>, Failure> {
         let dir = self.folder(order, folder)?;
         let failed = |error: std::io::Error| Failure::io(Reading::Input, "list the folder", folder, &error);
         let mut files = Vec::new();
@@ -189,6 +211,23 @@ impl Inputs {
         if let Some((_, kept)) = self.files.iter().find(|(known, _)| known == &path) {
             return Ok(kept.clone());
         }
+        let kept = match self.sight.content(&path) {
+            Some(seen) => {
+                let digest = seen?;
+                KeptInput { file_name: file.to_owned(), digest, bytes: self.keeping.read(digest)? }
+            }
+            None => {
+                let read = self.read_file(order, folder, file);
+                self.sight.read(&path, &read);
+                read?
+            }
+        };
+        self.files.push((path, kept.clone()));
+        Ok(kept)
+    }
+
+    fn read_file(&mut self, order: &WorkOrder, folder: &str, file: &str) -> Result<KeptInput, Failure> {
+        let path = format!("{folder}/{file}");
         let dir = self.folder(order, folder)?;
         if file.contains(['/', '\\']) || file == ".." {
             let message = format!("`{path}` must name a file of the folder itself, as `files` lists them");
@@ -206,10 +245,7 @@ impl Inputs {
             _ => Failure::io(Reading::Input, "read the file", &path, &error),
         })?;
         let bytes = Arc::new(read_whole(open.into_std(), &path, order.limits.input_bytes)?);
-        let input = InputBytes { file_name: file.to_owned(), bytes };
-        let kept = self.kept(order, input);
-        self.files.push((path, kept.clone()));
-        Ok(kept)
+        Ok(self.kept(order, InputBytes { file_name: file.to_owned(), bytes }))
     }
 
     /// Keeps what came back for a request.
@@ -227,10 +263,7 @@ impl Inputs {
 
     pub(super) fn folder(&mut self, order: &WorkOrder, name: &str) -> Result<&Dir, Failure> {
         if !self.folders.contains_key(name) {
-            let granted = order.folders.get(name).ok_or_else(|| {
-                let message = format!("the folder `{name}` is not granted to this plugin: grant it in spine.toml");
-                Failure::new(FailureKind::Auth, "not_granted", message)
-            })?;
+            let granted = granted(order, name)?;
             let dir = Dir::open_ambient_dir(&granted.path, ambient_authority()).map_err(|error| {
                 let shown = granted.path.display().to_string();
                 Failure::io(Reading::Input, "open the granted folder", &shown, &error)
@@ -239,6 +272,13 @@ impl Inputs {
         }
         self.folders.get(name).ok_or_else(|| Failure::new(FailureKind::Internal, "folder", "a folder was not opened"))
     }
+}
+
+pub(super) fn granted<'a>(order: &'a WorkOrder, folder: &str) -> Result<&'a FolderGrant, Failure> {
+    order.folders.get(folder).ok_or_else(|| {
+        let message = format!("the folder `{folder}` is not granted to this plugin: grant it in spine.toml");
+        Failure::new(FailureKind::Auth, "not_granted", message)
+    })
 }
 
 fn format<'a>(order: &'a WorkOrder, name: &str) -> Result<&'a FileFormat, Failure> {

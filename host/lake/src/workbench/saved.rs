@@ -26,17 +26,18 @@ pub(super) struct Saved {
 
 #[derive(Debug)]
 struct Folder {
-    dir: Dir,
+    /// None in a replay, which places nothing.
+    dir: Option<Dir>,
     /// By name; saved again, a file is replaced.
     files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Saved {
-    /// Takes a file in. `dir` is the open folder.
+    /// Takes a file in. `dir` is the open folder, none in a replay.
     pub(super) fn add(
         &mut self,
         order: &WorkOrder,
-        dir: &Dir,
+        dir: Option<&Dir>,
         (folder, name): (&str, &str),
         bytes: Vec<u8>,
     ) -> Result<(), Failure> {
@@ -52,7 +53,7 @@ impl Saved {
             return Err(Failure::new(FailureKind::Pipeline, "too_large", message));
         }
         if !self.folders.contains_key(folder) {
-            let dir = dir.try_clone().map_err(|error| unwritten(folder, name, &error))?;
+            let dir = dir.map(Dir::try_clone).transpose().map_err(|error| unwritten(folder, name, &error))?;
             self.folders.insert(folder.to_owned(), Folder { dir, files: BTreeMap::new() });
         }
         if let Some(folder) = self.folders.get_mut(folder) {
@@ -67,12 +68,13 @@ impl SavedFiles for Saved {
     fn place(self: Box<Self>) -> Result<usize, Failure> {
         let mut placed = 0;
         for (name, folder) in &self.folders {
+            let Some(dir) = &folder.dir else { continue };
             for (file, bytes) in &folder.files {
-                place(&folder.dir, file, bytes).map_err(|error| unwritten(name, file, &error))?;
+                place(dir, file, bytes).map_err(|error| unwritten(name, file, &error))?;
                 placed += 1;
             }
             // Opened as a file: a folder handle may have been opened for look-ups only, and those cannot be synced.
-            let synced = folder.dir.open_with(".", OpenOptions::new().read(true)).and_then(|dir| dir.sync_all());
+            let synced = dir.open_with(".", OpenOptions::new().read(true)).and_then(|dir| dir.sync_all());
             synced.map_err(|error| unwritten(name, ".", &error))?;
         }
         Ok(placed)

@@ -56,6 +56,7 @@ fn bench() -> Bench {
         params: serde_json::json!({}),
         outputs: vec!["demo.volume".parse().unwrap(), "demo.other".parse().unwrap()],
         folders: BTreeMap::new(),
+        outlook: model::ports::Outlook::live(),
         catalog: Arc::new(CatalogView { snapshot, datasets: Vec::new() }),
         limits: Limits::standard(),
         dry_run: false,

@@ -27,6 +27,7 @@ pub const REFUSED: &[&str] = &[
     "already_ended",
     "bulkhead_full",
     "circuit_open",
+    "dry_run",
     "forbidden",
     "key_reused",
     "lease_held",

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::sight::Outlook;
 use super::tables::Workbench;
 use crate::capture::{StagedCapture, StagedFile};
 use crate::catalog::{CatalogFile, CatalogView};
@@ -79,6 +80,8 @@ pub struct WorkOrder {
     pub outputs: Vec<DatasetName>,
     /// Folders that are granted, by the plugin's word for them.
     pub folders: BTreeMap<String, FolderGrant>,
+    /// What it sees of them.
+    pub outlook: Outlook,
     /// What was published when the run started.
     pub catalog: Arc<CatalogView>,
     pub limits: Limits,
@@ -108,7 +111,8 @@ pub struct Finished {
     pub bytes_in: u64,
     /// Bytes of the rows written, as columns in memory.
     pub bytes_written: u64,
-    /// Inputs that the guest found itself: files of granted folders, and what came back for its requests.
+    /// Inputs that the guest found itself: files of granted folders, what came back for its
+    /// requests, and what it saw of folders and cursor.
     pub found_inputs: Vec<KeptInput>,
     /// Files that the guest saved in granted folders. Nobody sees them before [`SavedFiles::place`].
     pub saved: Box<dyn SavedFiles>,

@@ -25,13 +25,15 @@ pub struct Outside {
     pub secrets: BTreeMap<String, SecretValue>,
     pub exchanges: Exchanges,
     pub upstreams: Arc<dyn Upstreams>,
+    /// Whether only requests that change nothing are sent: GET, HEAD, OPTIONS.
+    pub dry_run: bool,
 }
 
 impl Outside {
     /// Nothing at all.
     pub fn nothing() -> Self {
         let (grants, secrets, exchanges) = (Grants::default(), BTreeMap::new(), Exchanges::Live);
-        Self { grants, secrets, exchanges, upstreams: Arc::new(Patient) }
+        Self { grants, secrets, exchanges, upstreams: Arc::new(Patient), dry_run: false }
     }
 }
 

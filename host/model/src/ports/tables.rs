@@ -94,7 +94,7 @@ pub trait Blob: Debug + Send {
 }
 
 /// One file of a granted folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileEntry {
     pub name: String,
     pub bytes: u64,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use model::plugin::{Approval, FindingSeverity, PluginRecord, PluginState};
 use model::ports::{FoundPlugin, Incumbent, PluginStanding};
-use model::{Digest, Grants, Timestamp};
+use model::{Digest, Timestamp};
 
 use super::{Entry, PluginSet, approvals};
 use crate::parts::PluginPolicy;
@@ -165,11 +165,21 @@ fn refuse_namesakes(entries: &mut [Entry], last_active: &BTreeMap<String, Digest
 }
 
 fn refuse_what_is_not_granted(entry: &mut Entry, policies: &BTreeMap<String, PluginPolicy>) {
-    let Some(manifest) = &entry.found.manifest else { return };
-    let nothing = Grants::default();
-    let grants = policies.get(&manifest.name).map_or(&nothing, |policy| &policy.grants);
+    let (Some(manifest), Some(digest)) = (&entry.found.manifest, entry.found.digest) else { return };
+    let written = policies.get(&manifest.name).map(|policy| &policy.grants);
+    let grants = written.map(|grants| grants.to_component(digest)).unwrap_or_default();
+    let bound = written.and_then(|grants| grants.digest).filter(|bound| *bound != digest);
     for wanted in manifest.capabilities.iter().filter(|asked| asked.required && !grants.cover(asked)) {
         let because = if wanted.reason.is_empty() { String::new() } else { format!(" ({})", wanted.reason) };
+        if let Some(bound) = bound {
+            entry.record.reasons.push(format!(
+                "not_granted: it needs {}{because}; [plugins.{}.grants] of spine.toml are bound to the component {bound}, and \
+                 this is {digest}: write its digest there if it may have them",
+                wanted.purpose(),
+                manifest.name
+            ));
+            continue;
+        }
         entry.record.reasons.push(format!(
             "not_granted: it needs {}{because}; grant it in spine.toml: [plugins.{}.grants] {}",
             wanted.purpose(),

@@ -5,8 +5,8 @@
 //! alone and not asked too often by the rules of their grant, which all attempts share ([`Upstreams`]). What came of each
 //! call is kept with the inputs of the run ([`exchange`]), so that a replay is served the same without the network.
 //!
-//! Limits: HTTP/1.1, TLS 1.3, a connection for each exchange, whole bodies in memory. The rules of a server hold for the
-//! address that a guest names, not for those it redirects to.
+//! Limits: HTTP/1.1, a connection for each exchange, whole bodies in memory. A try that a redirect
+//! leads to another server is a call of that server too, with its rules but without tries of its own.
 //!
 //! [`Upstreams`]: model::ports::Upstreams
 
@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use model::grants::HttpGrant;
 use model::manifest::CapabilitySpec;
-use model::ports::{Exchanges, InputBytes, KeptInput, Outside, Patient, Upstreams};
+use model::ports::{Exchanges, InputBytes, KeptInput, Outside, Patient};
 use model::secret::Secrets;
 use model::{Failure, FailureKind};
 use tokio::runtime::Handle;
@@ -33,7 +33,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use connect::Network;
 pub(crate) use exchange::Fetched;
-pub(crate) use request::Asked;
+pub(crate) use request::{Asked, HEADER_BYTES_MAX, HEADERS_MAX, Redirects, is_of_the_connection};
 
 use self::exchange::{Recorder, not_recorded};
 use self::permit::Permits;
@@ -54,8 +54,9 @@ pub(crate) struct Egress {
     line: Line,
     vault: Arc<Vault>,
     secrets: Secrets,
-    upstreams: Arc<dyn Upstreams>,
     answers: Answers,
+    /// Whether only what changes nothing may be sent.
+    is_dry: bool,
     /// Where exchanges go on: not on the guests' threads.
     host: Option<Handle>,
     plugin: String,
@@ -82,7 +83,7 @@ impl Egress {
         (network, host): (Arc<Network>, Handle),
         budget: Budget,
     ) -> Self {
-        let Outside { grants, exchanges, upstreams, .. } = outside;
+        let Outside { grants, exchanges, upstreams, dry_run, .. } = outside;
         let permits = Arc::new(Permits { plugin: plugin.to_owned(), asked: asked.to_vec(), grants });
         let answers = match exchanges {
             Exchanges::Live => Answers::Live,
@@ -91,11 +92,11 @@ impl Egress {
             }
         };
         Self {
-            line: Line { network, permits, vault: Arc::clone(&vault) },
+            line: Line { network, permits, vault: Arc::clone(&vault), upstreams },
             vault,
             secrets,
-            upstreams,
             answers,
+            is_dry: dry_run,
             host: Some(host),
             plugin: plugin.to_owned(),
             left: budget,
@@ -108,14 +109,18 @@ impl Egress {
     pub(crate) fn closed() -> Self {
         let vault = Arc::new(Vault::default());
         let none = Budget { calls: 0, bytes: 0 };
-        let line =
-            Line { network: Arc::new(Network::of_this_machine()), permits: Arc::default(), vault: Arc::clone(&vault) };
+        let line = Line {
+            network: Arc::new(Network::of_this_machine()),
+            permits: Arc::default(),
+            vault: Arc::clone(&vault),
+            upstreams: Arc::new(Patient),
+        };
         Self {
             line,
             vault,
             secrets: Secrets::default(),
-            upstreams: Arc::new(Patient),
             answers: Answers::Live,
+            is_dry: true,
             host: None,
             plugin: String::new(),
             left: none,
@@ -161,6 +166,9 @@ impl Egress {
     async fn sent(&self, asked: &Asked) -> Result<Received, Failure> {
         let request = Request::parse(asked)?;
         let grant = self.line.permits.check(&request.method, &request.url)?;
+        if self.is_dry && !request.method.is_safe() {
+            return Err(not_in_a_dry_run(&request));
+        }
         let (scheme, host, port) = target(&request.url)?;
         self.vault.check(|text| request.mentions(text), (scheme, &host, port))?;
         if request.body.len() as u64 > grant.request_bytes {
@@ -183,7 +191,6 @@ impl Egress {
         let call = Call {
             line: self.line.clone(),
             upstream: format!("{}://{host}:{port}", scheme.name()),
-            upstreams: Arc::clone(&self.upstreams),
             request,
             grant,
             limit,
@@ -231,7 +238,6 @@ struct Call {
     line: Line,
     /// Scheme, host and port: what breaker and rate limit belong to.
     upstream: String,
-    upstreams: Arc<dyn Upstreams>,
     request: Request,
     grant: HttpGrant,
     limit: BodyLimit,
@@ -244,44 +250,57 @@ impl Call {
         let rules = &self.grant.upstream;
         let mut calls = 0;
         loop {
-            let pass = self.upstreams.begin(&self.upstream, rules).await?;
-            let tried = self.line.exchange(&self.request, &self.grant, &self.limit, self.time).await;
+            let upstreams = &self.line.upstreams;
+            let pass = upstreams.begin(&self.upstream, rules).await?;
+            let mut is_elsewhere = false;
+            let tried = self.line.exchange(&self.request, &self.grant, &self.limit, self.time, &mut is_elsewhere).await;
             let failure = match &tried {
-                Ok(received) => of_status(received),
+                Ok(received) => of_status(received.status, &received.url, |name| received.header(name)),
                 Err(failure) => Some(failure.clone()),
             };
-            self.upstreams.end(&self.upstream, rules, pass, failure.as_ref()).await;
+            // A server that redirects works, whatever becomes of it elsewhere.
+            upstreams.end(&self.upstream, rules, pass, failure.as_ref().filter(|_| !is_elsewhere)).await;
             calls += 1;
             let again = failure.filter(|_| self.request.is_idempotent());
-            match again.and_then(|failure| self.upstreams.retry_after(rules, &failure, calls)) {
-                Some(wait) => self.upstreams.pause(wait).await,
+            match again.and_then(|failure| upstreams.retry_after(rules, &failure, calls)) {
+                Some(wait) => upstreams.pause(wait).await,
                 None => return tried,
             }
         }
     }
 }
 
+/// A rehearsal leaves nothing behind, at other people's servers either.
+fn not_in_a_dry_run(request: &Request) -> Failure {
+    let message = format!(
+        "a dry run sends GET, HEAD and OPTIONS only, which change nothing: {} to `{}` is not sent",
+        request.method,
+        send::shown(&request.url)
+    );
+    Failure::new(FailureKind::Auth, "dry_run", message)
+}
+
 /// What a status says about its server, where it says something. The guest gets the response all the same.
-fn of_status(received: &Received) -> Option<Failure> {
-    let said = || format!("`{}` answered {}", received.url, received.status);
-    let failure = match received.status {
+pub(super) fn of_status<'a>(status: u16, url: &str, header: impl Fn(&str) -> Option<&'a str>) -> Option<Failure> {
+    let said = || format!("`{url}` answered {status}");
+    let failure = match status {
         // It works, and has enough of us.
         429 => Failure::new(FailureKind::Orchestration, "rate_limited", said()).retryable(true),
         502..=504 => Failure::new(FailureKind::Source, "unavailable", said()).retryable(true),
         500..=599 => Failure::new(FailureKind::Network, "unavailable", said()).retryable(false),
         _ => return None,
     };
-    Some(Failure { retry_after_ms: retry_after(received), ..failure })
+    Some(Failure { retry_after_ms: retry_after(header), ..failure })
 }
 
 /// The header `Retry-After` in milliseconds: seconds, or a time by the clock of the server.
-fn retry_after(received: &Received) -> Option<u64> {
-    let text = received.header("retry-after")?.trim();
+fn retry_after<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<u64> {
+    let text = header("retry-after")?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(seconds.saturating_mul(1_000));
     }
     let date = |text: &str| httpdate::parse_http_date(text.trim()).ok();
-    let (until, now) = (date(text)?, date(received.header("date")?)?);
+    let (until, now) = (date(text)?, date(header("date")?)?);
     Some(u64::try_from(until.duration_since(now).unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
 }
 

@@ -1,9 +1,9 @@
 //! `spine:plugin/http`: requests to granted addresses.
 
-use super::{guest_error, kernel};
+use super::guest_error;
 use crate::attempt::HostState;
 use crate::bindings::{host, http};
-use crate::capabilities::http::Asked;
+use crate::capabilities::http::{Asked, Redirects};
 
 impl http::Host for HostState {
     async fn fetch(&mut self, request: http::Request) -> wasmtime::Result<Result<http::Response, host::Error>> {
@@ -11,13 +11,9 @@ impl http::Host for HostState {
         self.called("fetch", format_args!("{method} {url}"))?;
         let detail = |wanted: &str| details.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
         let timeout_ms = detail("timeout_ms").and_then(|text| text.parse().ok());
-        let asked = Asked { method, url, headers, body: body.unwrap_or_default(), timeout_ms };
-        let (outcome, kept) = self.egress.fetch(asked).await;
-        if let Some(exchange) = kept {
-            // Very many of them wait for a disk.
-            kernel(|| self.workbench.keep(exchange));
-        }
-        let response = outcome.map(|fetched| http::Response {
+        let redirects = Redirects::Followed;
+        let asked = Asked { method, url, headers, body: body.unwrap_or_default(), timeout_ms, redirects };
+        let response = self.send(asked).await.map(|fetched| http::Response {
             status: fetched.status,
             headers: fetched.headers,
             body: fetched.body,

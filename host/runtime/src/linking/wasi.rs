@@ -1,6 +1,6 @@
 //! Which WASI is offered, and what stands in for the rest.
 //!
-//! Builds of interpreters import more of WASI than they use, `wasi:http` above all. They must load, so every interface
+//! Builds of interpreters import more of WASI than they use, the part of `wasi:http` for servers above all. They must load, so every interface
 //! of `wasi:*` that is not offered is linked to functions that refuse, naming themselves.
 
 use std::fmt;
@@ -11,9 +11,10 @@ use wasmtime::{Engine, Result};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError, bindings};
 
 use crate::attempt::HostState;
+use crate::capabilities::wasi_http::{TYPES, is_of_servers};
 
-/// The interfaces of WASI 0.2 that `wasmtime-wasi` implements; each is there, most have nothing behind them.
-const OFFERED: [&str; 27] = [
+/// The interfaces of WASI 0.2 that are there; most of them have nothing behind them.
+const OFFERED: [&str; 29] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
     "wasi:cli/stderr",
@@ -28,6 +29,8 @@ const OFFERED: [&str; 27] = [
     "wasi:clocks/wall-clock",
     "wasi:filesystem/preopens",
     "wasi:filesystem/types",
+    "wasi:http/outgoing-handler",
+    "wasi:http/types",
     "wasi:io/error",
     "wasi:io/poll",
     "wasi:io/streams",
@@ -69,6 +72,8 @@ fn is_offered(name: &str) -> bool {
 /// The `wasi:*` imports of one component that need a stand-in.
 pub(super) struct Foreign {
     imports: Vec<(String, ComponentItem)>,
+    /// What it takes of an offered interface beyond what is offered of it.
+    of_servers: Vec<(String, ComponentItem)>,
     /// Resources of offered interfaces, as the component numbers them and as the host knows them: `wasi:http` hands out
     /// streams of `wasi:io`.
     shared: Vec<(ResourceType, ResourceType)>,
@@ -78,22 +83,26 @@ impl Foreign {
     /// Finds what `component` imports beyond the offered interfaces.
     pub(super) fn of(engine: &Engine, component: &Component) -> Self {
         let component_type = component.component_type();
-        let (mut imports, mut shared) = (Vec::new(), Vec::new());
+        let (mut imports, mut shared, mut of_servers) = (Vec::new(), Vec::new(), Vec::new());
         for (name, import) in component_type.imports(engine).filter(|(name, _)| is_wasi(name)) {
             if !is_offered(name) {
                 imports.push((name.to_owned(), import.ty));
             } else if let ComponentItem::ComponentInstance(instance) = &import.ty {
+                if name.starts_with("wasi:http/types@") {
+                    let members = instance.exports(engine).filter(|(member, _)| is_of_servers(member));
+                    of_servers.extend(members.map(|(member, item)| (member.to_owned(), item.ty)));
+                }
                 shared.extend(instance.exports(engine).filter_map(|(resource, item)| match item.ty {
                     ComponentItem::Resource(theirs) => Some((theirs, host_resource(resource)?)),
                     _ => None,
                 }));
             }
         }
-        Self { imports, shared }
+        Self { imports, of_servers, shared }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.imports.is_empty()
+        self.imports.is_empty() && self.of_servers.is_empty()
     }
 
     fn resource(&self, theirs: ResourceType) -> ResourceType {
@@ -118,6 +127,9 @@ fn host_resource(name: &str) -> Option<ResourceType> {
 /// Links each of `foreign` to functions that refuse.
 pub(super) fn deny(linker: &mut Linker<HostState>, foreign: &Foreign) -> Result<()> {
     let engine = linker.engine().clone();
+    for (member, item) in &foreign.of_servers {
+        deny_item(&mut linker.instance(TYPES)?, foreign, member, &format!("{TYPES}#{member}"), item)?;
+    }
     for (name, item) in &foreign.imports {
         match item {
             ComponentItem::ComponentInstance(instance) => {

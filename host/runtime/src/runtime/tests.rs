@@ -296,7 +296,7 @@ async fn a_call_to_wasi_that_is_not_offered_is_denied_by_name() {
     let imports = r#"
   (import "wasi:io/streams@0.2.3" (instance $streams (export "input-stream" (type (sub resource)))))
   (alias export $streams "input-stream" (type $stream))
-  (import "wasi:http/types@0.2.3" (instance $http (export "fields" (type $fields (sub resource)))
+  (import "wasi:http/others@0.2.3" (instance $http (export "fields" (type $fields (sub resource)))
     (alias outer 1 $stream (type $outer)) (export "input-stream" (type $body (eq $outer)))
     (export "take" (func (param "fields" (own $fields)) (result (own $body))))
     (export "http-error" (func (result u32)))))
@@ -307,7 +307,22 @@ async fn a_call_to_wasi_that_is_not_offered_is_denied_by_name() {
     let bytes = wat::parse_str(component_text(MANIFEST, imports, core, body)).unwrap();
     let failure = failure(run_component(&bytes, Limits::standard()).await);
     assert_eq!(failure.code, "not_granted");
-    assert!(failure.message.contains("wasi:http/types@0.2.3#http-error"), "{}", failure.message);
+    assert!(failure.message.contains("wasi:http/others@0.2.3#http-error"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn the_part_of_wasi_http_for_servers_is_denied_by_name() {
+    let imports = r#"
+  (import "wasi:http/types@0.2.3" (instance $http (export "outgoing-response" (type (sub resource)))
+    (export "[static]outgoing-response.made" (func (result u32)))))
+  (core func $made (canon lower (func $http "[static]outgoing-response.made")))
+  (core instance $env (export "made" (func $made)))"#;
+    let core = r#"(import "env" "made" (func $made (result i32)))"#;
+    let body = "(drop (call $made)) (call $ok)";
+    let bytes = wat::parse_str(component_text(MANIFEST, imports, core, body)).unwrap();
+    let failure = failure(run_component(&bytes, Limits::standard()).await);
+    assert_eq!(failure.code, "not_granted");
+    assert!(failure.message.contains("[static]outgoing-response.made"), "{}", failure.message);
 }
 
 #[test]

@@ -2,14 +2,17 @@
 //! need: a head, and a body of the length that the head says.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion};
+
+/// A certificate for `a.test` that vouches for itself, and its key.
+static A_TEST: LazyLock<rcgen::CertifiedKey<rcgen::KeyPair>> =
+    LazyLock::new(|| rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap());
 
 /// What to answer to a request, given as it came. An empty answer hangs up; none never answers.
 type Answer = dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync;
@@ -27,21 +30,28 @@ impl Server {
 
     /// Over TLS, as `a.test`.
     pub(crate) async fn start_secured(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self::start_speaking(ALL_VERSIONS, answer).await
+    }
+
+    /// Over these versions of TLS alone, as `a.test`.
+    pub(crate) async fn start_speaking(
+        versions: &[&'static SupportedProtocolVersion],
+        answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let key = PrivateKeyDer::from_pem_slice(include_bytes!("../capabilities/http/tests/server.key")).unwrap();
-        let certificate = include_bytes!("../capabilities/http/tests/server.pem");
+        let key = PrivateKeyDer::try_from(A_TEST.signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![CertificateDer::from_pem_slice(certificate).unwrap()], key)
+            .with_single_cert(vec![Self::authority()], key)
             .unwrap();
         Self::listen(Arc::new(answer), Some(TlsAcceptor::from(Arc::new(config)))).await
     }
 
     /// Who signed the certificate of a server with TLS.
     pub(crate) fn authority() -> CertificateDer<'static> {
-        CertificateDer::from_pem_slice(include_bytes!("../capabilities/http/tests/ca.pem")).unwrap()
+        A_TEST.cert.der().clone()
     }
 
     async fn listen(answer: Arc<Answer>, tls: Option<TlsAcceptor>) -> Self {

@@ -1,9 +1,9 @@
 //! `plugins grants`: what a plugin asks for, what it is granted, and what was approved.
 
-use model::Failure;
 use model::manifest::CapabilitySpec;
 use model::plugin::{Approval, PluginState};
 use model::ports::Ledger as _;
+use model::{Digest, Failure};
 use serde::Serialize;
 
 use super::unknown;
@@ -28,6 +28,9 @@ struct Asked {
 #[derive(Debug, Serialize)]
 struct Grants {
     name: String,
+    /// The only component that gets what is granted, if the grants are bound to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<Digest>,
     /// Where the plugin came from when it was approved.
     place: Option<String>,
     asked: Vec<Asked>,
@@ -58,12 +61,13 @@ pub(super) async fn show(global: &Global, output: Output, name: &str) -> Result<
             state: plugin.state,
             asks: asked.to_string(),
             required: asked.required,
-            granted: granted.cover(asked),
+            granted: plugin.digest.is_some_and(|digest| granted.to_component(digest).cover(asked)),
             approved: is_approved(asked, plugin.state),
         })
     });
     let asked = asked.collect();
-    let grants = Grants { name: name.to_owned(), place: approval.as_ref().map(|it| it.place.clone()), asked };
+    let digest = granted.digest;
+    let grants = Grants { name: name.to_owned(), digest, place: approval.as_ref().map(|it| it.place.clone()), asked };
     output.show(&grants, || rows(&grants))
 }
 

@@ -167,7 +167,7 @@ mod tests {
             url: "https://a.org/?k=hunter2".to_owned(),
             headers: vec![("x-key".to_owned(), "hunter2".to_owned())],
             body: body.as_bytes().to_vec(),
-            timeout_ms: None,
+            ..Asked::default()
         }
     }
 

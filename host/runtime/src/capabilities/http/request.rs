@@ -10,10 +10,10 @@ use url::Url;
 pub(super) const URL_BYTES_MAX: usize = 8 * 1024;
 
 /// Headers of one request.
-const HEADERS_MAX: usize = 100;
+pub(crate) const HEADERS_MAX: usize = 100;
 
 /// Bytes of all headers of one request.
-const HEADER_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// Headers that belong to the connection, which is the host's.
 const OF_THE_CONNECTION: [&str; 12] = [
@@ -31,6 +31,21 @@ const OF_THE_CONNECTION: [&str; 12] = [
     "proxy-connection",
 ];
 
+/// Whether a header is the host's to set.
+pub(crate) fn is_of_the_connection(name: &str) -> bool {
+    OF_THE_CONNECTION.contains(&name)
+}
+
+/// Who follows redirects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Redirects {
+    /// The host, as often as the grant says.
+    #[default]
+    Followed,
+    /// The guest, which is shown them.
+    Shown,
+}
+
 /// What a guest asks for, as it said it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
@@ -40,6 +55,7 @@ pub(crate) struct Asked {
     pub(crate) body: Vec<u8>,
     /// Less time than the grant gives, in milliseconds.
     pub(crate) timeout_ms: Option<u64>,
+    pub(crate) redirects: Redirects,
 }
 
 /// A request that can be sent, with placeholders where secrets belong.
@@ -49,6 +65,7 @@ pub(super) struct Request {
     pub(super) url: Url,
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) body: Vec<u8>,
+    pub(super) redirects: Redirects,
 }
 
 impl Request {
@@ -60,7 +77,13 @@ impl Request {
             return Err(bad(format!("`{}` is no method that can be sent", model::brief(&asked.method))));
         }
         let method = asked.method.parse().map_err(|_| bad(format!("`{}` is no method", asked.method)))?;
-        let headers = asked.headers.iter().map(|(name, value)| header(name, value)).collect::<Result<Vec<_>, _>>()?;
+        let length = asked.body.len().to_string();
+        // A client that says what the host says anyway may; any other length would be a second request in the first.
+        let own = asked
+            .headers
+            .iter()
+            .filter(|(name, value)| !(name.eq_ignore_ascii_case("content-length") && *value == length));
+        let headers = own.map(|(name, value)| header(name, value)).collect::<Result<Vec<_>, _>>()?;
         let bytes: usize = asked.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if headers.len() > HEADERS_MAX || bytes > HEADER_BYTES_MAX {
             return Err(bad(format!(
@@ -68,7 +91,8 @@ impl Request {
                 headers.len()
             )));
         }
-        Ok(Self { method, url: parse_url(&asked.url)?, headers, body: asked.body.clone() })
+        let (url, body, redirects) = (parse_url(&asked.url)?, asked.body.clone(), asked.redirects);
+        Ok(Self { method, url, headers, body, redirects })
     }
 
     /// Whether some part of it holds this text. Credentials of `Authorization: Basic` are looked into.
@@ -94,7 +118,7 @@ pub(super) fn header_mentions(value: &str, text: &str) -> bool {
 fn header(name: &str, value: &str) -> Result<(HeaderName, String), Failure> {
     let parsed: HeaderName =
         name.parse().map_err(|_| bad(format!("`{}` is no name of a header", model::brief(name))))?;
-    if OF_THE_CONNECTION.contains(&parsed.as_str()) {
+    if is_of_the_connection(parsed.as_str()) {
         return Err(bad(format!("the header `{parsed}` belongs to the connection: the host sets it")));
     }
     if HeaderValue::from_str(value).is_err() {
@@ -151,6 +175,8 @@ mod tests {
         for (text, host) in [
             ("http://2130706433/", "127.0.0.1"),
             ("http://0x7f.1/", "127.0.0.1"),
+            ("http://0177.0.0.01/", "127.0.0.1"),
+            ("http://017700000001/", "127.0.0.1"),
             ("http://127.1:80/x#y", "127.0.0.1"),
             ("https://EXAMPLE.org", "example.org"),
             ("https://ex%61mple.org/", "example.org"),
@@ -161,6 +187,13 @@ mod tests {
             assert_eq!(target(&request.url).unwrap().1, host, "{text}");
             assert_eq!(request.url.fragment(), None);
         }
+    }
+
+    #[test]
+    fn the_length_of_a_body_may_be_said_if_it_is_right_and_the_host_says_it_alone() {
+        let request = asked("GET", "http://a.org", &[("Content-Length", "0"), ("content-length", "0"), ("x", "y")]);
+        let names: Vec<_> = Request::parse(&request).unwrap().headers.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["x"]);
     }
 
     #[test]
@@ -178,6 +211,8 @@ mod tests {
             (asked("GET", "http://a.org", &[("transfer-encoding", "chunked")]), "`transfer-encoding`"),
             (asked("GET", "http://a.org", &[("x", "a\r\nhost: b.org")]), "line end"),
             (asked("GET", "http://a.org", &[("x y", "a")]), "name of a header"),
+            (asked("GET", "http://a.org", &[("x\r\nhost: b.org", "a")]), "name of a header"),
+            (asked("GET", "http://a.org", &[("content-length", "0"), ("content-length", "5")]), "`content-length`"),
             (asked("GET", "http://a.org", &many), "101 headers"),
         ] {
             let failure = Request::parse(&request).unwrap_err();

@@ -15,12 +15,14 @@ use hyper::header::{
 use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
 use model::grants::HttpGrant;
+use model::ports::Upstreams;
 use model::{Failure, FailureKind};
 use url::Url;
 
 use super::connect::Network;
+use super::of_status;
 use super::permit::Permits;
-use super::request::{Request, header_mentions, parse_url, target};
+use super::request::{Redirects, Request, header_mentions, parse_url, target};
 use crate::capabilities::secrets::Vault;
 
 /// Bytes of the head of a response: status line and headers.
@@ -41,6 +43,7 @@ pub(super) struct Line {
     pub(super) network: Arc<Network>,
     pub(super) permits: Arc<Permits>,
     pub(super) vault: Arc<Vault>,
+    pub(super) upstreams: Arc<dyn Upstreams>,
 }
 
 /// A response as it came, unpacked, with the values of secrets still in it.
@@ -69,7 +72,8 @@ pub(super) struct BodyLimit {
 }
 
 impl Line {
-    /// Sends a request within the time of its grant and follows redirects.
+    /// Sends a request within the time of its grant and follows redirects. `is_elsewhere` becomes true once one leads to
+    /// another server than the guest named.
     ///
     /// # Errors
     ///
@@ -81,8 +85,9 @@ impl Line {
         grant: &HttpGrant,
         limit: &BodyLimit,
         time: Duration,
+        is_elsewhere: &mut bool,
     ) -> Result<Received, Failure> {
-        let done = tokio::time::timeout(time, self.followed(request.clone(), grant, limit)).await;
+        let done = tokio::time::timeout(time, self.followed(request.clone(), grant, limit, is_elsewhere)).await;
         done.unwrap_or_else(|_| {
             let message = format!(
                 "`{}` did not answer within {} ms, the `timeout` of its grant or of the request",
@@ -93,16 +98,25 @@ impl Line {
         })
     }
 
-    async fn followed(&self, mut request: Request, first: &HttpGrant, limit: &BodyLimit) -> Result<Received, Failure> {
+    async fn followed(
+        &self,
+        mut request: Request,
+        first: &HttpGrant,
+        limit: &BodyLimit,
+        is_elsewhere: &mut bool,
+    ) -> Result<Received, Failure> {
         let mut grant = first.clone();
         let mut redirects = 0;
-        // Somewhere else than where the guest sent it, nothing of a secret is sent.
-        let mut is_elsewhere = false;
         let unpack = !request.headers.iter().any(|(name, _)| name == ACCEPT_ENCODING);
         loop {
-            let (head, body) = self.once(&request, &grant, unpack, is_elsewhere).await?;
+            // Somewhere else than where the guest sent it, nothing of a secret is sent.
+            let (head, body) = match *is_elsewhere {
+                true => self.hop(&request, &grant, unpack).await?,
+                false => self.once(&request, &grant, unpack, false).await?,
+            };
             let location = redirection(head.status, &head.headers);
-            let Some(location) = location.filter(|_| first.redirects > 0) else {
+            let is_followed = request.redirects == Redirects::Followed && first.redirects > 0;
+            let Some(location) = location.filter(|_| is_followed) else {
                 return self.read(&request, head, body, limit, unpack).await;
             };
             if redirects == first.redirects {
@@ -117,13 +131,29 @@ impl Line {
             let next = request.url.join(&location).map_err(|error| error.to_string());
             let next = next.and_then(|next| parse_url(next.as_str()).map_err(|failure| failure.message));
             let next = next.map_err(|why| bad_response(&request.url, &format!("it redirects to no address: {why}")))?;
-            is_elsewhere |= next.origin() != request.url.origin();
-            request = self.redirected(request, next, head.status, is_elsewhere)?;
+            *is_elsewhere |= next.origin() != request.url.origin();
+            request = self.redirected(request, next, head.status, *is_elsewhere)?;
             grant = self.permits.check(&request.method, &request.url).map_err(|failure| {
                 let message = format!("{}; `{from}` redirects there", failure.message);
                 Failure { message, ..failure }
             })?;
         }
+    }
+
+    /// One request to a server that another one redirects to, by the rules of its own grant.
+    async fn hop(&self, request: &Request, grant: &HttpGrant, unpack: bool) -> Result<(Head, Incoming), Failure> {
+        let (scheme, host, port) = target(&request.url)?;
+        let (upstream, rules) = (format!("{}://{host}:{port}", scheme.name()), &grant.upstream);
+        let pass = self.upstreams.begin(&upstream, rules).await?;
+        let tried = self.once(request, grant, unpack, true).await;
+        let failure = match &tried {
+            Ok((head, _)) => of_status(head.status.as_u16(), &shown(&request.url), |name| {
+                head.headers.get(name).and_then(|value| value.to_str().ok())
+            }),
+            Err(failure) => Some(failure.clone()),
+        };
+        self.upstreams.end(&upstream, rules, pass, failure.as_ref()).await;
+        tried
     }
 
     /// The request that follows a redirect.
@@ -134,7 +164,7 @@ impl Line {
         status: StatusCode,
         is_elsewhere: bool,
     ) -> Result<Request, Failure> {
-        let Request { mut method, mut headers, mut body, url } = request;
+        let Request { mut method, mut headers, mut body, url, redirects } = request;
         let becomes_get = match status {
             StatusCode::SEE_OTHER => method != Method::HEAD,
             StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => method == Method::POST,
@@ -154,7 +184,7 @@ impl Line {
                 return Err(Failure::new(FailureKind::Auth, "not_granted", message));
             }
         }
-        Ok(Request { method, url: to, headers, body })
+        Ok(Request { method, url: to, headers, body, redirects })
     }
 
     /// One request to one server, up to the head of its response.
@@ -188,7 +218,7 @@ impl Line {
         unpack: bool,
         is_elsewhere: bool,
     ) -> Result<hyper::Request<Full<Bytes>>, Failure> {
-        let Request { method, url, headers, body } = request;
+        let Request { method, url, headers, body, .. } = request;
         let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
         let path = format!("{}{query}", url.path());
         let (path, body) = match is_elsewhere {

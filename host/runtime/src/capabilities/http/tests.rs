@@ -10,6 +10,7 @@ use std::sync::Mutex;
 
 use model::grants::{Grants, SecretGrant, SecretSource};
 use model::manifest::{CapabilityKind, CapabilitySpec};
+use model::ports::Upstreams;
 use model::secret::SecretValue;
 use serde_json::json;
 
@@ -41,6 +42,7 @@ struct Setup {
     exchanges: Exchanges,
     upstreams: Arc<dyn Upstreams>,
     budget: Budget,
+    dry_run: bool,
 }
 
 impl Setup {
@@ -58,6 +60,7 @@ impl Setup {
             exchanges: Exchanges::Live,
             upstreams: Arc::new(Patient),
             budget: Budget { calls: 100, bytes: 1 << 20 },
+            dry_run: false,
         }
     }
 
@@ -92,6 +95,7 @@ impl Setup {
             secrets: BTreeMap::from([("key".to_owned(), SecretValue::new("hunter2!"))]),
             exchanges: self.exchanges.clone(),
             upstreams: Arc::clone(&self.upstreams),
+            dry_run: self.dry_run,
         };
         let vault = Arc::new(Vault::new(&outside, &[1; 32]));
         let hidden = Secrets::new([&json!("parameter")]).and(outside.secrets.values());
@@ -187,6 +191,39 @@ async fn a_name_is_resolved_once_and_the_connection_goes_to_what_was_checked() {
     assert_eq!(*setup.names.asked.lock().unwrap(), ["only.invalid"]);
 }
 
+/// A name that leads to loopback once, and then to where nobody may go.
+#[derive(Debug, Default)]
+struct Rebound(Mutex<u32>);
+
+#[async_trait::async_trait]
+impl Resolver for Rebound {
+    async fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<IpAddr>> {
+        let mut asked = self.0.lock().unwrap();
+        *asked += 1;
+        Ok(vec![if *asked == 1 { [127, 0, 0, 1].into() } else { [0, 0, 0, 0].into() }])
+    }
+}
+
+#[tokio::test]
+async fn denied_is_a_name_that_leads_elsewhere_later_by_a_new_request_or_by_a_redirect() {
+    let server = Server::start(|request| match request.split(' ').nth(1).unwrap() {
+        "/on" => response("302 Go", "location: /there\r\n", ""),
+        _ => response("200 OK", "", ""),
+    })
+    .await;
+    let base = format!("http://a.test:{}", server.at.port());
+    for paths in [["/", "/"].as_slice(), &["/on"]] {
+        let mut egress = Setup::new(&[&base]).egress();
+        egress.line.network = Arc::new(Network::with(Arc::new(Rebound::default()), Vec::new()));
+        let mut last = None;
+        for path in paths {
+            last = Some(get(&mut egress, &format!("{base}{path}")).await);
+        }
+        assert_eq!(code(last.unwrap()), "address_denied", "{paths:?}");
+    }
+    assert_eq!(server.asked().len(), 2, "what was checked was reached");
+}
+
 #[tokio::test]
 async fn denied_are_addresses_methods_and_ports_that_are_not_granted() {
     let server = Server::start(|_| response("200 OK", "", "")).await;
@@ -202,6 +239,17 @@ async fn denied_are_addresses_methods_and_ports_that_are_not_granted() {
 }
 
 #[tokio::test]
+async fn a_dry_run_sends_what_changes_nothing() {
+    let server = Server::start(|_| response("200 OK", "", "")).await;
+    let url = format!("http://127.0.0.1:{}/", server.at.port());
+    let mut egress = Setup { dry_run: true, ..Setup::new(&[&url[..url.len() - 1]]) }.egress();
+    assert!(egress.fetch(asked("GET", &url)).await.0.is_ok());
+    let (outcome, _) = egress.fetch(asked("POST", &url)).await;
+    assert_eq!(code(outcome), "dry_run");
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
 async fn servers_have_to_show_who_they_are() {
     let server = Server::start_secured(|_| response("200 OK", "", "hello")).await;
     let port = server.at.port();
@@ -214,6 +262,18 @@ async fn servers_have_to_show_who_they_are() {
     assert_eq!((other.kind, other.retryable), (FailureKind::Network, false), "{other}");
     let unknown = get(&mut setup.egress(), &url("a.test")).await.unwrap_err();
     assert!(unknown.message.contains("no encrypted connection to `a.test`"), "{unknown}");
+}
+
+#[tokio::test]
+async fn servers_that_speak_tls_1_2_alone_are_reached_too() {
+    use tokio_rustls::rustls::version::{TLS12, TLS13};
+    for version in [&TLS12, &TLS13] {
+        let server = Server::start_speaking(&[version], |_| response("200 OK", "", "hello")).await;
+        let url = format!("https://a.test:{}", server.at.port());
+        let setup = Setup::new(&[&url]).named(&[("a.test", &["127.0.0.1"])]);
+        let fetched = get(&mut setup.egress_trusting(vec![Server::authority()]), &url).await.unwrap();
+        assert_eq!(fetched.body, b"hello", "{version:?}");
+    }
 }
 
 #[tokio::test]

@@ -69,19 +69,45 @@ async fn a_server_that_does_not_answer_in_time_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_server_that_sends_a_byte_now_and_then_has_no_more_time_than_any_other() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut tick = tokio::time::interval(Duration::from_millis(5));
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".iter().chain(std::iter::repeat(&b'x'));
+        for byte in head {
+            tick.tick().await;
+            if tokio::io::AsyncWriteExt::write_all(&mut stream, &[*byte]).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut egress = Setup::new(&[&base]).change(|grant| grant.timeout_ms = 400).egress();
+    assert_eq!(code(get(&mut egress, &base).await), "timeout");
+}
+
+#[tokio::test]
 async fn what_is_no_http_and_heads_without_end_are_bad_responses() {
     let server = Server::start(|request| match request.split(' ').nth(1).unwrap() {
         "/head" => Some([b"HTTP/1.1 200 OK\r\nx: ", &[b'x'; 100_000][..]].concat()),
         "/headers" => Some([b"HTTP/1.1 200 OK\r\n", "x: y\r\n".repeat(300).as_bytes(), b"\r\n"].concat()),
+        "/lengths" => {
+            Some(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 9\r\n\r\nabcHTTP/1.1 200 OK".to_vec())
+        }
         "/cut" => Some(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc".to_vec()),
         _ => Some(b"SSH-2.0-OpenSSH\r\n".to_vec()),
     })
     .await;
     let base = format!("http://127.0.0.1:{}", server.at.port());
     let mut egress = Setup::new(&[&base]).egress();
-    for (path, expected) in
-        [("", "bad_response"), ("head", "bad_response"), ("headers", "bad_response"), ("cut", "network")]
-    {
+    for (path, expected) in [
+        ("", "bad_response"),
+        ("head", "bad_response"),
+        ("headers", "bad_response"),
+        ("lengths", "bad_response"),
+        ("cut", "network"),
+    ] {
         assert_eq!(code(get(&mut egress, &format!("{base}/{path}")).await), expected, "{path}");
     }
 }

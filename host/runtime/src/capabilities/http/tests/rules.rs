@@ -103,8 +103,7 @@ async fn a_server_that_is_left_alone_is_not_asked() {
 #[test]
 fn servers_say_when_to_come_again_in_seconds_or_as_a_time_of_their_own() {
     let after = |headers: &[(&str, &str)]| {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        retry_after(&Received { status: 429, headers, body: Vec::new(), url: String::new() })
+        retry_after(|wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value))
     };
     assert_eq!(after(&[("retry-after", "120")]), Some(120_000));
     let (date, later) = ("Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:29:30 GMT");
@@ -113,4 +112,20 @@ fn servers_say_when_to_come_again_in_seconds_or_as_a_time_of_their_own() {
     assert_eq!(after(&[("retry-after", later)]), None, "the clock of this machine is not asked");
     assert_eq!(after(&[("retry-after", "soon")]), None);
     assert_eq!(after(&[]), None);
+}
+
+#[tokio::test]
+async fn a_server_that_another_redirects_to_has_its_own_rules() {
+    let there = Server::start(|_| response("503 Busy", "retry-after: 7\r\n", "busy")).await;
+    let elsewhere = format!("http://localhost:{}/", there.at.port());
+    let location = format!("location: {elsewhere}\r\n");
+    let here = Server::start(move |_| response("302 Go", &location, "")).await;
+    let base = format!("http://127.0.0.1:{}", here.at.port());
+    let rules = Arc::new(Rules { tries: 9, ..Rules::default() });
+    let setup = Setup { upstreams: rules.clone(), ..Setup::new(&[&base, &elsewhere[..elsewhere.len() - 1]]) };
+    let setup = setup.named(&[("localhost", &["127.0.0.1"])]);
+    let post = asked("POST", &base);
+    assert_eq!(setup.egress().fetch(post).await.0.unwrap().status, 503);
+    let told = ["begin http://127.0.0.1", "begin http://localhost", "unavailable Some(7000)", "ok"];
+    assert_eq!(rules.told(), told);
 }
