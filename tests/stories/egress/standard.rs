@@ -103,7 +103,7 @@ fn foreign_wanderer(language: &str, server: &Server) -> Option<(TestHost, String
 }
 
 #[test]
-fn fetch_of_javascript_is_sent_under_the_grants_of_its_plugin_and_a_timer_never_wins_against_it() {
+fn fetch_of_javascript_is_sent_under_the_grants_of_its_plugin_and_a_slow_server_takes_no_virtual_time() {
     let server = hello();
     let Some((host, name)) = foreign_wanderer("javascript", &server) else { return };
     let go = |by: &str, url: &str, more: &[&str]| {

@@ -4,7 +4,7 @@
 //! An exchange is carried out whole in the call that completes its request: `handle`, or `outgoing-body.finish` if a body
 //! is written after that. The guest is suspended meanwhile, so what it sees afterwards (a response that is there, a body
 //! that can be read without waiting) does not depend on how fast a server was, and its virtual clock stands still: a replay
-//! sees the same, and a timer beside a request never wins against it. Wasmtime's own implementation begins requests in the
+//! sees the same, and a timer beside a request wins only by the steps of the guest's own readings of the clock. Wasmtime's own implementation begins requests in the
 //! background, where a guest sees which of two came first; so this is written anew over the standard's types (`wit/`).
 //!
 //! Redirects are the guest's to follow, each a request that is checked like any other. A request that is denied, or comes
