@@ -3,7 +3,6 @@
 //! Writes the list of their files as constants. It builds nothing and reads nothing else.
 
 #![expect(
-    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a build script is told by cargo's environment, and tells cargo on standard output"
 )]

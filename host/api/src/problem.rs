@@ -141,6 +141,7 @@ mod tests {
                 "cancelled",
                 "conflict",
                 "contention",
+                "dry_run",
                 "illegal_transition",
                 "kept",
                 "key_reused",

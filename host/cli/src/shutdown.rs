@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
+    was_asked: bool,
 }
 
 impl Stop {
@@ -17,7 +18,11 @@ impl Stop {
                 Failure::new(FailureKind::Internal, "no_signals", format!("cannot listen for signals: {error}"))
             })
         };
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            was_asked: false,
+        })
     }
 
     /// Returns when the process is asked to stop; again for each further time.
@@ -26,5 +31,11 @@ impl Stop {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+        self.was_asked = true;
+    }
+
+    /// Whether it was, by whoever waited for that.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.was_asked
     }
 }

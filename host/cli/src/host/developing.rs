@@ -102,9 +102,11 @@ impl<Show: Fn(&RunReport) -> Result<(), Failure>> Round<'_, Show> {
             match built {
                 Ok(made) => {
                     let tried = self.swap_and_run(&made.component, before.as_ref(), stop).await;
+                    if stop.was_asked() {
+                        return Ok(());
+                    }
                     match tried {
                         Ok(report) => before = report.or(before),
-                        Err(failure) if failure.code == "cancelled" => return Ok(()),
                         Err(failure) => output::complain_about(&failure),
                     }
                 }

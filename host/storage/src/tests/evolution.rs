@@ -102,7 +102,7 @@ async fn an_attempt_that_ends_on_the_version_before_lacks_what_came_since(bench:
     bench.register(vec![found(&with_note(), 2)]).await.unwrap();
     bench.publish(vec![bench.staged("2021-01-29", 2, 3)]).await.unwrap();
     bench.publish(vec![bench.staged("2021-01-30", 3, 3)]).await.unwrap();
-    let nulls = "SELECT SUM(null_count) FROM ducklake_file_column_stats WHERE column_id = 7";
+    let nulls = "SELECT CAST(SUM(null_count) AS BIGINT) FROM ducklake_file_column_stats WHERE column_id = 7";
     assert_eq!(bench.number(nulls).await, 9);
     let mut broken = bench.staged("2021-01-31", 4, 3);
     if let Some(file) = &mut broken.file {

@@ -24,7 +24,7 @@ fn files_of_a_granted_folder_are_listed_read_and_kept() {
     assert_eq!(finished.rows_in, 4);
     assert_eq!(finished.rejects.rows[0].raw.as_deref(), Some("20210128|TpC|1"));
     let kept: Vec<&str> = finished.found_inputs.iter().map(|kept| kept.file_name.as_str()).collect();
-    assert_eq!(kept, ["a.psv", "b.psv"]);
+    assert_eq!(kept, ["a.psv", "b.psv", "seen:/"]);
     let digest = finished.found_inputs[1].digest;
     assert_eq!(*bench.lake.read_input(digest).unwrap(), FILE.as_bytes());
 }

@@ -26,6 +26,8 @@ struct Row<'a> {
     result: Option<String>,
     input_hash: Option<String>,
     inputs: Vec<(&'a str, String)>,
+    /// 0 or 1.
+    has_inputs: i64,
     /// Capture and whether it is unchanged, 0 or 1.
     captures: Vec<(String, i64)>,
     source: Option<&'a str>,
@@ -45,7 +47,7 @@ pub(super) fn record(scribe: &mut Scribe<'_>, endings: &[Ending<'_>]) -> Result<
     let rows: Value = scribe.json(&rows?)?.into();
     end_runs(scribe, &rows, endings.len());
     end_attempts(scribe, &rows);
-    if endings.iter().any(|ending| ending.conclusion.input_hash.is_some()) {
+    if endings.iter().any(|ending| !ending.conclusion.inputs.is_empty()) {
         replace_inputs(scribe, &rows);
     }
     if endings.iter().any(|ending| !ending.delivered.is_empty()) {
@@ -74,6 +76,7 @@ fn row<'a>(ending: &'a Ending<'_>) -> Result<Row<'a>, Failure> {
         result: conclusion.result.as_ref().map(json).transpose()?,
         input_hash: conclusion.input_hash.map(|hash| hash.to_string()),
         inputs: conclusion.inputs.iter().map(|(name, digest)| (name.as_str(), digest.to_string())).collect(),
+        has_inputs: i64::from(!conclusion.inputs.is_empty()),
         captures: delivered
             .iter()
             .map(|capture| (capture.capture_id.to_string(), i64::from(capture.unchanged)))
@@ -145,7 +148,7 @@ fn replace_inputs(scribe: &mut Scribe<'_>, rows: &Value) {
             WHERE (run_id, attempt) IN (
                 SELECT value ->> 'run_id', CAST(value ->> 'attempt' AS BIGINT)
                 FROM {rows $1} AS new
-                WHERE value ->> 'input_hash' IS NOT NULL
+                WHERE CAST(value ->> 'has_inputs' AS BIGINT) = 1
             )
             "#,
         )
@@ -155,7 +158,7 @@ fn replace_inputs(scribe: &mut Scribe<'_>, rows: &Value) {
         INSERT INTO run_inputs (run_id, attempt, position, file_name, digest)
         SELECT new.value ->> 'run_id', CAST(new.value ->> 'attempt' AS BIGINT), input.key, input.value ->> 0, input.value ->> 1
         FROM {rows $1} AS new, {rows new.inputs} AS input
-        WHERE new.value ->> 'input_hash' IS NOT NULL AND CAST(new.value ->> 'attempt' AS BIGINT) > 0
+        WHERE CAST(new.value ->> 'has_inputs' AS BIGINT) = 1 AND CAST(new.value ->> 'attempt' AS BIGINT) > 0
         "#)
     .bind(rows));
 }
