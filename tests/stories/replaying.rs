@@ -156,7 +156,9 @@ fn a_source_is_replayed_on_what_its_folder_and_its_cursor_held_then() {
         let corrected = day(18, 10);
         let second = run();
         let nothing = run();
-        assert_eq!(second["captures"].as_array().unwrap().len(), 2, "{second}");
+        // The example goes by names alone, so a file that was corrected is no news to it.
+        let news = if plugin == "finra" { 2 } else { 1 };
+        assert_eq!(second["captures"].as_array().unwrap().len(), news, "{second}");
         assert_eq!(nothing["captures"], json!([]));
 
         // The folder is another one by now, and then none at all.

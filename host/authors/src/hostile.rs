@@ -65,7 +65,9 @@ const OF_ROWS: &[(&str, Shape, Make)] = &[
     ("a million rows", Shape::Large, |rows| rows.ordinary(MANY)),
 ];
 
-const OF_BYTES: &[(&str, Shape, fn() -> Vec<u8>)] = &[
+type OfBytes = (&'static str, Shape, fn() -> Vec<u8>);
+
+const OF_BYTES: &[OfBytes] = &[
     ("an empty file", Shape::Broken, Vec::new),
     ("one zero byte", Shape::Broken, || vec![0]),
     ("a line of text", Shape::Odd, || b"text\n".to_vec()),

@@ -10,7 +10,7 @@ use lake::{LocalLake, RejectReader};
 use model::failure::{Failure, Reading};
 use model::manifest::DatasetSpec;
 use model::plugin::PluginState;
-use model::policy::{BackoffSpec, PolicySpec, RetryPolicy, RetrySpec};
+use model::policy::{BackoffSpec, RetryPolicy, RetrySpec};
 use model::ports::{AsOf, Engine as _, GivenFile, ParamValue, RunRequest};
 use model::reject::Reject;
 use model::replay::ReplayReport;
@@ -112,7 +112,7 @@ fn alone(config: &mut Config, manifest: &Manifest) {
     config.swap.quarantine_after = u32::MAX;
     let never = RetrySpec { strategy: Some(BackoffSpec::None), ..RetrySpec::default() };
     for name in work(manifest) {
-        config.policy.entry(name.to_owned()).or_insert_with(PolicySpec::default).retry = Some(never.clone());
+        config.policy.entry(name.to_owned()).or_default().retry = Some(never.clone());
     }
     // What a configuration says of other plugins has no meaning here.
     config.plugins.retain(|name, _| *name == manifest.name);
