@@ -5,9 +5,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType as ArrowType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
 use model::DataType;
+use model::evolution::widens;
 use model::manifest::{ColumnSpec, DatasetSpec};
 use model::ports::Field;
 
@@ -101,6 +104,28 @@ pub(crate) fn boundary_fields(schema: &Schema) -> Vec<Field> {
     schema.fields().iter().map(field).collect()
 }
 
+/// A column of captured rows under a schema that may be another than theirs: null where they have none of the name, and of
+/// the wider type that it has by now.
+///
+/// # Errors
+///
+/// If they have values that the type might not hold: an attempt that ends on the version before a migration is told so,
+/// and is not given digits less.
+pub(crate) fn captured_column(batch: &RecordBatch, name: &str, data_type: &ArrowType) -> Result<ArrayRef, ArrowError> {
+    let Some(column) = batch.column_by_name(name) else {
+        return Ok(new_null_array(data_type, batch.num_rows()));
+    };
+    if column.data_type() == data_type {
+        return Ok(Arc::clone(column));
+    }
+    let types = contract_type(column.data_type()).zip(contract_type(data_type));
+    if !types.is_some_and(|(then, now)| widens(then, now)) {
+        let message = format!("column `{name}` holds {}, which may not fit {data_type}", column.data_type());
+        return Err(ArrowError::CastError(message));
+    }
+    cast_with_options(column, data_type, &CastOptions { safe: false, ..CastOptions::default() })
+}
+
 /// Host memory that a batch keeps alive.
 pub(crate) fn batch_bytes(batch: &RecordBatch) -> u64 {
     u64::try_from(batch.get_array_memory_size()).unwrap_or(u64::MAX)
@@ -108,6 +133,9 @@ pub(crate) fn batch_bytes(batch: &RecordBatch) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::{Array, AsArray, Decimal128Array};
+    use arrow::datatypes::Decimal128Type;
+
     use super::*;
 
     #[test]
@@ -117,6 +145,21 @@ mod tests {
             assert_eq!(contract_type(&arrow_type(data_type)), Some(data_type), "{name}");
         }
         assert_eq!(contract_type(&ArrowType::LargeUtf8), None);
+    }
+
+    #[test]
+    fn captured_columns_get_wider_or_null_and_never_lose_a_digit() {
+        let wide = ArrowType::Decimal128(25, 6);
+        let field = ArrowField::new("price", ArrowType::Decimal128(18, 6), true);
+        let prices = Decimal128Array::from(vec![Some(1_500_001), None]).with_precision_and_scale(18, 6).unwrap();
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::new(prices)]).unwrap();
+        let widened = captured_column(&batch, "price", &wide).unwrap();
+        assert_eq!(widened.as_primitive::<Decimal128Type>().iter().collect::<Vec<_>>(), [Some(1_500_001), None]);
+        assert_eq!(captured_column(&batch, "note", &ArrowType::Utf8).unwrap().null_count(), 2);
+        for narrow in [ArrowType::Decimal128(18, 5), ArrowType::Decimal128(17, 6), ArrowType::Int64] {
+            let refused = captured_column(&batch, "price", &narrow).unwrap_err().to_string();
+            assert!(refused.contains("column `price` holds Decimal128(18, 6)"), "{refused}");
+        }
     }
 
     #[test]

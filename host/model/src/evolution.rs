@@ -108,7 +108,7 @@ fn added(now: &ColumnSpec, fields: &FieldIds, asker: Asker) -> Option<String> {
 }
 
 /// Whether every value of a type is one of the other, digit by digit.
-fn widens(from: DataType, to: DataType) -> bool {
+pub fn widens(from: DataType, to: DataType) -> bool {
     match (from, to) {
         (DataType::Int64, DataType::Decimal { precision, scale }) => precision.saturating_sub(scale) >= 19,
         (

@@ -8,8 +8,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
-use arrow::compute::cast;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 use model::catalog::CatalogFile;
@@ -23,7 +22,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use super::order::{normal_floats, sort_columns};
 use super::store::CaptureStore;
 use crate::query::json_text_of;
-use crate::schema::arrow_type;
+use crate::schema::{arrow_type, captured_column};
 
 /// Compares rows, each side in the order of the natural key.
 pub(crate) fn difference(
@@ -120,14 +119,9 @@ impl Shape {
     }
 
     /// The columns of a batch in the order of the dataset; nulls where it has none of the name.
-    fn columns(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
-        let column = |(name, data_type): (&String, &arrow::datatypes::DataType)| match batch.column_by_name(name) {
-            Some(column) if column.data_type() == data_type => normal_floats(column),
-            // Captures of before a migration may have a narrower type, whose values the new one has too.
-            Some(column) => cast(column, data_type).unwrap_or_else(|_| new_null_array(data_type, batch.num_rows())),
-            None => new_null_array(data_type, batch.num_rows()),
-        };
-        self.names.iter().zip(&self.types).map(column).collect()
+    fn columns(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ArrowError> {
+        let columns = self.names.iter().zip(&self.types);
+        columns.map(|(name, data_type)| Ok(normal_floats(&captured_column(batch, name, data_type)?))).collect()
     }
 
     fn tell(
@@ -188,13 +182,13 @@ impl<I: Iterator<Item = Result<RecordBatch, Failure>>> Side<I> {
                 self.now = None;
                 return Ok(false);
             };
-            let columns = self.shape.columns(&batch);
-            let position = |name: &String| self.shape.names.iter().position(|it| it == name);
-            let key: Vec<ArrayRef> =
-                self.shape.key.iter().filter_map(|name| Some(Arc::clone(&columns[position(name)?]))).collect();
             let converted = |error: ArrowError| {
                 Failure::new(FailureKind::Internal, "compare", format!("rows cannot be compared: {error}"))
             };
+            let columns = self.shape.columns(&batch).map_err(converted)?;
+            let position = |name: &String| self.shape.names.iter().position(|it| it == name);
+            let key: Vec<ArrayRef> =
+                self.shape.key.iter().filter_map(|name| Some(Arc::clone(&columns[position(name)?]))).collect();
             let keys = self.shape.keys.convert_columns(&key).map_err(converted)?;
             let wholes = self.shape.wholes.convert_columns(&columns).map_err(converted)?;
             (self.now, self.row) = (Some(Batch { columns, keys, wholes }), 0);

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
-use arrow::compute::cast;
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field as ArrowField, Schema, SchemaRef};
 use model::catalog::{CatalogCapture, CatalogFile};
 use model::limits::BATCH_ROWS_MAX;
@@ -16,7 +15,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader,
 
 use crate::batch::{ArrowBatch, positions};
 use crate::capture::CaptureStore;
-use crate::schema::{boundary_fields, dataset_schema};
+use crate::schema::{boundary_fields, captured_column, dataset_schema};
 use crate::staged::{StagedReader, StagedRows};
 
 /// Rows that the host holds already, batch by batch.
@@ -112,9 +111,11 @@ impl CaptureReader {
                 match reader.next() {
                     Some(Ok(batch)) if batch.num_rows() == 0 => continue,
                     Some(Ok(batch)) => {
-                        let arrays = self.schema.fields().iter().map(|field| column(&batch, field));
-                        let arrays = arrays.collect::<Result<Vec<_>, _>>().map_err(|why| (path.clone(), why))?;
-                        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays);
+                        let fields = self.schema.fields().iter();
+                        let arrays = fields.map(|field| captured_column(&batch, field.name(), field.data_type()));
+                        let batch = arrays
+                            .collect::<Result<Vec<_>, _>>()
+                            .and_then(|arrays| RecordBatch::try_new(Arc::clone(&self.schema), arrays));
                         return batch.map(Some).map_err(|error| (path.clone(), error.to_string()));
                     }
                     Some(Err(error)) => return Err((path.clone(), error.to_string())),
@@ -125,16 +126,6 @@ impl CaptureReader {
             let reader = self.reader(&file).map_err(|why| (file.path.clone(), why))?;
             self.open = Some((file.path, reader));
         }
-    }
-}
-
-/// A column of a capture, which may be older than the schema: columns that came since are null, and those of a wider type
-/// now had a narrower one.
-fn column(batch: &RecordBatch, field: &ArrowField) -> Result<ArrayRef, String> {
-    match batch.column_by_name(field.name()) {
-        Some(array) => cast(array, field.data_type()).map_err(|error| error.to_string()),
-        None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
-        None => Err(format!("column `{}` is missing", field.name())),
     }
 }
 
