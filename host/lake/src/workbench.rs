@@ -209,6 +209,10 @@ impl Workbench for LocalWorkbench {
     fn finish(self: Box<Self>) -> Result<Finished, Failure> {
         finish::finish(*self)
     }
+
+    fn abandon(self: Box<Self>) -> Result<Finished, Failure> {
+        finish::abandon(*self)
+    }
 }
 
 #[cfg(test)]

@@ -144,7 +144,11 @@ impl Job {
             "the guest has returned"
         );
         let finished = match workbench {
-            Some(workbench) => blocking("finish what the guest wrote", move || workbench.finish()).await.map(Some),
+            Some(workbench) => {
+                let has_failed = answer.is_err();
+                let end = move || if has_failed { workbench.abandon() } else { workbench.finish() };
+                blocking("finish what the guest wrote", end).await.map(Some)
+            }
             None => Ok(None),
         };
         let usage = Some(used(usage, finished.as_ref().ok().and_then(Option::as_ref)));

@@ -98,4 +98,8 @@ impl Workbench for Replay {
     fn finish(self: Box<Self>) -> Result<Finished, Failure> {
         self.bench.finish()
     }
+
+    fn abandon(self: Box<Self>) -> Result<Finished, Failure> {
+        self.bench.abandon()
+    }
 }

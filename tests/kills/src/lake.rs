@@ -79,6 +79,10 @@ impl Workbench for NoBench {
         Vec::new()
     }
 
+    fn abandon(self: Box<Self>) -> Result<Finished, Failure> {
+        self.finish()
+    }
+
     fn finish(self: Box<Self>) -> Result<Finished, Failure> {
         Ok(Finished {
             captures: Vec::new(),

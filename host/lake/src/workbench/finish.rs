@@ -16,6 +16,39 @@ use crate::read::{FileReader, OpenInput};
 use crate::rejects::Kept;
 
 pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
+    let ended = end(&mut bench)?;
+    let Ended { inputs, keeping, .. } = &ended;
+    let mut found = Found::default();
+    for name in &bench.order.outputs {
+        let Some(spec) = bench.order.manifest.dataset(name) else { continue };
+        finish_dataset(&bench, spec, inputs, keeping, &mut found)?;
+    }
+    if !found.is_news {
+        // Else the first capture that is written waits, while the disk takes its own file as well.
+        keeping.settle()?;
+    }
+    if found.duplicates > 0 {
+        reject_every_line(&bench, inputs, std::mem::take(&mut found.rejects))?;
+    }
+    finished(bench, ended, found)
+}
+
+/// What is on record of an attempt that failed: what it read, and its rejects.
+pub(super) fn abandon(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
+    let ended = end(&mut bench)?;
+    bench.staged.drain(..).try_for_each(|(_, staged)| std::mem::take(&mut *staged.lock()).check_whole())?;
+    ended.keeping.settle()?;
+    finished(bench, ended, Found::default())
+}
+
+/// What an attempt comes to before anybody looks at what it wrote.
+struct Ended {
+    inputs: Vec<Arc<OpenInput>>,
+    keeping: Arc<Keeping>,
+    rows_written: u64,
+}
+
+fn end(bench: &mut LocalWorkbench) -> Result<Ended, Failure> {
     bench.end_partition();
     let rows_written = bench.staged.iter().map(|(_, staged)| staged.lock().size().0).sum();
     let inputs: Vec<Arc<OpenInput>> = bench.inputs.all().cloned().collect();
@@ -23,19 +56,10 @@ pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
         drain(input)?;
     }
     bench.inputs.keep_sight(&bench.order);
-    let keeping = Arc::new(bench.inputs.keeping());
-    let mut found = Found::default();
-    for name in &bench.order.outputs {
-        let Some(spec) = bench.order.manifest.dataset(name) else { continue };
-        finish_dataset(&bench, spec, &inputs, &keeping, &mut found)?;
-    }
-    if !found.is_news {
-        // Else the first capture that is written waits, while the disk takes its own file as well.
-        keeping.settle()?;
-    }
-    if found.duplicates > 0 {
-        reject_every_line(&bench, &inputs, found.rejects)?;
-    }
+    Ok(Ended { inputs, keeping: Arc::new(bench.inputs.keeping()), rows_written })
+}
+
+fn finished(mut bench: LocalWorkbench, ended: Ended, mut found: Found) -> Result<Finished, Failure> {
     let Kept { rejects, rejected, cut } = bench.rejects.finish()?;
     let written = bench.order.outputs.iter().filter(|name| found.written.contains(name));
     let specs = written.filter_map(|name| bench.order.manifest.dataset(name));
@@ -45,8 +69,8 @@ pub(super) fn finish(mut bench: LocalWorkbench) -> Result<Finished, Failure> {
         checks: found.checks,
         rejects,
         rejected,
-        rows_in: inputs.iter().map(|input| input.account().data_lines).sum(),
-        rows_written,
+        rows_in: ended.inputs.iter().map(|input| input.account().data_lines).sum(),
+        rows_written: ended.rows_written,
         bytes_in: bench.inputs.bytes(),
         bytes_written: bench.budget.bytes_spent(),
         found_inputs: bench.inputs.found(),

@@ -64,7 +64,8 @@ impl Staging {
         self.rows.rows()
     }
 
-    fn check_whole(&self) -> Result<(), Failure> {
+    /// Whether no row was lost.
+    pub(super) fn check_whole(&self) -> Result<(), Failure> {
         self.broken.clone().map_or(Ok(()), Err)
     }
 

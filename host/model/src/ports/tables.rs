@@ -141,4 +141,7 @@ pub trait Workbench: Debug + Send {
     /// Reads inputs to their end, carries out the host's checks, sorts what was written by natural key and keeps the
     /// rejects. No capture is written yet.
     fn finish(self: Box<Self>) -> Result<Finished, Failure>;
+    /// The end of an attempt whose guest has failed: as [`Workbench::finish`], but nobody is going to look at what was
+    /// written, which is not sorted, hashed, checked or returned.
+    fn abandon(self: Box<Self>) -> Result<Finished, Failure>;
 }

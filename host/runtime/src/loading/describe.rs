@@ -128,4 +128,7 @@ impl Workbench for NoRun {
     fn finish(self: Box<Self>) -> Result<Finished, Failure> {
         Self::refuse()
     }
+    fn abandon(self: Box<Self>) -> Result<Finished, Failure> {
+        Self::refuse()
+    }
 }

@@ -36,6 +36,17 @@ fn a_trailer_that_is_wrong_or_missing_fails_unless_a_parameter_says_none() {
 }
 
 #[test]
+fn what_a_guest_wrote_that_then_failed_is_no_capture_but_its_lines_count() {
+    let bench = bench().with_file(FILE);
+    let mut open = bench.open();
+    copy(&mut *open);
+    let abandoned = open.abandon().unwrap();
+    assert_eq!((abandoned.rows_in, abandoned.rejected, abandoned.rows_written), (3, 1, 2));
+    assert_eq!(abandoned.rejects.rows[0].raw.as_deref(), Some("20210128||2"));
+    assert_eq!((abandoned.captures.len(), abandoned.checks.len()), (0, 0));
+}
+
+#[test]
 fn lines_count_even_if_the_guest_reads_nothing() {
     let bench = bench().with_file(FILE);
     let finished = bench.open().finish().unwrap();

@@ -112,7 +112,12 @@ fn a_dry_run_stays_in_memory() {
 }
 
 #[test]
-fn a_full_disk_fails_the_attempt_even_if_the_guest_goes_on() {
+fn a_full_disk_fails_the_attempt_whether_the_guest_goes_on_or_not() {
+    let ends: [fn(Box<LocalWorkbench>) -> Result<Finished, Failure>; 2] = [|open| open.finish(), |open| open.abandon()];
+    ends.into_iter().for_each(a_full_disk_fails);
+}
+
+fn a_full_disk_fails(end: fn(Box<LocalWorkbench>) -> Result<Finished, Failure>) {
     let bench = without_memory();
     let staging = || crate::disk::open_data_folder(bench.folder.path(), "staging").unwrap();
     let spill = SpillFolder::new(staging(), Box::new(FaultyDisk::new(staging()).full_after(100)));
@@ -128,7 +133,7 @@ fn a_full_disk_fails_the_attempt_even_if_the_guest_goes_on() {
     assert_eq!(writer.write_batch(&*batch).unwrap_err(), written, "it does not heal");
     assert_eq!(open.input("staged:demo.volume", "{}").unwrap_err().code, "no_space");
     drop(writer);
-    let failure = Box::new(open).finish().unwrap_err();
+    let failure = end(Box::new(open)).unwrap_err();
     assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Storage, "no_space"));
     assert_eq!(staged_files(&bench).len(), 0);
 }
