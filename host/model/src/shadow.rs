@@ -94,15 +94,15 @@ impl Default for Budget {
 }
 
 impl ShadowReport {
-    /// Every way in which the candidate is beyond a budget. A candidate that fails, that a check judges worse, or that was
-    /// compared on nothing is beyond any.
+    /// Every way in which the candidate is beyond a budget. A candidate that fails, that a check judges worse, that could
+    /// not be compared on some run, or that there was no run for, is beyond any.
     pub fn beyond(&self, budget: &Budget) -> Vec<String> {
         let mut beyond = Vec::new();
-        let compared = self.runs.iter().filter(|run| run.skipped.is_none());
-        if compared.clone().next().is_none() {
+        if self.runs.is_empty() {
             beyond.push("there was no run that both could be compared on".to_owned());
         }
-        for run in compared {
+        for run in &self.runs {
+            beyond.extend(run.skipped.as_ref().map(|why| format!("{} could not be compared: {why}", run.run_id)));
             beyond.extend(run.error.as_ref().map(|error| format!("{} fails: {}: {error}", run.run_id, error.code)));
             let worse = run.quality.iter().filter(|change| change.is_worse());
             beyond.extend(worse.map(|change| format!("{}: the check `{}` judges worse", run.run_id, change.check)));
@@ -197,9 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_that_was_compared_on_nothing_is_within_no_budget() {
+    fn a_candidate_that_was_not_compared_on_every_run_is_within_no_budget() {
         let mut report = report();
-        report.runs[0].skipped = Some("its input is gone".to_owned());
+        report.runs.push(ShadowRun { skipped: Some("it offers no such work".to_owned()), ..report.runs[0].clone() });
+        let beyond = report.beyond(&Budget::default());
+        assert!(beyond.len() == 1 && beyond[0].contains("could not be compared: it offers no such work"), "{beyond:?}");
+        report.runs.clear();
         assert_eq!(report.beyond(&Budget::default()).len(), 1);
     }
 }

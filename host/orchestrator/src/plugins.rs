@@ -6,6 +6,7 @@ mod install;
 mod interventions;
 mod lifecycle;
 mod version;
+mod visit;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +27,7 @@ pub(crate) use install::decide;
 use install::{alone, await_approval, going_on};
 pub(crate) use lifecycle::{Lifecycle, event, refused};
 pub(crate) use version::{Hold, Version};
+pub(crate) use visit::Visit;
 
 /// Every component that was found, active or not.
 #[derive(Clone, Debug, Default)]

@@ -27,7 +27,7 @@ use crate::inputs;
 use crate::job::Job;
 use crate::orchestrator::Orchestrator;
 use crate::params;
-use crate::plugins::Target;
+use crate::plugins::{Target, Visit};
 
 type Place = (DatasetName, Partition);
 
@@ -42,13 +42,11 @@ impl Orchestrator {
         let ledger = &self.shared.parts.ledger;
         let recording = self.recording(run).await?;
         let digest = recording.plugin.digest;
-        let found = self.shared.parts.components.bring_back(digest).await?;
-        let delivered = match usable(run, found) {
-            Ok(manifest) => self.carry_out_again(&recording, &manifest, digest).await,
-            Err(failure) => Err(failure),
-        };
-        self.shared.release_unless_in_use(&digest).await;
-        let (delivered, everything) = (delivered?, ledger.catalog(AsOf::Latest).await?);
+        let visit = Visit::begin(&self.shared, digest);
+        let manifest = usable(run, self.shared.parts.components.bring_back(digest).await?)?;
+        let delivered = self.carry_out_again(&recording, &manifest, digest).await?;
+        drop(visit);
+        let everything = ledger.catalog(AsOf::Latest).await?;
         let Recording { report, plugin, .. } = recording;
         blocking("compare what was delivered", move || compared(&report, plugin, delivered, &everything)).await
     }

@@ -19,7 +19,7 @@ use model::{DatasetName, Digest, Manifest, RunId, Usage};
 use crate::attempt::Delivered;
 use crate::blocking::blocking;
 use crate::orchestrator::Orchestrator;
-use crate::plugins::{event, refused};
+use crate::plugins::{Visit, event, refused};
 use crate::replay::file_of;
 use crate::verdict::apply_severities;
 
@@ -37,6 +37,7 @@ impl Orchestrator {
         last: u32,
         budget: Option<Budget>,
     ) -> Result<ShadowReport, Failure> {
+        let _visit = candidate.digest.map(|digest| Visit::begin(&self.shared, digest));
         if last == 0 || last > SHADOW_RUNS_MAX {
             let message = format!("a candidate is compared on 1 to {SHADOW_RUNS_MAX} runs, not {last}");
             return Err(Failure::new(FailureKind::Config, "usage", message));
@@ -46,6 +47,11 @@ impl Orchestrator {
             return Err(refused(&record));
         };
         let active = self.active_version(&manifest.name)?;
+        let _visit_of_active = Visit::begin(&self.shared, active.0.digest);
+        // Somebody else may have compared them until just now, and freed both.
+        for version in [active.0.digest, digest] {
+            self.shared.parts.components.bring_back(version).await?;
+        }
         let new = PluginRef { name: manifest.name.clone(), version: manifest.version.clone(), digest };
         let ledger = &self.shared.parts.ledger;
         let mut report = ShadowReport {
@@ -74,9 +80,6 @@ impl Orchestrator {
                 self.roll_back(&manifest.name, Some(digest)).await?;
                 report.promoted = true;
             }
-        }
-        if !report.promoted {
-            self.shared.release_unless_in_use(&digest).await;
         }
         Ok(report)
     }

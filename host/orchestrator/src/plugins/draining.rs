@@ -45,7 +45,7 @@ impl Shared {
         self.lifecycle.draining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Frees a version that is neither active nor drains.
+    /// Frees a version that is neither active nor drains, and that nobody visits.
     pub(crate) async fn release_unless_in_use(&self, digest: &Digest) {
         // Nobody makes it active meanwhile.
         let _turn = self.lifecycle.turn.lock().await;
@@ -53,7 +53,7 @@ impl Shared {
         let is_active = set.entries.iter().any(|it| it.is_active() && it.record.digest.as_ref() == Some(digest));
         let drains = self.draining().iter().any(|it| &it.version.plugin.digest == digest);
         if !is_active && !drains {
-            self.parts.components.forget(digest);
+            self.lifecycle.visits.unless_visited(digest, || self.parts.components.forget(digest));
         }
     }
 }

@@ -6,6 +6,7 @@ use model::plugin::{Approval, PluginEventKind, PluginRecord, PluginState};
 use model::ports::{FoundPlugin, Registration};
 use model::{brief, nearest};
 
+use super::Visit;
 use super::install::alone;
 use super::lifecycle::{event, named, refused};
 use crate::orchestrator::Orchestrator;
@@ -38,6 +39,7 @@ impl Orchestrator {
         if let Some(record) = current.clone().filter(|record| record.digest == Some(target)) {
             return Ok(record);
         }
+        let _visit = Visit::begin(&self.shared, target);
         let brought = parts.components.bring_back(target).await?;
         if brought.manifest.as_ref().is_none_or(|manifest| manifest.name != plugin) {
             return Err(no_version(plugin, Some(target)));
@@ -74,7 +76,7 @@ impl Orchestrator {
             }
             done => done?,
         }
-        self.settle(found.clone()).await?;
+        self.settle(found.clone()).await.map_err(on_record)?;
         self.now_active(plugin, target)
     }
 
@@ -84,6 +86,7 @@ impl Orchestrator {
     ///
     /// `not_kept` if there is no such version; those of [`Orchestrator::roll_back`].
     pub async fn promote(&self, digest: Digest) -> Result<PluginRecord, Failure> {
+        let _visit = Visit::begin(&self.shared, digest);
         let found = self.shared.parts.components.bring_back(digest).await?;
         let Some(manifest) = found.manifest else {
             return Err(refused(&self.alone(found, &[])));
@@ -119,7 +122,7 @@ impl Orchestrator {
         let events = event(&entry.record, PluginEventKind::Approved, detail, at).into_iter().collect();
         let approved = vec![Approval { name: plugin.to_owned(), place, asked, at }];
         parts.ledger.register(Registration { approved, events, ..Registration::default() }).await?;
-        self.settle(found.clone()).await?;
+        self.settle(found.clone()).await.map_err(on_record)?;
         self.now_active(plugin, digest)
     }
 
@@ -144,6 +147,14 @@ impl Orchestrator {
         let message = format!("no plugin is called `{}`: {hint}", brief(plugin));
         Failure::new(FailureKind::Validation, "unknown_name", message)
     }
+}
+
+/// What was decided is in the ledger, but not put to use.
+fn on_record(mut failure: Failure) -> Failure {
+    failure
+        .causes
+        .push("the decision is on record: it is put to use when the plugins folder changes, or ask again".into());
+    failure
 }
 
 fn no_version(plugin: &str, digest: Option<Digest>) -> Failure {

@@ -19,6 +19,7 @@ use model::{Manifest, Timestamp};
 
 use super::draining::Draining;
 use super::install::{alone, await_approval, decide, going_on};
+use super::visit::Visits;
 use super::{Entry, PluginSet, Target, Version, names};
 use crate::blocking::blocking;
 use crate::grants;
@@ -31,6 +32,7 @@ pub(crate) struct Lifecycle {
     /// Held by whoever changes them; what the folder held last.
     pub(super) turn: tokio::sync::Mutex<Vec<FoundPlugin>>,
     pub(super) draining: Mutex<Vec<Draining>>,
+    pub(super) visits: Visits,
 }
 
 impl Lifecycle {

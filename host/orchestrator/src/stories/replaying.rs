@@ -89,11 +89,38 @@ async fn the_version_that_ran_is_brought_back_and_freed_again() {
     bench.components.forgot(1).await;
     let report = bench.orchestrator.replay(run.run_id).await.unwrap();
     assert!(report.identical && report.plugin.digest == digest(b"d1"), "{report:?}");
+    bench.components.forgot(2).await;
     assert_eq!(bench.components.forgotten(), [digest(b"d1"), digest(b"d1")]);
 
     let own = bench.orchestrator.submit(keyed("k", "rows_in 1\ncapture 2 1 b")).await.unwrap();
     bench.orchestrator.replay(own.run_id).await.unwrap();
     assert!(!bench.components.forgotten().contains(&digest(b"d2")), "the active version stays");
+}
+
+#[tokio::test]
+async fn a_version_stays_until_the_last_of_those_who_use_it_has_ended_or_gone_away() {
+    let bench = Bench::new().await;
+    let run = bench.run(SCRIPT).await;
+    bench.orchestrator.install(vec![found("d.wasm", b"d2", MANIFEST)]).await.unwrap();
+    bench.components.forgot(1).await;
+
+    let gate = bench.invoker.close_gate();
+    let mut goes_away = Box::pin(bench.orchestrator.replay(run.run_id));
+    let ends = bench.orchestrator.replay(run.run_id);
+    let both_at_work = bench.invoker.entered(3);
+    let one_goes_away = async {
+        tokio::select! {
+            biased;
+            _ = &mut goes_away => panic!("nobody opened the gate"),
+            () = both_at_work => {}
+        }
+        drop(goes_away);
+        gate.add_permits(1);
+    };
+    let (report, ()) = tokio::join!(ends, one_goes_away);
+    assert!(report.unwrap().identical);
+    bench.components.forgot(2).await;
+    assert_eq!(bench.components.forgotten(), [digest(b"d1"); 2], "once, not by the one that went away");
 }
 
 async fn candidate(bench: &Bench) -> FoundPlugin {

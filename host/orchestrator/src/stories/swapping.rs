@@ -190,11 +190,14 @@ async fn rolling_back_to_what_is_not_there_or_cannot_be_active_is_refused_and_ch
     let unknown = bench.orchestrator.roll_back("dd", None).await.unwrap_err();
     assert_eq!((unknown.code.as_str(), unknown.message.contains("did you mean `d`")), ("unknown_name", true));
     install(&bench, vec![version(b"2", "2.0.0")]).await;
+    bench.components.forgot(2).await;
     bench.ledger.state().misfits.insert("d".to_owned());
     let failure = bench.orchestrator.roll_back("d", None).await.unwrap_err();
     assert_eq!((failure.code.as_str(), failure.exit_code()), ("plugin_refused", 3));
     assert!(failure.message.contains("schema_changed"), "{failure}");
     assert_eq!(active(&bench), digest(b"2"));
+    bench.components.forgot(3).await;
+    assert_eq!(bench.components.forgotten(), [digest(b"9"), digest(b"1"), digest(b"1")], "it is not left loaded");
 }
 
 #[tokio::test]
