@@ -66,6 +66,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("hyper-util", &["runtime"]),
     ("rustls-native-certs", &["runtime"]),
     ("tokio-rustls", &["runtime"]),
+    ("jsonschema", &["runtime"]),
     ("url", &["runtime"]),
     ("prometheus", &["api"]),
     ("ureq", &["cli"]),
@@ -76,6 +77,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("mimalloc", &["cli"]),
     ("tempfile", &["cli"]),
     ("toml", &["authors", "cli"]),
+    ("csv", &["authors"]),
     ("tracing-subscriber", &["cli"]),
     // Randomness: the system's (cli), and what a guest is given from its seed (runtime).
     ("rand", &["cli", "runtime"]),

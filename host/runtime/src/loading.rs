@@ -7,6 +7,7 @@ mod bytes;
 mod cache;
 mod compile;
 mod describe;
+mod form;
 mod manifest;
 
 pub(crate) use cache::Cache;

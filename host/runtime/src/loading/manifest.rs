@@ -4,6 +4,7 @@ use model::Manifest;
 use model::manifest::{CONTRACT, CheckedBy};
 use model::plugin::Finding;
 
+use super::form::{self, Form};
 use crate::plugin::Exports;
 
 /// Longest manifest that is read, in bytes.
@@ -21,15 +22,20 @@ pub(super) fn read(json: &str, exports: &Exports) -> (Option<Manifest>, Vec<Find
     if let Some(finding) = other_contract(json) {
         return (None, vec![finding]);
     }
-    let manifest = match Manifest::parse(json) {
-        Ok(manifest) => manifest,
-        Err(error) => return (None, vec![Finding::error("bad_manifest", error, HINT)]),
-    };
-    let problems = manifest.problems();
-    let mut findings: Vec<_> =
-        problems.into_iter().map(|problem| Finding::error("bad_manifest", problem, HINT)).collect();
-    findings.extend(missing_exports(&manifest, &Offered::of(exports)));
-    (Some(manifest), findings)
+    let bad = |problem: String| Finding::error("bad_manifest", problem, HINT);
+    let Form { wrong, unknown_keys } = form::look_at(json);
+    match Manifest::parse(json) {
+        Ok(manifest) => {
+            let mut findings: Vec<_> = manifest.problems().into_iter().map(bad).collect();
+            findings.extend(missing_exports(&manifest, &Offered::of(exports)));
+            findings.extend(unknown_keys);
+            (Some(manifest), findings)
+        }
+        Err(error) => {
+            let wrong = if wrong.is_empty() { vec![error] } else { wrong };
+            (None, wrong.into_iter().map(bad).chain(unknown_keys).collect())
+        }
+    }
 }
 
 fn other_contract(json: &str) -> Option<Finding> {
