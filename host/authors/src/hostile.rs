@@ -1,11 +1,13 @@
 //! Hostile inputs, made from the declared formats of a plugin.
 //!
 //! For the same format and seed they are the same to the byte. Every row is one that the format allows or one that the
-//! host has to reject; what a plugin makes of either has to be an answer, never a trap. Limits: of Parquet there are only
-//! files that are none, and what values mean to a plugin beyond their types is not known here.
+//! host has to reject; what a plugin makes of either has to be an answer, never a trap. What values mean to a plugin beyond
+//! their types is not known here, but for a row that it is known to take. Limit: of Parquet there are only files that are
+//! none.
 
 mod random;
 mod rows;
+mod sample;
 mod value;
 
 use std::collections::BTreeSet;
@@ -13,6 +15,7 @@ use std::collections::BTreeSet;
 use model::manifest::{FileFormat, FormatKind};
 
 use rows::Rows;
+pub use sample::Sample;
 
 /// Rows of the large file.
 const MANY: u64 = 1_000_000;
@@ -77,20 +80,28 @@ const OF_BYTES: &[OfBytes] = &[
     ("half a JSON document", Shape::Broken, || b"[{\"a\": [1, ".to_vec()),
 ];
 
+/// What the rows of a format are made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Making<'a> {
+    /// Columns that have one value in all ordinary rows: partitions, of which a file has few.
+    pub steady: &'a BTreeSet<String>,
+    /// A row that the plugin takes; ordinary rows are like it but for their keys.
+    pub sample: &'a Sample,
+    pub seed: u64,
+}
+
 /// The hostile files of a format, made one after the other as they are asked for; without one those that are hostile as
-/// bytes. Columns named in `steady` have one value in all ordinary rows: partitions, of which a file has few. `quick` leaves
-/// the large file out.
+/// bytes. `quick` leaves the large file out.
 pub fn files<'a>(
     format: Option<&'a FileFormat>,
-    steady: &'a BTreeSet<String>,
-    seed: u64,
+    making: Making<'a>,
     quick: bool,
 ) -> Box<dyn Iterator<Item = Hostile> + Send + 'a> {
     match format {
         Some(format) if !matches!(format.kind, FormatKind::Parquet) => {
             let wanted = OF_ROWS.iter().filter(move |(_, shape, _)| !quick || *shape != Shape::Large);
             Box::new(wanted.map(move |(name, shape, make)| {
-                let bytes = make(&mut Rows::new(format, steady, seed));
+                let bytes = make(&mut Rows::new(format, making));
                 Hostile { name, shape: *shape, bytes }
             }))
         }
@@ -101,8 +112,8 @@ pub fn files<'a>(
 }
 
 /// A file as the publisher would write it.
-pub fn ordinary(format: Option<&FileFormat>, steady: &BTreeSet<String>, seed: u64) -> Vec<u8> {
-    files(format, steady, seed, true).next().map(|file| file.bytes).unwrap_or_default()
+pub fn ordinary(format: Option<&FileFormat>, making: Making<'_>) -> Vec<u8> {
+    files(format, making, true).next().map(|file| file.bytes).unwrap_or_default()
 }
 
 /// Texts that programs are wrong about.

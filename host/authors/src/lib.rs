@@ -15,7 +15,7 @@ mod tools;
 mod world;
 
 pub use case::{Case, Expected, ExpectedReject, cases};
-pub use hostile::{Hostile, Shape, files, ordinary, texts};
+pub use hostile::{Hostile, Making, Sample, Shape, files, ordinary, texts};
 pub use language::Language;
 pub use making::{Made, make};
 pub use names::checked_name;

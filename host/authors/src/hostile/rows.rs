@@ -1,12 +1,10 @@
 //! Rows of a format, written as the format says.
 
-use std::collections::BTreeSet;
-
 use model::DataType;
 use model::manifest::{FileFormat, FooterRule, FormatColumn, FormatKind};
 
 use super::random::Random;
-use super::value;
+use super::{Making, value};
 
 /// Rows of the file of values at random.
 const RANDOM_ROWS: usize = 500;
@@ -17,7 +15,7 @@ const LONG: usize = 1 << 20;
 /// What makes the rows of one file.
 pub(super) struct Rows<'a> {
     format: &'a FileFormat,
-    steady: &'a BTreeSet<String>,
+    making: Making<'a>,
     random: Random,
 }
 
@@ -25,8 +23,8 @@ pub(super) struct Rows<'a> {
 type Row = Vec<Option<String>>;
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(format: &'a FileFormat, steady: &'a BTreeSet<String>, seed: u64) -> Self {
-        Self { format, steady, random: Random::new(seed) }
+    pub(super) fn new(format: &'a FileFormat, making: Making<'a>) -> Self {
+        Self { format, making, random: Random::new(making.seed) }
     }
 
     fn columns(&self) -> &'a [FormatColumn] {
@@ -34,7 +32,14 @@ impl<'a> Rows<'a> {
     }
 
     fn row(&self, number: u64) -> Row {
-        let value = |column: &FormatColumn| value::ordinary(column, number, self.steady.contains(&column.name));
+        let value = |column: &FormatColumn| {
+            let is_steady = self.making.steady.contains(&column.name);
+            let is_counted = column.key && !is_steady && matches!(column.data_type, DataType::Utf8 | DataType::Int64);
+            match self.making.sample.get(column) {
+                Some(text) if !is_counted || number == 0 => text.to_owned(),
+                Some(_) | None => value::ordinary(column, number, is_steady),
+            }
+        };
         self.columns().iter().map(|column| Some(value(column))).collect()
     }
 

@@ -13,9 +13,56 @@ fn format(kind: &str) -> FileFormat {
 }
 
 fn text(format: &FileFormat, name: &str) -> String {
-    let steady = BTreeSet::new();
-    let file = files(Some(format), &steady, 1, true).find(|file| file.name == name).unwrap();
+    text_like(format, name, &Sample::default())
+}
+
+fn text_like(format: &FileFormat, name: &str, sample: &Sample) -> String {
+    let making = Making { steady: &BTreeSet::new(), sample, seed: 1 };
+    let file = files(Some(format), making, true).find(|file| file.name == name).unwrap();
     String::from_utf8(file.bytes).unwrap()
+}
+
+#[test]
+fn rows_are_like_the_one_that_the_plugin_takes_but_for_their_keys() {
+    let like = |kind: &str, file: &str| {
+        let format = format(kind);
+        let sample = Sample::of(&format, file.as_bytes()).unwrap();
+        text_like(&format, "ordinary rows", &sample).lines().skip(1).take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let psv = r#""kind": "delimited", "delimiter": "|", "comment": "%""#;
+    assert_eq!(
+        like(psv, "% a comment\nDay|Symbol|Volume\n27/01/2021|ZVZZT|700\n"),
+        ["27/01/2021|ZVZZT|700", "27/01/2021|B|700"]
+    );
+    assert_eq!(
+        like(psv, "\u{feff}Day|Symbol|Volume\n27/01/2021|ZVZZT|--\n")[1],
+        "27/01/2021|B|2",
+        "a null says nothing"
+    );
+    let lines = r#""kind": "json_lines""#;
+    let row = r#"{"Day": "27/01/2021", "Symbol": "ZVZZT", "Volume": 700}"#;
+    let like_it = r#"{"Day": "27/01/2021", "Symbol": "B", "Volume": 700}"#;
+    assert_eq!(like(lines, &format!("{row}\n{row}\n"))[0], like_it);
+    let document = r#""kind": "json", "records": "rows""#;
+    assert_eq!(like(document, &format!(r#"{{"rows": [{row}]}}"#))[0], format!(",{like_it}"));
+}
+
+#[test]
+fn a_file_of_another_format_is_no_sample() {
+    let psv = format(r#""kind": "delimited", "delimiter": "|""#);
+    for other in [
+        "",
+        "Day|Symbol|Volume\n",
+        "Day|Symbol\n1|2\n",
+        "Day|Symbol|Volume\n27/01/2021|A\n",
+        "Day,Symbol,Volume\n1,2,3\n",
+    ] {
+        assert_eq!(Sample::of(&psv, other.as_bytes()), None, "{other}");
+    }
+    let document = format(r#""kind": "json", "records": "rows""#);
+    for other in ["[]", "{", r#"{"rows": []}"#, r#"{"rows": [1]}"#] {
+        assert_eq!(Sample::of(&document, other.as_bytes()), None, "{other}");
+    }
 }
 
 #[test]
@@ -41,14 +88,18 @@ fn json_is_json_and_a_file_without_a_format_is_bytes() {
             .lines()
             .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
     );
-    assert!(files(None, &BTreeSet::new(), 1, false).count() > 5);
+    let making = Making { steady: &BTreeSet::new(), sample: &Sample::default(), seed: 1 };
+    assert!(files(None, making, false).count() > 5);
 }
 
 #[test]
 fn the_same_seed_makes_the_same_files_and_another_one_others() {
     let psv = format(r#""kind": "delimited", "delimiter": "|""#);
-    let steady = BTreeSet::new();
-    let all = |seed| files(Some(&psv), &steady, seed, true).map(|file| file.bytes).collect::<Vec<_>>();
+    let (steady, sample) = (BTreeSet::new(), Sample::default());
+    let all = |seed| {
+        let making = Making { steady: &steady, sample: &sample, seed };
+        files(Some(&psv), making, true).map(|file| file.bytes).collect::<Vec<_>>()
+    };
     assert_eq!(all(7), all(7));
     assert_ne!(all(7), all(8));
 }
@@ -57,6 +108,7 @@ fn the_same_seed_makes_the_same_files_and_another_one_others() {
 fn keys_differ_but_for_what_is_steady() {
     let psv = format(r#""kind": "delimited", "delimiter": "|""#);
     let steady = BTreeSet::from(["symbol".to_owned()]);
-    let file = String::from_utf8(ordinary(Some(&psv), &steady, 1)).unwrap();
+    let making = Making { steady: &steady, sample: &Sample::default(), seed: 1 };
+    let file = String::from_utf8(ordinary(Some(&psv), making)).unwrap();
     assert!(file.lines().skip(1).all(|line| line.contains("|A|")), "{file}");
 }

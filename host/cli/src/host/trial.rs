@@ -9,6 +9,7 @@ mod expect;
 mod grants;
 mod hostile;
 mod judged;
+mod ordinary;
 mod place;
 
 use std::path::{Path, PathBuf};

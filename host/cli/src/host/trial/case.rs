@@ -70,10 +70,10 @@ async fn one(
 }
 
 /// Parameters, and the files that some of them name.
-type Given = (BTreeMap<String, ParamValue>, BTreeMap<String, GivenFile>);
+pub(super) type Given = (BTreeMap<String, ParamValue>, BTreeMap<String, GivenFile>);
 
 /// The parameters of a case, with the files that it names.
-fn given(case: &Case, manifest: &Manifest) -> Result<Given, Failure> {
+pub(super) fn given(case: &Case, manifest: &Manifest) -> Result<Given, Failure> {
     let Some(specs) = params(manifest, &case.run) else {
         let known: Vec<&str> = work(manifest).collect();
         let message = format!(

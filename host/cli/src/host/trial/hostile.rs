@@ -1,28 +1,25 @@
 //! Hostile inputs for everything that a plugin offers: each run has to end with an answer, and the same a second time.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use authors::{Hostile, Shape};
+use authors::{Case, Hostile, Making, Sample, Shape};
+use model::Manifest;
 use model::failure::{Failure, Reading};
 use model::manifest::{CapabilityKind, FileFormat, FormatKind, ParamSpec, ParamType, PipelineSpec, RowAccounting};
 use model::plugin::Finding;
 use model::ports::{GivenFile, ParamValue};
-use model::run::{RunKind, RunReport, RunStatus};
-use model::{DatasetName, Manifest};
+use model::run::{RunReport, RunStatus};
 use serde_json::{Value, json};
 
 use super::case::params;
+use super::ordinary::{DAY, Ordinary, file_params, formats, partitions};
 use super::place::{Trial, TrialHost};
 use super::{Findings, TestOrder, TestedRun, is_wanted, judged, tell};
 use crate::output::grouped;
 
 /// A large file that takes longer than this for each row is told: a million rows are a minute and a half.
 const SLOW_ROWS_PER_SECOND: u64 = 10_000;
-
-/// The day of ordinary rows, a Friday.
-const DAY: &str = "2025-01-03";
 
 /// How the try with nothing odd is called.
 const ORDINARY: &str = "ordinary parameters";
@@ -41,32 +38,41 @@ pub(super) async fn all(
     manifest: &Manifest,
     found: &mut Findings,
 ) -> Result<(), Failure> {
+    let cases = authors::cases(&order.cases)?;
     for pipeline in manifest.pipelines.iter().filter(|it| is_wanted(order, &it.name)) {
         tell(&format!("hostile files for `{}`", pipeline.name));
         for input in file_params(&pipeline.params) {
             for format in formats(manifest, pipeline, input) {
                 let host = trial.host().await?;
-                let tried = Tried { host: &host, order, manifest, memory_bytes: trial.memory_bytes(&manifest.name) };
+                let tried = Tried {
+                    host: &host,
+                    order,
+                    manifest,
+                    cases: &cases,
+                    memory_bytes: trial.memory_bytes(&manifest.name),
+                };
                 let done = tried.files_for(pipeline, input, format, found).await;
                 host.close().await;
                 done?;
             }
         }
         let host = trial.host().await?;
-        let tried = Tried { host: &host, order, manifest, memory_bytes: trial.memory_bytes(&manifest.name) };
+        let tried =
+            Tried { host: &host, order, manifest, cases: &cases, memory_bytes: trial.memory_bytes(&manifest.name) };
         let done = tried.params_for(&pipeline.name, pipeline.accounting, found).await;
         host.close().await;
         done?;
     }
     let folders = manifest.capabilities.iter().filter(|it| matches!(it.kind, CapabilityKind::Folder { .. }));
     for folder in folders {
-        fill(&trial.granted(&folder.name), manifest, order.seed)?;
+        fill(&trial.granted(&folder.name), manifest, &cases, order.seed)?;
     }
     let others = manifest.sources.iter().map(|it| &it.name).chain(manifest.tasks.iter().map(|it| &it.name));
     for name in others.filter(|name| is_wanted(order, name)) {
         tell(&format!("hostile parameters for `{name}`"));
         let host = trial.host().await?;
-        let tried = Tried { host: &host, order, manifest, memory_bytes: trial.memory_bytes(&manifest.name) };
+        let tried =
+            Tried { host: &host, order, manifest, cases: &cases, memory_bytes: trial.memory_bytes(&manifest.name) };
         let done = tried.params_for(name, RowAccounting::Aggregate, found).await;
         host.close().await;
         done?;
@@ -79,6 +85,7 @@ struct Tried<'a> {
     host: &'a TrialHost,
     order: &'a TestOrder,
     manifest: &'a Manifest,
+    cases: &'a [Case],
     memory_bytes: u64,
 }
 
@@ -93,13 +100,16 @@ impl Tried<'_> {
     ) -> Result<(), Failure> {
         let steady = partitions(self.manifest, &pipeline.outputs);
         let (order, name) = (self.order, &pipeline.name);
+        let ordinary = Ordinary::of_file(self.manifest, pipeline, (input, format), self.cases, order.seed);
+        let making = Making { steady: &steady, sample: &ordinary.sample, seed: order.seed };
         let of_format = format.map(|it| format!(" as `{}`", it.name)).unwrap_or_default();
-        for file in authors::files(format, &steady, order.seed, order.quick) {
+        for file in authors::files(format, making, order.quick) {
             let Hostile { name: what, shape, bytes } = file;
             let test = format!("`{name}`, {} {of_format}: {what}", input.name).replace("  ", " ");
-            let mut files = self.ordinary_files(pipeline);
-            files.insert(input.name.clone(), GivenFile { file_name: file_name(input), bytes: Ok(Arc::new(bytes)) });
-            let answer = self.host.run(name, ordinary_params(&pipeline.params), files).await;
+            let mut files = ordinary.files.clone();
+            let file_name = ordinary.file_name(input);
+            files.insert(input.name.clone(), GivenFile { file_name, bytes: Ok(Arc::new(bytes)) });
+            let answer = self.host.run(name, ordinary.params.clone(), files).await;
             found.runs.push(TestedRun::of(&test, name, &answer));
             let report = match answer {
                 Ok(report) => report,
@@ -109,6 +119,27 @@ impl Tried<'_> {
                 }
             };
             self.judge(&test, name, pipeline.accounting, shape, &report, found).await?;
+            if report.status == RunStatus::Completed && !report.captures.is_empty() {
+                self.read_by_others(&test, shape, found).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What needs no file may read what was published just now: it runs on that, whatever it is.
+    async fn read_by_others(&self, published: &str, shape: Shape, found: &mut Findings) -> Result<(), Failure> {
+        // Rows that are ordinary where they come from need not be so for who reads them.
+        let shape = if shape == Shape::Large { shape } else { Shape::Odd };
+        for pipeline in self.manifest.pipelines.iter().filter(|it| !file_params(&it.params).any(|file| file.required)) {
+            let test = format!("`{}` after {published}", pipeline.name);
+            let name = &pipeline.name;
+            let Ordinary { params, files, .. } = Ordinary::of(self.manifest, name, self.cases, self.order.seed);
+            let answer = self.host.run(name, params, files).await;
+            found.runs.push(TestedRun::of(&test, name, &answer));
+            match answer {
+                Ok(report) => self.judge(&test, name, pipeline.accounting, shape, &report, found).await?,
+                Err(failure) => found.add(name, not_tried(&test, &failure)),
+            }
         }
         Ok(())
     }
@@ -116,22 +147,19 @@ impl Tried<'_> {
     /// Ordinary parameters, and then each at its ends.
     async fn params_for(&self, name: &str, accounting: RowAccounting, found: &mut Findings) -> Result<(), Failure> {
         let specs = params(self.manifest, name).unwrap_or_default();
-        let files = match self.manifest.pipeline(name) {
-            Some(pipeline) => self.ordinary_files(pipeline),
-            None => BTreeMap::new(),
-        };
-        let mut tries = vec![(ORDINARY.to_owned(), ordinary_params(specs))];
+        let ordinary = Ordinary::of(self.manifest, name, self.cases, self.order.seed);
+        let mut tries = vec![(ORDINARY.to_owned(), ordinary.params.clone())];
         for spec in specs.iter().filter(|spec| spec.param_type != ParamType::File) {
             for odd in odd_values(spec) {
                 let shown = model::brief(&odd.to_string()).into_owned();
-                let mut params = ordinary_params(specs);
+                let mut params = ordinary.params.clone();
                 params.insert(spec.name.clone(), ParamValue::Json(odd));
                 tries.push((format!("{} = {shown}", spec.name), params));
             }
         }
         for (what, params) in tries {
             let test = format!("`{name}`, {what}");
-            let answer = self.host.run(name, params, files.clone()).await;
+            let answer = self.host.run(name, params, ordinary.files.clone()).await;
             found.runs.push(TestedRun::of(&test, name, &answer));
             let report = match answer {
                 Ok(report) => report,
@@ -172,9 +200,6 @@ impl Tried<'_> {
             }
             Shape::Ordinary | Shape::Broken | Shape::Odd => {}
         }
-        if report.kind == RunKind::Source {
-            return Ok(());
-        }
         match self.host.replay(report.run_id).await {
             Ok(replay) if replay.identical => {}
             Ok(replay) => {
@@ -206,16 +231,6 @@ impl Tried<'_> {
         }
         found
     }
-
-    fn ordinary_files(&self, pipeline: &PipelineSpec) -> BTreeMap<String, GivenFile> {
-        let steady = partitions(self.manifest, &pipeline.outputs);
-        let file = |param: &ParamSpec| {
-            let format = formats(self.manifest, pipeline, param).into_iter().next().flatten();
-            let bytes = authors::ordinary(format, &steady, self.order.seed);
-            (param.name.clone(), GivenFile { file_name: file_name(param), bytes: Ok(Arc::new(bytes)) })
-        };
-        file_params(&pipeline.params).filter(|param| param.required).map(file).collect()
-    }
 }
 
 /// That no run was made: for want of parameters that work, or because the host does not take the work at all.
@@ -228,51 +243,6 @@ fn not_tried(test: &str, failure: &Failure) -> Finding {
         }
         _ => Finding::error("refused", message, "a host would refuse it too: the message says why"),
     }
-}
-
-fn file_params(params: &[ParamSpec]) -> impl Iterator<Item = &ParamSpec> {
-    params.iter().filter(|param| param.param_type == ParamType::File)
-}
-
-/// The formats that a file may have; one that is none, where its bytes are read as they are.
-fn formats<'a>(manifest: &'a Manifest, pipeline: &PipelineSpec, param: &ParamSpec) -> Vec<Option<&'a FileFormat>> {
-    let input = pipeline.inputs.iter().find(|input| input.name == param.name);
-    let named = input.into_iter().flat_map(|input| &input.formats);
-    let found: Vec<_> = named.filter_map(|name| manifest.format(name)).map(Some).collect();
-    if found.is_empty() { vec![None] } else { found }
-}
-
-/// Columns by which outputs are cut into partitions.
-fn partitions(manifest: &Manifest, outputs: &[DatasetName]) -> BTreeSet<String> {
-    let outputs = outputs.iter().filter_map(|name| manifest.dataset(name));
-    outputs.flat_map(|dataset| dataset.partition_by.iter().cloned()).collect()
-}
-
-/// As the author's example has it: a plugin may read much out of a name.
-fn file_name(param: &ParamSpec) -> String {
-    let example = param.example.as_deref().and_then(|path| Path::new(path).file_name());
-    example.map_or_else(
-        || format!("{}_{}.txt", param.name, DAY.replace('-', "")),
-        |name| name.to_string_lossy().into_owned(),
-    )
-}
-
-/// What is required, by its example, the first value that is allowed, or one of its type.
-fn ordinary_params(specs: &[ParamSpec]) -> BTreeMap<String, ParamValue> {
-    let needed = |spec: &&ParamSpec| {
-        spec.param_type != ParamType::File && (spec.required || spec.required_unless_dated.is_some())
-    };
-    let value = |spec: &ParamSpec| match spec.example.as_ref().or(spec.allowed.first()) {
-        Some(text) => ParamValue::Text(text.clone()),
-        None => ParamValue::Json(match spec.param_type {
-            ParamType::String | ParamType::File => json!("text"),
-            ParamType::Integer => json!(1),
-            ParamType::Number => json!(1.5),
-            ParamType::Boolean => json!(true),
-            ParamType::Date | ParamType::WeekEnding => json!(DAY),
-        }),
-    };
-    specs.iter().filter(needed).map(|spec| (spec.name.clone(), value(spec))).collect()
 }
 
 /// The ends of a parameter's type.
@@ -291,9 +261,21 @@ fn odd_values(spec: &ParamSpec) -> Vec<Value> {
     }
 }
 
-/// Puts hostile files of every format into a granted folder, under names in order.
-fn fill(folder: &Path, manifest: &Manifest, seed: u64) -> Result<(), Failure> {
+/// Puts hostile files of every format into a granted folder, under names in order, and beside them what cases that go well
+/// are given, under the names that it has there.
+fn fill(folder: &Path, manifest: &Manifest, cases: &[Case], seed: u64) -> Result<(), Failure> {
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes)
+            .map_err(|error| Failure::io(Reading::Own, "write", &path.display().to_string(), &error))
+    };
+    for pipeline in &manifest.pipelines {
+        for GivenFile { file_name, bytes } in Ordinary::of(manifest, &pipeline.name, cases, seed).files.values() {
+            bytes.as_ref().map_or(Ok(()), |bytes| put(file_name, bytes))?;
+        }
+    }
     let steady = manifest.datasets.iter().flat_map(|it| it.partition_by.iter().cloned()).collect();
+    let making = Making { steady: &steady, sample: &Sample::default(), seed };
     for format in &manifest.formats {
         let ending = match &format.kind {
             FormatKind::Delimited { delimiter: '|', .. } => "psv",
@@ -304,10 +286,8 @@ fn fill(folder: &Path, manifest: &Manifest, seed: u64) -> Result<(), Failure> {
             FormatKind::JsonLines => "jsonl",
             FormatKind::Parquet => "parquet",
         };
-        for (number, file) in authors::files(Some(format), &steady, seed, true).enumerate() {
-            let path = folder.join(format!("{}_{number:02}.{ending}", format.name));
-            std::fs::write(&path, file.bytes)
-                .map_err(|error| Failure::io(Reading::Own, "write", &path.display().to_string(), &error))?;
+        for (number, file) in authors::files(Some(format), making, true).enumerate() {
+            put(&format!("{}_{number:02}.{ending}", format.name), &file.bytes)?;
         }
     }
     Ok(())
