@@ -80,8 +80,7 @@ fn main() {
     }
     bench::ratio("good runs beside a hostile one, p50, the worst of all", worst.0, "<= 2");
     bench::time("good runs beside a hostile one, p99 later by, the worst of all", worst.1, &format!("<= {TICKS:?}"));
-    let left = host.metric("spine_instances_live") + host.metric("spine_held_bytes");
-    bench::say(&format!("guests and bytes of theirs that are left: {left}"));
+    host.serving.assert_no_guest_is_left();
     assert_eq!(host.serving.stop().0, 0);
     drop(host.host);
 }

@@ -67,13 +67,6 @@ fn plugins(folder: &Path) {
     }
 }
 
-/// Memory of a process that is in RAM, in MiB; none where the system does not tell.
-fn resident_mib(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
-}
-
 fn main() {
     divan::main();
     bench::say(&format!("instances are {:?}", SETUP.runtime.allocation()));
@@ -103,7 +96,7 @@ fn main() {
         let serving = host.serve();
         let took = began.elapsed();
         assert!(serving.ready.contains(&format!(" plugins={PLUGINS} ")), "{}", serving.ready);
-        resident = resident_mib(serving.id());
+        resident = serving.resident_kib();
         serving.stop();
         took
     });
@@ -111,6 +104,6 @@ fn main() {
     bench::say(&format!("{PLUGINS} plugins, first start: {}", bench::readable(starts.remove(0))));
     bench::time("20 plugins, warm cache, start to ready", bench::median(starts), "<= 300 ms");
     if let Some(resident) = resident {
-        bench::say(&format!("memory of that host when idle: {resident} MiB (bar <= 120 MiB)"));
+        bench::say(&format!("memory of that host when idle: {} MiB (bar <= 120 MiB)", resident / 1024));
     }
 }

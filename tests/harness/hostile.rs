@@ -118,29 +118,6 @@ impl HostileHost {
         let headers = [("Authorization", token.as_str()), ("Content-Type", "application/json")];
         self.serving.http(method, path, &headers, body)
     }
-
-    /// The value of a metric without labels.
-    ///
-    /// # Panics
-    ///
-    /// If there is none.
-    pub fn metric(&self, name: &str) -> f64 {
-        let metrics = self.metrics();
-        let line = metrics.lines().find(|line| line.split(' ').next() == Some(name));
-        line.and_then(|line| line.rsplit(' ').next()).unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
-    }
-
-    /// All metrics.
-    pub fn metrics(&self) -> String {
-        self.serving.http("GET", "/metrics", &[], "").1
-    }
-
-    /// Memory of the host that is in RAM, in MiB; none where the system does not tell.
-    pub fn resident_mib(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.serving.id())).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
-    }
 }
 
 /// The hostile component under another name of as many letters, which is all that its limits go by.

@@ -11,6 +11,7 @@ pub mod bench;
 pub mod data_folder;
 pub mod files;
 pub mod fixtures;
+mod gauges;
 pub mod host;
 pub mod hostile;
 pub mod oracle;

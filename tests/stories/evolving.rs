@@ -1,6 +1,7 @@
 //! A new version of a plugin with another schema: captures stay as they are and are read under the new one.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tests::hostile::describes;
 use tests::{Duck, TestHost, component};
 
 fn deliver(host: &TestHost, day: &str, symbol: &str, volume: i64) -> tests::Answer {
@@ -79,4 +80,52 @@ fn a_version_that_captures_cannot_follow_is_refused_with_the_reason() {
     let reasons = refused.to_string();
     assert!(reasons.contains("column `volume` was decimal128(25,6), now int64"), "{reasons}");
     assert!(!reasons.contains("venue"), "what came since may go with a version of before: {reasons}");
+}
+
+/// Puts a version in place that does nothing, and whose rows have lost their venue, have another unit and another key.
+fn install_narrower(host: &TestHost, migration: Value) {
+    let manifest = json!({
+        "contract": "0.1.1", "name": "documents", "version": "0.4.0",
+        "datasets": [{
+            "name": "documents.rows",
+            "columns": [
+                { "name": "day", "type": "date32" },
+                { "name": "symbol", "type": "utf8" },
+                { "name": "volume", "type": "decimal128(25,6)", "unit": "lots" },
+            ],
+            "key": ["symbol"], "partition_by": ["day"], "migration": migration,
+        }],
+    });
+    std::fs::write(host.plugins().join("documents.wasm"), describes(&manifest.to_string(), "$manifest")).unwrap();
+}
+
+#[test]
+fn what_is_meant_is_declared_all_of_it_and_the_past_stays_as_it_was() {
+    let (host, _) = host();
+    let captures = host.ask(&["captures", "documents.rows"]).json();
+    let wider = captures.as_array().unwrap().iter().map(|it| it["captured_at"].as_str().unwrap()).max().unwrap();
+    let reasons = [
+        "column `venue` is gone: keep it, or declare it in `drops` of its migration",
+        "the unit of column `volume` was none, now lots: keep it, or declare it in `units` of its migration",
+        "its key was (symbol, day), now (symbol): keep it, or declare `key` in its migration",
+    ];
+    install_narrower(&host, json!({}));
+    let told = host.ask(&["plugins", "list"]).json().to_string();
+    assert!(reasons.iter().all(|reason| told.contains(reason)), "{told}");
+
+    install_narrower(&host, json!({ "drops": ["venue"], "units": ["volume"] }));
+    let told = host.ask(&["plugins", "list"]).json().to_string();
+    let left: Vec<bool> = reasons.iter().map(|reason| told.contains(reason)).collect();
+    assert_eq!(left, [false, false, true], "{told}");
+
+    install_narrower(&host, json!({ "drops": ["venue"], "units": ["volume"], "key": true }));
+    let listed = host.ask(&["plugins", "list"]).json();
+    assert_eq!((&listed[0]["version"], &listed[0]["state"]), (&json!("0.4.0"), &json!("active")), "{listed}");
+    // What is recorded is the ledger's, and a host that starts makes it so.
+    assert_eq!(host.serve().stop().0, 0);
+    let now = host.query("SELECT * FROM documents.rows ORDER BY symbol");
+    assert_eq!(now.as_array().unwrap().len(), 2);
+    assert!(now[1].get("venue").is_none(), "{now}");
+    let then = host.ask(&["query", "SELECT symbol, venue FROM documents.rows", "--as-of", wider]).exits(0).json();
+    assert!(then.to_string().contains(r#""venue":"Q""#), "{then}");
 }

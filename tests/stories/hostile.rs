@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tests::hostile::{HostileHost, describes};
 use tests::{component, foreign};
 
-/// What a host may keep of its work with guests, in MiB: places for instances stay in RAM once they were used.
-const GROWTH_MIB: u64 = 150;
+/// What a host may keep of its work with guests, in KiB: places for instances stay in RAM once they were used.
+const GROWTH_KIB: u64 = 150 << 10;
 
 /// Name, parameters; kind and code of the error; words of its message.
 type Deed = (&'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
@@ -47,7 +47,7 @@ fn assert_others_go_on(host: &HostileHost, after: &str) {
 fn whatever_a_plugin_does_it_ends_with_a_reason_and_others_go_on() {
     let host = HostileHost::start();
     assert_others_go_on(&host, "the start");
-    let before = host.resident_mib();
+    let before = host.serving.resident_kib();
     for (name, how, kind, code, words) in DEEDS {
         let report = host.run(name, &json!({ "how": how }));
         let error = &report["error"];
@@ -58,20 +58,13 @@ fn whatever_a_plugin_does_it_ends_with_a_reason_and_others_go_on() {
         assert_others_go_on(&host, how);
     }
     assert_eq!(host.run("misbehave.do", &json!({ "how": "nothing" }))["status"], "completed", "it may go on as well");
-    assert_nothing_is_left(&host);
-    if let (Some(before), Some(after)) = (before, host.resident_mib()) {
-        assert!(after <= before + GROWTH_MIB, "{before} MiB before, {after} MiB after");
+    host.serving.assert_no_guest_is_left();
+    if let (Some(before), Some(after)) = (before, host.serving.resident_kib()) {
+        assert!(after <= before + GROWTH_KIB, "{before} KiB before, {after} KiB after");
     }
-    let series = host.metrics().lines().filter(|line| line.starts_with("spine_plugin_metric{")).count();
+    let series = host.serving.metrics().lines().filter(|line| line.starts_with("spine_plugin_metric{")).count();
     assert_eq!(series, 100, "2,000 were asked for");
     assert_eq!(host.serving.stop().0, 0);
-}
-
-#[track_caller]
-fn assert_nothing_is_left(host: &HostileHost) {
-    for gauge in ["spine_instances_live", "spine_guest_memory_bytes", "spine_held_bytes"] {
-        assert!(host.metric(gauge).abs() < 1.0, "{gauge}");
-    }
 }
 
 #[test]
@@ -90,7 +83,7 @@ fn no_buffer_that_breaks_a_rule_becomes_a_row() {
     }
     assert!(rules > 20, "{rules}");
     assert_others_go_on(&host, "all buffers");
-    assert_nothing_is_left(&host);
+    host.serving.assert_no_guest_is_left();
 }
 
 #[test]
@@ -120,7 +113,7 @@ fn more_loops_than_there_are_places_keep_nobody_from_the_work() {
     for run in loops {
         assert_eq!(host.end_of(&run)["status"], "timed_out");
     }
-    assert_nothing_is_left(&host);
+    host.serving.assert_no_guest_is_left();
 }
 
 #[test]
@@ -159,7 +152,7 @@ fn a_plugin_that_lies_about_itself_or_does_not_answer_is_refused_alone() {
         assert!(reasons.contains(words), "{file}: {reasons}");
     }
     assert_others_go_on(&host, "all of them");
-    assert_nothing_is_left(&host);
+    host.serving.assert_no_guest_is_left();
 }
 
 fn texts(of: &Value) -> Vec<&str> {
@@ -229,5 +222,5 @@ fn an_interpreter_is_bounded_as_well() {
         assert!(message.contains("`misbehave_js`") && message.contains(words), "{how}: {message}");
         assert_others_go_on(&host, how);
     }
-    assert_nothing_is_left(&host);
+    host.serving.assert_no_guest_is_left();
 }

@@ -36,7 +36,7 @@ fn a_host_without_room_for_the_instance_pool_says_so_and_serves() {
     let host = TestHost::new().with_address_space(LITTLE);
     let serving = host.serve();
     assert!(warning(&serving.before).is_some(), "{}", serving.before);
-    let (_, metrics) = serving.http("GET", "/metrics", &[], "");
+    let metrics = serving.metrics();
     assert!(metrics.lines().any(|line| line == "spine_instance_pool 0"), "{metrics}");
     let report = host.run("finra.regsho_daily", &input(&host), &[]).exits(0).json();
     assert_eq!((&report["status"], &report["rows_out"]), (&json!("completed"), &json!(3)));
@@ -47,6 +47,6 @@ fn with_room_for_the_instance_pool_nothing_is_said() {
     let host = TestHost::new();
     let serving = host.serve();
     assert_eq!(warning(&serving.before), None);
-    let (_, metrics) = serving.http("GET", "/metrics", &[], "");
+    let metrics = serving.metrics();
     assert!(metrics.lines().any(|line| line == "spine_instance_pool 1"), "{metrics}");
 }

@@ -79,7 +79,7 @@ fn runs_go_through_the_host_that_owns_the_folder() {
     assert_eq!(again["unchanged"], true);
     host.run("finra.regsho_daily", &host.folder().join("absent.txt"), &[]).exits(1);
     assert_eq!(host.ask(&["run", "finra.nothing"]).exits(2).error_code(), "unknown_name");
-    let (_, metrics) = serving.http("GET", "/metrics", &[], "");
+    let metrics = serving.metrics();
     assert!(metrics.contains("completed"), "{metrics}");
 
     let wrong = regsho("20210129", &THREE_ROWS).replace("\n3\n", "\n9\n");

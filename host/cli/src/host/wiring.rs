@@ -183,7 +183,9 @@ fn report_guests(metrics: &api::Metrics, runtime: &Arc<Runtime>) -> Result<(), F
         #[expect(clippy::cast_precision_loss, reason = "no machine has 2^53 bytes")]
         metrics.gauge(name, help, move || of(runtime.occupied()) as f64).map_err(no_metrics)
     };
-    gauge("spine_instances_live", "Guests that are there now.", |occupied| occupied.instances)?;
+    gauge("spine_instances_live", "Guests that are there now; handles are theirs and go with them.", |occupied| {
+        occupied.instances
+    })?;
     gauge("spine_guest_memory_bytes", "Bytes of the memories and tables of guests.", |occupied| occupied.memory_bytes)?;
     gauge("spine_held_bytes", "Bytes of the batches held for guests.", |occupied| occupied.held_bytes)?;
     let runtime = Arc::clone(runtime);
