@@ -4,6 +4,7 @@ mod load;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -217,6 +218,40 @@ fn two_hundred_plugins_are_loaded_and_one_that_changes_is_swapped_alone() {
     drop_in(&host, "finra.wasm", &two);
     until(&serving, "the new version", |plugins| is_active(plugins, &digest(&two)));
     assert_eq!(listed(&serving).len(), 200);
+}
+
+/// Changes of a folder: twenty of them, and for a minute with `SPINE_SOAK=1`.
+fn changes() -> usize {
+    std::env::var_os("SPINE_SOAK").map_or(20, |_| 600)
+}
+
+#[test]
+fn a_folder_that_changes_every_tenth_of_a_second_settles_on_what_it_holds_last() {
+    let host = TestHost::without_plugins();
+    let versions: Vec<Vec<u8>> = (0..7).map(|label| finra(&label.to_string())).collect();
+    drop_in(&host, "finra.wasm", &versions[0]);
+    let serving = host.serve();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                assert_eq!(run(&host)["status"], "completed");
+            }
+        });
+        for number in 1..=changes() {
+            match number % 3 {
+                0 => std::fs::write(host.plugins().join("finra.wasm"), &versions[1][..10_000 + number]).unwrap(),
+                _ => drop_in(&host, "finra.wasm", &versions[number % versions.len()]),
+            }
+            // The pace of the changes; nobody waits for anything here.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    drop_in(&host, "finra.wasm", &versions[2]);
+    until(&serving, "the last one", |plugins| is_active(plugins, &digest(&versions[2])) && plugins.len() == 1);
+    serving.assert_no_guest_is_left();
+    assert_eq!(serving.stop().0, 0);
 }
 
 #[test]
