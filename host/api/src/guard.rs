@@ -52,8 +52,11 @@ impl Guard {
         if !request.uri().path().starts_with("/api/") {
             return Ok(());
         }
-        let shown = only(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-        if !shown.is_some_and(|shown| same(shown.as_bytes(), self.token.as_bytes())) {
+        let shown = only(headers, header::AUTHORIZATION).and_then(|value| value.split_once(' '));
+        let is_shown = |(scheme, token): (&str, &str)| {
+            scheme.eq_ignore_ascii_case("bearer") && same(token.as_bytes(), self.token.as_bytes())
+        };
+        if !shown.is_some_and(is_shown) {
             let message =
                 "the API wants `Authorization: Bearer TOKEN` with the token in `spine.token` of the data folder";
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, FailureKind::Auth, "unauthorized", message));

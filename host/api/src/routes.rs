@@ -8,6 +8,7 @@ mod health;
 mod lists;
 mod operations;
 mod plugins;
+mod received;
 mod runs;
 
 use axum::Router;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::brief;
 use crate::dataset::{DatasetName, Partition};
 use crate::difference::Difference;
 use crate::failure::Failure;
@@ -45,6 +46,9 @@ pub struct ShadowRun {
     pub active_usage: Option<Usage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate_usage: Option<Usage>,
+    /// What both answered, where that is not the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<[serde_json::Value; 2]>,
     /// How the candidate failed where the active version did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -94,7 +98,8 @@ impl Default for Budget {
 }
 
 impl ShadowReport {
-    /// Every way in which the candidate is beyond a budget. A candidate that fails, that a check judges worse, that could
+    /// Every way in which the candidate is beyond a budget. A candidate that fails, that answers something else where the
+    /// answer is all there is, that rejects more, that a check judges worse, that could
     /// not be compared on some run, or that there was no run for, is beyond any.
     pub fn beyond(&self, budget: &Budget) -> Vec<String> {
         let mut beyond = Vec::new();
@@ -104,6 +109,13 @@ impl ShadowReport {
         for run in &self.runs {
             beyond.extend(run.skipped.as_ref().map(|why| format!("{} could not be compared: {why}", run.run_id)));
             beyond.extend(run.error.as_ref().map(|error| format!("{} fails: {}: {error}", run.run_id, error.code)));
+            if let (Some([_, after]), true) = (&run.results, run.outputs.is_empty()) {
+                beyond.push(format!("{}: it answers {}, which is not the same", run.run_id, brief(&after.to_string())));
+            }
+            if run.rejected_after > run.rejected_before {
+                let (before, after) = (run.rejected_before, run.rejected_after);
+                beyond.push(format!("{}: {after} rows are rejected instead of {before}", run.run_id));
+            }
             let worse = run.quality.iter().filter(|change| change.is_worse());
             beyond.extend(worse.map(|change| format!("{}: the check `{}` judges worse", run.run_id, change.check)));
         }
@@ -152,6 +164,7 @@ mod tests {
             rejected_after: 0,
             active_usage: None,
             candidate_usage: None,
+            results: None,
             error: None,
             skipped: None,
         };
@@ -194,6 +207,15 @@ mod tests {
             1,
             "a check is no matter of budget"
         );
+    }
+
+    #[test]
+    fn what_a_task_answers_and_what_is_rejected_are_no_matters_of_budget() {
+        let mut report = report();
+        report.runs[0].results = Some([1.into(), 2.into()]);
+        report.runs[0].rejected_after = 1;
+        let beyond = report.beyond(&Budget { rows: 9, cpu: 9.0, memory: 9.0 });
+        assert!(beyond.len() == 2 && beyond[0].contains("answers 2"), "{beyond:?}");
     }
 
     #[test]

@@ -208,6 +208,7 @@ fn compared(
         Ok(answer) => (answer.result, None),
         Err(failure) => (None, Some(failure)),
     };
+    let has_failed = guest_failed.is_some();
     let mut findings = Vec::new();
     let mut outputs = Vec::new();
     // A run that failed delivered nothing, whatever had been prepared.
@@ -234,11 +235,12 @@ fn compared(
         let words = |failure: &Option<Failure>| said(failure).unwrap_or_else(|| "it went well".to_owned());
         findings.push(format!("then: {}; now: {}", words(&recorded_error), words(&guest_failed)));
     }
-    if let (Some(then), Some(now)) = (&report.result, &result)
-        && then != now
-    {
-        let brief = |value: &serde_json::Value| model::brief(&value.to_string()).into_owned();
-        findings.push(format!("the result was {} then, and is {} now", brief(then), brief(now)));
+    if report.error.is_none() && !has_failed && report.result != result {
+        let brief = |result: &Option<serde_json::Value>| match result {
+            Some(value) => model::brief(&value.to_string()).into_owned(),
+            None => "none".to_owned(),
+        };
+        findings.push(format!("the result was {} then, and is {} now", brief(&report.result), brief(&result)));
     }
     if report.rejected != rejected {
         findings.push(format!("{} rows were rejected then, and {rejected} now", report.rejected));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use model::catalog::CatalogView;
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginEventKind, PluginRecord, PluginRef, PluginState};
-use model::ports::{AsOf, Finished, FoundPlugin, Registration};
+use model::ports::{Answer, AsOf, Finished, FoundPlugin, Registration};
 use model::quality::{CheckResult, CheckStatus};
 use model::run::RunReport;
 use model::shadow::{Budget, Cost, QualityChange, SHADOW_RUNS_MAX, ShadowOutput, ShadowReport, ShadowRun};
@@ -151,6 +151,7 @@ fn skipped(run: RunId, failure: &Failure) -> ShadowRun {
         rejected_after: 0,
         active_usage: None,
         candidate_usage: None,
+        results: None,
         error: None,
         skipped: Some(format!("{}: {failure}", failure.code)),
     }
@@ -166,6 +167,10 @@ fn held_against(
     let rejected = |delivered: &Delivered| delivered.finished.as_ref().map_or(0, |finished| finished.rejected);
     let (rejected_before, rejected_after) = (rejected(&old), rejected(&new));
     let Delivered { answer, finished, usage, .. } = new;
+    let result =
+        |answer: &Result<Answer, Failure>| answer.as_ref().ok().map(|answer| answer.result.clone().unwrap_or_default());
+    let results = result(&old.answer).zip(result(&answer)).filter(|(before, after)| before != after);
+    let results = results.map(|(before, after)| [before, after]);
     let mut outputs = Vec::new();
     let prepared = finished.map(|Finished { captures, .. }| captures).unwrap_or_default();
     for capture in &prepared {
@@ -194,6 +199,7 @@ fn held_against(
         rejected_after,
         active_usage: old.usage,
         candidate_usage: usage,
+        results,
         error: answer.err(),
         skipped: None,
     })

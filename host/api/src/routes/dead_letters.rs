@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 
+use super::received::Received;
 use super::{Served, runs};
 use crate::body::{ResolveBody, ResolvedBody};
 use crate::problem::Refusal;
@@ -11,7 +12,7 @@ use crate::problem::Refusal;
 pub(super) async fn resolve(
     State(served): State<Served>,
     Path(id): Path<String>,
-    Json(body): Json<ResolveBody>,
+    Received(body): Received<ResolveBody>,
 ) -> Result<Json<ResolvedBody>, Refusal> {
     served.ready()?;
     let resolved = served.parts.dead_letters.resolve(runs::run(&id)?, &body.by, body.note.as_deref()).await?;

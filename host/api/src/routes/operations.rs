@@ -6,6 +6,7 @@ use model::ports::Lease;
 use model::retention::RetentionReport;
 
 use super::Served;
+use super::received::Received;
 use crate::body::{BreakerBody, ReleaseBody, RetentionBody};
 use crate::problem::Refusal;
 
@@ -32,7 +33,7 @@ pub(super) async fn open_breaker(
 /// `POST /api/v1/leases/release`: the leases that were freed.
 pub(super) async fn release(
     State(served): State<Served>,
-    Json(body): Json<ReleaseBody>,
+    Received(body): Received<ReleaseBody>,
 ) -> Result<Json<Vec<Lease>>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.operations.release_lease(&body.key, body.run, body.force).await?))
@@ -41,7 +42,7 @@ pub(super) async fn release(
 /// `POST /api/v1/retention`: what was forgotten, or would be.
 pub(super) async fn retain(
     State(served): State<Served>,
-    Json(body): Json<RetentionBody>,
+    Received(body): Received<RetentionBody>,
 ) -> Result<Json<RetentionReport>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.operations.retain(body.dry_run).await?))

@@ -7,6 +7,7 @@ use model::ports::Candidate;
 use model::shadow::ShadowReport;
 
 use super::Served;
+use super::received::Received;
 use super::runs::{bad_body, body_of, unread};
 use crate::body::{ExportBody, ShadowBody, VersionBody};
 use crate::problem::Refusal;
@@ -29,7 +30,7 @@ pub(super) async fn export(
 pub(super) async fn roll_back(
     State(served): State<Served>,
     Path(name): Path<String>,
-    Json(body): Json<VersionBody>,
+    Received(body): Received<VersionBody>,
 ) -> Result<Json<PluginRecord>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.operations.roll_back(&name, body.digest).await?))
@@ -39,7 +40,7 @@ pub(super) async fn roll_back(
 pub(super) async fn approve(
     State(served): State<Served>,
     Path(name): Path<String>,
-    Json(body): Json<VersionBody>,
+    Received(body): Received<VersionBody>,
 ) -> Result<Json<PluginRecord>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.operations.approve(&name, body.digest).await?))
@@ -61,7 +62,7 @@ pub(super) async fn shadow(State(served): State<Served>, request: Request) -> Re
 /// `POST /api/v1/plugins/promote`: the version that is active now.
 pub(super) async fn promote(
     State(served): State<Served>,
-    Json(body): Json<VersionBody>,
+    Received(body): Received<VersionBody>,
 ) -> Result<Json<PluginRecord>, Refusal> {
     served.ready()?;
     let digest = body.digest.ok_or_else(|| bad_body("`digest` names the version to promote".to_owned()))?;

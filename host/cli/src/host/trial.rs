@@ -97,7 +97,10 @@ impl TestedRun {
     }
 }
 
-/// What is found while a test goes on. The same about the same work is told once, with how often it was met.
+/// Findings of one kind about the same work that are told in full; of the others only how many there are.
+const TOLD_MAX: usize = 5;
+
+/// What is found while a test goes on.
 #[derive(Debug, Default)]
 struct Findings {
     found: Vec<(Finding, String, u64)>,
@@ -107,10 +110,11 @@ struct Findings {
 impl Findings {
     /// `about` is what was run: a case, or the name of some work.
     fn add(&mut self, about: &str, finding: Finding) {
-        let same = self.found.iter_mut().find(|(it, told, _)| it.code == finding.code && told == about);
-        match same {
-            Some((_, _, times)) => *times += 1,
-            None => self.found.push((finding, about.to_owned(), 1)),
+        let same = |it: &&mut (Finding, String, u64)| it.0.code == finding.code && it.1 == about;
+        if self.found.iter_mut().filter(same).count() < TOLD_MAX {
+            self.found.push((finding, about.to_owned(), 1));
+        } else if let Some((_, _, times)) = self.found.iter_mut().rfind(same) {
+            *times += 1;
         }
     }
 

@@ -13,7 +13,8 @@ use model::{Grants, Manifest, Timestamp};
 use super::Entry;
 use crate::parts::PluginPolicy;
 
-/// Has a sound version wait that asks for what was not approved. Returns the approval that follows from the grants, if
+/// Has a sound version wait that asks for what was not approved, or that comes from another place than what was approved:
+/// that even if it asks for nothing, for it would take over the name and its data. Returns the approval that follows from the grants, if
 /// it is the first of its name.
 pub(super) fn judge(
     entry: &mut Entry,
@@ -22,9 +23,6 @@ pub(super) fn judge(
     at: Timestamp,
 ) -> Option<Approval> {
     let manifest = entry.found.manifest.clone()?;
-    if manifest.capabilities.is_empty() {
-        return None;
-    }
     let (name, place) = (&manifest.name, &entry.found.place);
     let approve = format!("if that is right: `spine-host plugins approve {name}`");
     let mut reasons = Vec::new();
@@ -48,7 +46,8 @@ pub(super) fn judge(
     }
     if reasons.is_empty() {
         let first = || Approval { name: name.clone(), place: place.clone(), asked: manifest.capabilities.clone(), at };
-        return (approved.is_none() && has_grants(name, policies)).then(first);
+        let is_first = approved.is_none() && has_grants(name, policies) && !manifest.capabilities.is_empty();
+        return is_first.then(first);
     }
     entry.record.state = PluginState::Pending;
     entry.record.reasons = reasons;

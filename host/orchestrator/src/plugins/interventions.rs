@@ -28,6 +28,9 @@ impl Orchestrator {
         if current.is_none() && versions.is_empty() {
             return Err(self.unknown_plugin(plugin));
         }
+        if !set.entries.iter().any(|entry| entry.record.name == plugin) {
+            return Err(no_file(plugin));
+        }
         let now = current.as_ref().and_then(|record| record.digest);
         let target = match to {
             Some(to) => to,
@@ -164,6 +167,15 @@ fn no_version(plugin: &str, digest: Option<Digest>) -> Failure {
     };
     let message = format!("{message}; `spine-host plugins history {plugin}` shows those that were");
     Failure::new(FailureKind::Validation, "not_kept", message)
+}
+
+/// A name whose file was taken away is not served, whatever was active before.
+fn no_file(plugin: &str) -> Failure {
+    let message = format!(
+        "no file in the plugins folder is called `{plugin}` any more, so no version of it is served: put one of its files \
+         back, then roll back to the version that you want"
+    );
+    Failure::new(FailureKind::Config, "plugin_refused", message)
 }
 
 fn not_pending(plugin: &str, digest: Option<Digest>) -> Failure {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use model::Failure;
+use model::brief;
 use model::difference::Difference;
 use model::failure::Reading;
 use model::ports::Candidate;
@@ -106,10 +107,17 @@ fn tell(report: &ShadowReport) {
             json(&row.after)
         ));
     }
+    for run in report.runs.iter() {
+        if let Some([before, after]) = &run.results {
+            let (before, after) = (before.to_string(), after.to_string());
+            output::note(&format!("{}: answers {} instead of {}", run.run_id, brief(&after), brief(&before)));
+        }
+    }
     report.over_budget.iter().for_each(|beyond| output::note(&format!("not promoted: {beyond}")));
     let digest = report.candidate.digest;
     match report.promoted {
         true => output::note(&format!("{digest} is active now")),
+        false if digest == report.active.digest => output::note("it is the version that is active"),
         false => output::note(&format!("`spine-host plugins promote {digest}` makes it active")),
     }
 }

@@ -12,7 +12,7 @@ use model::ports::{GivenFile, ParamValue};
 use model::run::{RunReport, RunStatus};
 use serde_json::{Value, json};
 
-use super::case::params;
+use super::case::{given, params};
 use super::ordinary::{DAY, Ordinary, file_params, formats, partitions};
 use super::place::{Trial, TrialHost};
 use super::{Findings, TestOrder, TestedRun, is_wanted, judged, tell};
@@ -208,7 +208,11 @@ impl Tried<'_> {
                 found.add(name, Finding::error("not_repeatable", message, hint));
             }
             // Of what cannot be done again by its nature, such as what had a secret, there is nothing to say.
-            Err(failure) if failure.exit_code() == 3 => {}
+            Err(failure) if ["not_replayable", "secret_lost"].contains(&failure.code.as_str()) => {}
+            Err(failure) if failure.exit_code() == 3 => {
+                let message = format!("{test}: it could not be done again: {failure}");
+                found.add(name, Finding::warning("not_repeated", message, "the message says what is missing"));
+            }
             Err(failure) => return Err(failure),
         }
         Ok(())
@@ -275,8 +279,9 @@ fn fill(folder: &Path, manifest: &Manifest, cases: &[Case], seed: u64) -> Result
         }
     }
     let steady = manifest.datasets.iter().flat_map(|it| it.partition_by.iter().cloned()).collect();
-    let making = Making { steady: &steady, sample: &Sample::default(), seed };
     for format in &manifest.formats {
+        let sample = cases_sample(manifest, format, cases).unwrap_or_default();
+        let making = Making { steady: &steady, sample: &sample, seed };
         let ending = match &format.kind {
             FormatKind::Delimited { delimiter: '|', .. } => "psv",
             FormatKind::Delimited { delimiter: ',', .. } => "csv",
@@ -291,4 +296,10 @@ fn fill(folder: &Path, manifest: &Manifest, cases: &[Case], seed: u64) -> Result
         }
     }
     Ok(())
+}
+
+/// The first row of a case's file that has this format.
+fn cases_sample(manifest: &Manifest, format: &FileFormat, cases: &[Case]) -> Option<Sample> {
+    let given = cases.iter().filter_map(|case| given(case, manifest).ok()).flat_map(|(_, files)| files.into_values());
+    given.filter_map(|file| file.bytes.ok()).find_map(|bytes| Sample::of(format, &bytes))
 }

@@ -32,6 +32,12 @@ pub struct RequestOptions {
     between_bytes: Option<u64>,
 }
 
+impl RequestOptions {
+    fn shortest(self) -> Option<u64> {
+        [self.connect, self.first_byte, self.between_bytes].into_iter().flatten().min()
+    }
+}
+
 impl OutgoingRequest {
     /// The request as the sender takes it, without its body.
     pub(super) fn asked(&self, options: RequestOptions) -> Result<Asked, ErrorCode> {
@@ -48,8 +54,8 @@ impl OutgoingRequest {
             url: format!("{scheme}://{authority}{path}"),
             headers,
             body: Vec::new(),
-            // The rest of the exchange takes no longer than the grant allows.
-            timeout_ms: options.first_byte.map(|ns| ns.div_ceil(1_000_000)),
+            // One time for the whole exchange, which is over before the guest can look: the shortest of those it wants.
+            timeout_ms: options.shortest().map(|ns| ns.div_ceil(1_000_000)),
             redirects: Redirects::Shown,
         })
     }
