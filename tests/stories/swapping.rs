@@ -4,7 +4,6 @@ mod load;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -220,34 +219,38 @@ fn two_hundred_plugins_are_loaded_and_one_that_changes_is_swapped_alone() {
     assert_eq!(listed(&serving).len(), 200);
 }
 
-/// Changes of a folder: twenty of them, and for a minute with `SPINE_SOAK=1`.
-fn changes() -> usize {
-    std::env::var_os("SPINE_SOAK").map_or(20, |_| 600)
+/// Whether a folder has changed often enough: twenty times, or for a minute with `SPINE_SOAK=1`.
+fn is_enough(changes: u32, took: Duration) -> bool {
+    std::env::var_os("SPINE_SOAK").map_or(changes >= 20, |_| took >= Duration::from_secs(60))
 }
 
 #[test]
-fn a_folder_that_changes_every_tenth_of_a_second_settles_on_what_it_holds_last() {
+fn a_folder_that_changes_with_every_run_settles_on_what_it_holds_last() {
     let host = TestHost::without_plugins();
     let versions: Vec<Vec<u8>> = (0..7).map(|label| finra(&label.to_string())).collect();
     drop_in(&host, "finra.wasm", &versions[0]);
     let serving = host.serve();
-    let done = AtomicBool::new(false);
+    // One change for each run, while it is carried out.
+    let (begins, begun) = std::sync::mpsc::sync_channel(0);
+    let (began, mut changes) = (Instant::now(), 0);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::SeqCst) {
-                assert_eq!(run(&host)["status"], "completed");
+        let (host, versions) = (&host, &versions);
+        scope.spawn(move || {
+            for (number, ()) in (1..).zip(begun) {
+                match number % 3 {
+                    0 => std::fs::write(host.plugins().join("finra.wasm"), &versions[1][..10_000 + number]).unwrap(),
+                    _ => drop_in(host, "finra.wasm", &versions[number % versions.len()]),
+                }
             }
         });
-        for number in 1..=changes() {
-            match number % 3 {
-                0 => std::fs::write(host.plugins().join("finra.wasm"), &versions[1][..10_000 + number]).unwrap(),
-                _ => drop_in(&host, "finra.wasm", &versions[number % versions.len()]),
-            }
-            // The pace of the changes; nobody waits for anything here.
-            std::thread::sleep(Duration::from_millis(100));
+        while !is_enough(changes, began.elapsed()) {
+            changes += 1;
+            begins.send(()).unwrap();
+            assert_eq!(run(host)["status"], "completed", "beside change {changes}");
         }
-        done.store(true, Ordering::SeqCst);
+        drop(begins);
     });
+    println!("{changes} changes, one every {:?}", began.elapsed() / changes);
     drop_in(&host, "finra.wasm", &versions[2]);
     until(&serving, "the last one", |plugins| is_active(plugins, &digest(&versions[2])) && plugins.len() == 1);
     serving.assert_no_guest_is_left();

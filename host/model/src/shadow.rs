@@ -99,8 +99,8 @@ impl Default for Budget {
 
 impl ShadowReport {
     /// Every way in which the candidate is beyond a budget. A candidate that fails, that answers something else where the
-    /// answer is all there is, that rejects more, that a check judges worse, that could
-    /// not be compared on some run, or that there was no run for, is beyond any.
+    /// answer is all there is, that rejects more, that a check judges worse, that could not be compared on some run, or that
+    /// there was no run for, is beyond any.
     pub fn beyond(&self, budget: &Budget) -> Vec<String> {
         let mut beyond = Vec::new();
         if self.runs.is_empty() {

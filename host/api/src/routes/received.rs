@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use model::failure::FailureKind;
 use serde::de::DeserializeOwned;
 
@@ -20,10 +19,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Received<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         match Json::from_request(request, state).await {
             Ok(Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::MissingJsonContentType(_)) => {
-                let message = "the body is JSON: say so with `Content-Type: application/json`".to_owned();
-                Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, FailureKind::Validation, "bad_params", message))
-            }
             Err(JsonRejection::BytesRejection(rejection)) => {
                 let (status, message) = (rejection.status(), rejection.body_text());
                 Err(Refusal::new(status, FailureKind::Validation, "bad_params", message))

@@ -215,6 +215,17 @@ async fn a_version_is_brought_back_or_approved_by_its_digest() {
 }
 
 #[tokio::test]
+async fn a_body_of_another_form_is_refused_as_a_problem_wherever_one_is_wanted() {
+    let bench = Bench::new();
+    for path in ["plugins/d/rollback", "plugins/d/approve", "plugins/promote", "leases/release", "retention"] {
+        for body in ["nope", "", r#"{"digest": "x", "key": 1, "dry_run": "x"}"#] {
+            let reply = bench.post(&format!("/api/v1/{path}"), body).await;
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "bad_params"), "{path} {body}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_component_is_sent_to_be_compared_and_promoted() {
     let bench = Bench::new();
     let body = json!({ "file_name": "../d.wasm", "base64": "AAEC", "last": 3 });

@@ -14,8 +14,8 @@ use super::Entry;
 use crate::parts::PluginPolicy;
 
 /// Has a sound version wait that asks for what was not approved, or that comes from another place than what was approved:
-/// that even if it asks for nothing, for it would take over the name and its data. Returns the approval that follows from the grants, if
-/// it is the first of its name.
+/// even if it asks for nothing, since it would take over the name and its data. Returns the approval that follows from the
+/// grants, if it is the first of its name.
 pub(super) fn judge(
     entry: &mut Entry,
     approved: Option<&Approval>,

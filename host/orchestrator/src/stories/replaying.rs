@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginEventKind, PluginState};
-use model::ports::{Components as _, Engine as _, FoundPlugin};
-use model::run::RunStatus;
+use model::ports::{Answer, Components as _, Engine as _, FoundPlugin};
+use model::run::{RunReport, RunStatus};
 use model::shadow::Budget;
 use model::{Digest, RunId, Timestamp};
 
@@ -67,6 +67,19 @@ async fn a_run_that_failed_fails_again_in_the_same_way() {
 }
 
 #[tokio::test]
+async fn a_result_that_comes_or_goes_is_a_difference() {
+    let bench = Bench::new().await;
+    let answers = |result| Ok(Answer { result, ..Answer::default() });
+    let said = || Some(serde_json::json!({ "rows": 2 }));
+    for (then, now, told) in [(None, said(), "was none then"), (said(), None, "is none now")] {
+        bench.invoker.answers.lock().unwrap().extend([answers(then), answers(now)]);
+        let run = bench.run(&format!("rows_in 1\ncapture 1 1 {}", told.len())).await;
+        let report = bench.orchestrator.replay(run.run_id).await.unwrap();
+        assert!(report.findings.len() == 1 && report.findings[0].contains(told), "{report:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_carried_out_again_says_why() {
     let bench = Bench::new().await;
     let nobody = RunId::new(Timestamp::from_micros(1), [9; 10]);
@@ -81,12 +94,18 @@ async fn what_cannot_be_carried_out_again_says_why() {
     assert_eq!(bench.orchestrator.replay(run.run_id).await.unwrap_err().code, "not_kept");
 }
 
-#[tokio::test]
-async fn the_version_that_ran_is_brought_back_and_freed_again() {
+/// A host with a run of a version that another one has taken the place of by now.
+async fn replaced() -> (Bench, RunReport) {
     let bench = Bench::new().await;
     let run = bench.run(SCRIPT).await;
     bench.orchestrator.install(vec![found("d.wasm", b"d2", MANIFEST)]).await.unwrap();
     bench.components.forgot(1).await;
+    (bench, run)
+}
+
+#[tokio::test]
+async fn the_version_that_ran_is_brought_back_and_freed_again() {
+    let (bench, run) = replaced().await;
     let report = bench.orchestrator.replay(run.run_id).await.unwrap();
     assert!(report.identical && report.plugin.digest == digest(b"d1"), "{report:?}");
     bench.components.forgot(2).await;
@@ -99,10 +118,7 @@ async fn the_version_that_ran_is_brought_back_and_freed_again() {
 
 #[tokio::test]
 async fn a_version_stays_until_the_last_of_those_who_use_it_has_ended_or_gone_away() {
-    let bench = Bench::new().await;
-    let run = bench.run(SCRIPT).await;
-    bench.orchestrator.install(vec![found("d.wasm", b"d2", MANIFEST)]).await.unwrap();
-    bench.components.forgot(1).await;
+    let (bench, run) = replaced().await;
 
     let gate = bench.invoker.close_gate();
     let mut goes_away = Box::pin(bench.orchestrator.replay(run.run_id));
