@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
-use sources::Source;
+use sources::{Source, root};
 
 /// What each crate may use of ours.
 const OURS: &[(&str, &[&str])] = &[
@@ -49,13 +49,13 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("rustix", &["runtime", "storage"]),
     ("sqlx", &["storage"]),
     // Files and queries.
-    ("arrow", &["lake"]),
+    ("arrow", &["lake", "authors"]),
     ("cap-std", &["lake"]),
     ("datafusion", &["lake"]),
     ("flate2", &["lake", "runtime"]),
     ("memchr", &["lake", "runtime"]),
     ("object_store", &["lake"]),
-    ("parquet", &["lake"]),
+    ("parquet", &["lake", "authors"]),
     ("zstd", &["lake"]),
     // HTTP: one serves, one asks, and one sends what guests ask for.
     ("axum", &["api"]),
@@ -283,4 +283,24 @@ fn every_code_of_the_host_is_listed_with_what_it_means() {
         }
     }
     assert!(found > 100, "{found}");
+}
+
+#[test]
+fn every_route_of_the_api_is_on_its_page() {
+    let routes = std::fs::read_to_string(root().join("host/api/src/routes.rs")).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/api.md")).unwrap();
+    let mut told = BTreeSet::new();
+    for route in routes.split(".route(\"").skip(1) {
+        let (path, handlers) = route.split_once('"').unwrap();
+        let handlers = handlers.split_once("\n").unwrap().0;
+        for (method, handler) in [("GET", "get("), ("POST", "post(")] {
+            if path.starts_with("/api/") && handlers.contains(handler) {
+                told.insert(format!("`{method} {path}`"));
+            }
+        }
+    }
+    let named = page.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').nth(1).unwrap().trim());
+    let named: BTreeSet<String> = named.map(str::to_owned).collect();
+    assert!(told.len() > 20, "{told:?}");
+    assert_eq!(told, named);
 }

@@ -28,7 +28,6 @@ fn a_misspelt_entry_is_an_error_with_the_nearest_name_and_no_run_is_made() {
             "`quality.\"finra.regsho_dayly\"`",
             "`finra.regsho_daily`",
         ),
-        ("[plugins.finra.grants]\nfolders = { dorp = \"inbox\" }", "`plugins.finra.grants.folders.dorp`", "`drop`"),
         ("[plugins.finra.limits]\nwall_clok = \"1m\"", "`plugins.finra.limits.wall_clok`", "`wall_clock`"),
     ] {
         let answer = run_under(&host, config).exits(2);
@@ -44,6 +43,15 @@ fn a_misspelt_entry_is_an_error_with_the_nearest_name_and_no_run_is_made() {
     host.file("spine.toml", "[quality.\"finra.regsho_daily\".row_count_bnad]\nseverity = \"block\"");
     let runs = host.ask(&["runs", "list"]).exits(0).json();
     assert_eq!(runs["runs"].as_array().unwrap().len(), 1, "only the first run was made");
+}
+
+#[test]
+fn a_grant_that_nobody_asks_for_is_a_warning_with_the_nearest_and_the_host_goes_on() {
+    let host = TestHost::new();
+    let answer = run_under(&host, "[plugins.finra.grants]\nfolders = { dorp = \"inbox\" }").exits(0);
+    for expected in ["`plugins.finra.grants.folders.dorp` has no effect", "did you mean `drop`?"] {
+        assert!(answer.stderr.contains(expected), "{expected} is not in {}", answer.stderr);
+    }
 }
 
 #[test]

@@ -55,6 +55,27 @@ fn good_files_of_both_kinds_are_published_together() {
     assert_eq!((&report["rows_in"], &report["rows_out"], &report["rejected"]), (&json!(6), &json!(6), &json!(0)));
 }
 
+#[test]
+fn grants_that_are_bound_to_a_component_are_for_no_other() {
+    let host = TestHost::new();
+    host.file("incoming/CNMSshvol20210128.txt", regsho("20210128", &THREE_ROWS));
+    let listed = host.ask(&["plugins", "list"]).exits(0).json();
+    let finra = listed.as_array().unwrap().iter().find(|plugin| plugin["name"] == "finra").unwrap();
+    let own = finra["digest"].as_str().unwrap();
+    let other = format!("sha256:{}", "ab".repeat(32));
+    for (digest, exit_code, granted) in [(other.as_str(), 3, false), (own, 0, true)] {
+        let text = format!("[plugins.finra.grants]\ndigest = \"{digest}\"\nfolders = {{ drop = \"incoming\" }}\n");
+        let config = host.file("spine.toml", text);
+        let config = ["--config", config.to_str().unwrap()];
+        let answer = host.ask(&[&["run", SOURCE][..], &config].concat()).exits(exit_code);
+        if !granted {
+            assert_eq!(answer.error_code(), "not_granted");
+        }
+        let grants = host.ask(&[&["plugins", "grants", "finra"][..], &config].concat()).exits(0).json();
+        assert_eq!((&grants["digest"], &grants["asked"][0]["in_force"]), (&json!(digest), &json!(granted)), "{grants}");
+    }
+}
+
 /// A host whose configuration grants a folder that is not there.
 fn without_its_folder() -> (TestHost, String) {
     let host = TestHost::new();

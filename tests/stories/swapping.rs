@@ -128,12 +128,35 @@ fn an_operator_rolls_back_and_the_file_does_not_undo_it() {
     // Also with no host, and for the next one.
     assert_eq!(serving.stop().0, 0);
     assert_eq!(run(&host)["plugin"]["digest"], digest(&one));
-    let forth = host.ask(&["plugins", "rollback", "finra", "--to", &digest(&two)]).exits(0).json();
-    assert_eq!(forth[0]["digest"], digest(&two));
+    let shown = &digest(&two)[7..19];
+    let forth = host.ask(&["plugins", "rollback", "finra", "--to", shown]).exits(0).json();
+    assert_eq!(forth[0]["digest"], digest(&two), "as many digits as tables show");
+    let failure = host.ask(&["plugins", "rollback", "finra", "--to", "0123456789ab"]).exits(2);
+    assert_eq!(failure.error_code(), "not_kept");
     let serving = host.serve();
     assert_eq!(run(&host)["plugin"]["digest"], digest(&two));
     drop_in(&host, "finra.wasm", &three);
     until(&serving, "a new file", |plugins| is_active(plugins, &digest(&three)));
+}
+
+#[test]
+fn a_file_of_another_place_does_not_take_over_a_plugin_that_was_granted_nothing() {
+    let host = TestHost::without_plugins();
+    let (one, two) = (finra("1"), finra("2"));
+    drop_in(&host, "finra.wasm", &one);
+    let serving = host.serve();
+    std::fs::rename(host.plugins().join("finra.wasm"), host.folder().join("gone")).unwrap();
+    drop_in(&host, "stranger.wasm", &two);
+    until(&serving, "the stranger waits", |plugins| state_of(plugins, &digest(&two)) == "pending");
+    let asked = host.ask(&["plugins", "grants", "finra"]).exits(0).json();
+    let of_stranger = |asked: &&Value| asked["file"].as_str().unwrap().ends_with("stranger.wasm");
+    let asked = asked["asked"].as_array().unwrap().iter().find(of_stranger).unwrap().clone();
+    assert_eq!((&asked["state"], &asked["in_force"]), (&json!("pending"), &json!(false)), "{asked}");
+    host.ask(&["plugins", "approve", "finra", "--digest", &digest(&two)[7..19]]).exits(0);
+    assert_eq!(run(&host)["plugin"]["digest"], digest(&two));
+    let told = history(&host).into_iter().filter(|(_, of)| *of == digest(&two)).map(|(kind, _)| kind);
+    let told: Vec<String> = told.collect();
+    assert!(told.ends_with(&["pending", "approved", "activated"].map(str::to_owned)), "{told:?}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use model::failure::{Failure, FailureKind};
-use model::plugin::{PluginRecord, PluginRef, PluginState};
+use model::plugin::{PluginEvent, PluginGrants, PluginRecord, PluginRef, PluginState};
 use model::ports::{
     BackfillRequest, DeadLetter, DeadLetterFilter, DeadLetters, Engine, Quarantine, RunFilter, RunPage, RunRequest,
     Runs, Standing,
@@ -204,6 +204,20 @@ impl Engine for FakeEngine {
         match name {
             "d.daily" => Ok(vec!["file".to_owned()]),
             _ => Err(Failure::new(FailureKind::Validation, "unknown_name", "did you mean `d.daily`?")),
+        }
+    }
+
+    async fn plugin_grants(&self, name: &str) -> Result<PluginGrants, Failure> {
+        match name {
+            "d" => Ok(PluginGrants { name: name.to_owned(), digest: None, place: None, asked: Vec::new() }),
+            _ => Err(Failure::new(FailureKind::Validation, "unknown_name", "did you mean `d`?")),
+        }
+    }
+
+    async fn plugin_history(&self, name: &str) -> Result<Vec<PluginEvent>, Failure> {
+        match name {
+            "d" => Ok(Vec::new()),
+            _ => Err(Failure::new(FailureKind::Validation, "unknown_name", "did you mean `d`?")),
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! For the same format and seed they are the same to the byte. Every row is one that the format allows or one that the
 //! host has to reject; what a plugin makes of either has to be an answer, never a trap. What values mean to a plugin beyond
-//! their types is not known here, but for a row that it is known to take. Limit: of Parquet there are only files that are
-//! none.
+//! their types is not known here, but for a row that it is known to take.
 
+mod parquet;
 mod random;
 mod rows;
 mod sample;
@@ -47,7 +47,8 @@ pub struct Hostile {
 /// How a file is made of the rows of a format.
 type Make = fn(&mut Rows<'_>) -> Vec<u8>;
 
-const OF_ROWS: &[(&str, Shape, Make)] = &[
+/// Of every format that has rows.
+const TABLES: &[(&str, Shape, Make)] = &[
     ("ordinary rows", Shape::Ordinary, |rows| rows.ordinary(FEW)),
     ("an empty file", Shape::Broken, |_| Vec::new()),
     ("a header alone", Shape::Odd, |rows| rows.ordinary(0)),
@@ -59,14 +60,34 @@ const OF_ROWS: &[(&str, Shape, Make)] = &[
     ("a text of a megabyte", Shape::Odd, |rows| rows.long_text()),
     ("a key twice", Shape::Odd, |rows| rows.repeated_key()),
     ("values at random", Shape::Odd, |rows| rows.at_random()),
+];
+
+/// Of formats that are text.
+const TEXTS: &[(&str, Shape, Make)] = &[
     ("line ends of Windows", Shape::Odd, |rows| replace(&rows.ordinary(FEW), b"\n", b"\r\n")),
     ("a byte order mark", Shape::Odd, |rows| [&b"\xef\xbb\xbf"[..], &rows.ordinary(FEW)].concat()),
     ("a last line that is cut", Shape::Odd, |rows| cut(&rows.ordinary(FEW))),
     ("another header", Shape::Broken, |rows| [&b"x"[..], &rows.ordinary(FEW)].concat()),
     ("zero bytes", Shape::Odd, |rows| spoiled(&rows.ordinary(FEW), 0)),
     ("text that is not UTF-8", Shape::Odd, |rows| spoiled(&rows.ordinary(FEW), 0xff)),
-    ("a million rows", Shape::Large, |rows| rows.ordinary(MANY)),
 ];
+
+/// Of Parquet.
+const PARQUETS: &[(&str, Shape, Make)] = &[
+    ("half a Parquet file", Shape::Broken, |rows| {
+        let whole = rows.ordinary(FEW);
+        whole[..whole.len() / 2].to_vec()
+    }),
+    ("spoiled bytes", Shape::Odd, |rows| {
+        let mut whole = rows.ordinary(FEW);
+        let ends = whole.len().saturating_sub(4);
+        whole[ends / 3..ends / 3 + 8].fill(0xff);
+        whole
+    }),
+    ("every column a text", Shape::Odd, |rows| rows.as_texts()),
+];
+
+const LARGE: (&str, Shape, Make) = ("a million rows", Shape::Large, |rows| rows.ordinary(MANY));
 
 type OfBytes = (&'static str, Shape, fn() -> Vec<u8>);
 
@@ -98,17 +119,26 @@ pub fn files<'a>(
     quick: bool,
 ) -> Box<dyn Iterator<Item = Hostile> + Send + 'a> {
     match format {
-        Some(format) if !matches!(format.kind, FormatKind::Parquet) => {
-            let wanted = OF_ROWS.iter().filter(move |(_, shape, _)| !quick || *shape != Shape::Large);
-            Box::new(wanted.map(move |(name, shape, make)| {
-                let bytes = make(&mut Rows::new(format, making));
+        Some(format) => {
+            let more = if matches!(format.kind, FormatKind::Parquet) { PARQUETS } else { TEXTS };
+            let large = std::iter::once(&LARGE).filter(move |_| !quick);
+            Box::new(TABLES.iter().chain(more).chain(large).map(move |(name, shape, make)| {
+                let format = with_its_dates(format);
+                let bytes = make(&mut Rows::new(&format, making));
                 Hostile { name, shape: *shape, bytes }
             }))
         }
-        Some(_) | None => {
-            Box::new(OF_BYTES.iter().map(|(name, shape, make)| Hostile { name, shape: *shape, bytes: make() }))
-        }
+        None => Box::new(OF_BYTES.iter().map(|(name, shape, make)| Hostile { name, shape: *shape, bytes: make() })),
     }
+}
+
+/// A format as its files have it: dates of Parquet are no texts.
+fn with_its_dates(format: &FileFormat) -> FileFormat {
+    let mut format = format.clone();
+    if matches!(format.kind, FormatKind::Parquet) {
+        format.columns.iter_mut().for_each(|column| column.date_format = None);
+    }
+    format
 }
 
 /// A file as the publisher would write it.

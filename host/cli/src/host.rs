@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use lake::LocalLake;
 use model::failure::{Failure, FailureKind};
-use model::plugin::{PluginRecord, PluginState};
+use model::plugin::PluginState;
 use model::ports::Components;
 use orchestrator::{Orchestrator, Retention};
 use runtime::PluginsFolder;
@@ -40,7 +40,7 @@ pub(crate) use authors::{check_component, make_component};
 pub(crate) use backfills::{BackfillOrder, NamedItem, backfill};
 pub(crate) use changes::{cancel, is_left, replay, resolve, retry, why};
 pub(crate) use developing::{DevOrder, develop};
-pub(crate) use looking::{manifests, plugins};
+pub(crate) use looking::{grants, plugins};
 pub(crate) use operations::{Intervened, Intervention, intervene};
 pub(crate) use orders::{Order, Verdict, judge, run};
 pub(crate) use serving::serve;
@@ -126,12 +126,26 @@ impl Host {
         })
     }
 
-    /// How many components are active and how many are not.
-    pub fn counts(&self) -> (usize, usize) {
-        let plugins: Vec<PluginRecord> = self.orchestrator.plugins();
-        let active = plugins.iter().filter(|plugin| plugin.state == PluginState::Active).count();
-        (active, plugins.len() - active)
+    /// How many components are active, and how many are not.
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for plugin in self.orchestrator.plugins() {
+            match plugin.state {
+                PluginState::Active | PluginState::Draining | PluginState::Quarantined => counts.active += 1,
+                PluginState::Pending => counts.pending += 1,
+                PluginState::Refused => counts.refused += 1,
+            }
+        }
+        counts
     }
+}
+
+/// How many components are served, are refused, and wait for an operator.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    active: usize,
+    refused: usize,
+    pending: usize,
 }
 
 /// Makes the data folder, for its user only, and returns its canonical path.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{BackfillBody, BreakerBody, ExportBody, Problem, ResolveBody, ResolvedBody, RunBody};
 use model::failure::{Failure, FailureKind};
-use model::plugin::PluginRecord;
+use model::plugin::{PluginGrants, PluginRecord};
 use model::ports::{BackfillRequest, RunRequest, Standing};
 use model::replay::ReplayReport;
 use model::run::RunReport;
@@ -160,6 +160,11 @@ impl Remote {
                 Intervened::Activated(self.post(path, body).await?)
             }
         })
+    }
+
+    /// What the versions of a plugin ask for and have.
+    pub(crate) async fn plugin_grants(&self, name: &str) -> Result<PluginGrants, Failure> {
+        self.get(format!("/api/v1/plugins/{}/grants", path_segment(name))).await
     }
 
     /// What the owner has loaded.

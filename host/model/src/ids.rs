@@ -119,7 +119,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = || InvalidId { text: text.to_owned(), expected: "sha256:<64 hex digits>" };
         let hex = text.strip_prefix("sha256:").unwrap_or(text);
-        if hex.len() != 64 || !hex.is_ascii() {
+        if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(invalid());
         }
         let mut bytes = [0; 32];
@@ -164,6 +164,8 @@ mod tests {
         let digest = Digest::new([0xab; 32]);
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert_eq!(digest.hex().parse(), Ok(digest));
-        assert!("sha256:12".parse::<Digest>().is_err());
+        for wrong in ["sha256:12".to_owned(), "+a".repeat(32), "é".repeat(32)] {
+            assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
+        }
     }
 }

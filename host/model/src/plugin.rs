@@ -25,6 +25,14 @@ pub enum PluginState {
 impl PluginState {
     pub const ALL: [Self; 5] = [Self::Active, Self::Draining, Self::Quarantined, Self::Pending, Self::Refused];
 
+    /// Whether runs are carried out by a version in this state, now or once its time in quarantine is over.
+    pub const fn is_served(self) -> bool {
+        match self {
+            Self::Active | Self::Draining | Self::Quarantined => true,
+            Self::Pending | Self::Refused => false,
+        }
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -145,6 +153,35 @@ pub struct Approval {
     pub place: String,
     pub asked: Vec<CapabilitySpec>,
     pub at: Timestamp,
+}
+
+/// What the versions of a plugin ask for, what they are granted, and what was approved for the name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginGrants {
+    pub name: String,
+    /// The only component that gets what is granted, if the grants are bound to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Where the plugin came from when it was approved.
+    pub place: Option<String>,
+    pub asked: Vec<AskedCapability>,
+}
+
+/// One thing that a version of a plugin asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedCapability {
+    pub version: String,
+    pub digest: Option<Digest>,
+    pub state: PluginState,
+    pub file: String,
+    pub asks: String,
+    pub required: bool,
+    /// Whether `spine.toml` grants it to this component.
+    pub granted: bool,
+    /// Whether it was approved for the name; what nobody had to approve counts as such.
+    pub approved: bool,
+    /// Whether the runs of this version have it: what waits, or was refused, has nothing.
+    pub in_force: bool,
 }
 
 /// One thing that `plugin check` found.

@@ -1,5 +1,6 @@
 //! Keeping secrets out of what a run leaves behind.
 
+use model::quality::CheckResult;
 use model::run::{Conclusion, LogLine};
 use model::secret::Secrets;
 
@@ -12,10 +13,7 @@ pub(crate) fn conceal(secrets: &Secrets, conclusion: &mut Conclusion) {
     if let Some(error) = &mut conclusion.error {
         error.texts_mut().for_each(|text| secrets.hide_in(text));
     }
-    for result in &mut conclusion.quality {
-        let texts = [Some(&mut result.message), result.actual.as_mut(), result.expected.as_mut()];
-        texts.into_iter().flatten().for_each(|text| secrets.hide_in(text));
-    }
+    conclusion.quality.iter_mut().for_each(|result| in_check(secrets, result));
     for stage in &mut conclusion.stages {
         secrets.hide_in(&mut stage.name);
         stage.metrics.iter_mut().flat_map(|(name, value)| [name, value]).for_each(|text| secrets.hide_in(text));
@@ -24,6 +22,11 @@ pub(crate) fn conceal(secrets: &Secrets, conclusion: &mut Conclusion) {
     if let Some(result) = &mut conclusion.result {
         secrets.hide_in_json(result);
     }
+}
+
+pub(crate) fn in_check(secrets: &Secrets, result: &mut CheckResult) {
+    let texts = [Some(&mut result.message), result.actual.as_mut(), result.expected.as_mut()];
+    texts.into_iter().flatten().for_each(|text| secrets.hide_in(text));
 }
 
 fn in_line(secrets: &Secrets, line: &mut LogLine) {

@@ -67,6 +67,6 @@ pub use gate::{BreakerReport, LimitReport, stored_breaker, stored_limit};
 pub use lease::LeasePolicy;
 pub use orchestrator::Orchestrator;
 pub use parts::{Concurrency, Parts, PluginPolicy, SwapPolicy, Versions};
-pub use plugins::look;
+pub use plugins::{granted, look};
 pub use retention::Retention;
 pub use tend::{TEND_EVERY, Tended};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::failure::{Failure, FailureKind};
-use model::plugin::PluginRecord;
+use model::plugin::{PluginEvent, PluginGrants, PluginRecord};
 use model::ports::{
     BackfillRequest, Cancel, Engine, Interrupted, RecordedRun, RunRequest, Standing, Submission, Upstreams,
 };
@@ -457,6 +457,14 @@ impl Engine for Orchestrator {
 
     fn plugins(&self) -> Vec<PluginRecord> {
         Self::plugins(self)
+    }
+
+    async fn plugin_grants(&self, name: &str) -> Result<PluginGrants, Failure> {
+        Self::plugin_grants(self, name).await
+    }
+
+    async fn plugin_history(&self, name: &str) -> Result<Vec<PluginEvent>, Failure> {
+        Self::plugin_history(self, name).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod draining;
+mod granted;
 mod install;
 mod interventions;
 mod lifecycle;
@@ -23,6 +24,7 @@ use model::{DatasetName, Digest, Manifest, Timestamp, brief, nearest};
 use crate::grants;
 use crate::parts::PluginPolicy;
 
+pub use granted::granted;
 pub(crate) use install::decide;
 use install::{alone, await_approval, going_on};
 pub(crate) use lifecycle::{Lifecycle, event, refused};

@@ -17,12 +17,15 @@ use model::ports::{
     AsOf, Cancel, EXCHANGE, Finished, FoundPlugin, KeptInput, Outlook, Prepared, RecordedAttempt, RecordedRun, SIGHT,
     Sight,
 };
+use model::quality::{CheckResult, CheckStatus};
+use model::reject::{LEDGER_ROWS_MAX, Reject};
 use model::replay::{ReplayReport, ReplayedOutput};
 use model::run::{RunKind, RunReport, RunStatus};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId};
 
 use crate::attempt::{Delivered, Reads};
 use crate::blocking::blocking;
+use crate::conceal;
 use crate::inputs;
 use crate::job::Job;
 use crate::orchestrator::Orchestrator;
@@ -47,8 +50,10 @@ impl Orchestrator {
         let delivered = self.carry_out_again(&recording, &manifest, digest).await?;
         drop(visit);
         let everything = ledger.catalog(AsOf::Latest).await?;
+        let rejects = ledger.rejects(run, LEDGER_ROWS_MAX).await?;
         let Recording { report, plugin, .. } = recording;
-        blocking("compare what was delivered", move || compared(&report, plugin, delivered, &everything)).await
+        blocking("compare what was delivered", move || compared(&report, plugin, delivered, &rejects, &everything))
+            .await
     }
 
     /// What is recorded of a run that can be carried out again.
@@ -88,6 +93,7 @@ impl Orchestrator {
         if let Ok(answer) = &mut delivered.answer {
             // As it is recorded.
             answer.result.iter_mut().for_each(|result| secrets.hide_in_json(result));
+            answer.checks.iter_mut().for_each(|check| conceal::in_check(&secrets, check));
         }
         Ok(delivered)
     }
@@ -190,12 +196,14 @@ fn compared(
     report: &RunReport,
     plugin: PluginRef,
     delivered: Delivered,
+    rejects_then: &[Reject],
     catalog: &CatalogView,
 ) -> Result<ReplayReport, Failure> {
     let Delivered { answer, finished, .. } = delivered;
-    let (prepared, rejected): (Vec<Prepared>, u64) = match finished {
-        Some(Finished { captures, rejected, .. }) => (captures, rejected),
-        None => (Vec::new(), 0),
+    let (prepared, rejected, rejects, mut checks): (Vec<Prepared>, u64, Vec<Reject>, Vec<CheckResult>) = match finished
+    {
+        Some(Finished { captures, rejected, rejects, checks, .. }) => (captures, rejected, rejects.rows, checks),
+        None => Default::default(),
     };
     let then: BTreeMap<Place, (Digest, CaptureId)> = report
         .captures
@@ -205,7 +213,10 @@ fn compared(
     let now: BTreeMap<Place, &Prepared> =
         prepared.iter().map(|it| ((it.dataset.clone(), it.partition.clone()), it)).collect();
     let (result, guest_failed) = match answer {
-        Ok(answer) => (answer.result, None),
+        Ok(answer) => {
+            checks.extend(answer.checks);
+            (answer.result, None)
+        }
         Err(failure) => (None, Some(failure)),
     };
     let has_failed = guest_failed.is_some();
@@ -244,6 +255,16 @@ fn compared(
     }
     if report.rejected != rejected {
         findings.push(format!("{} rows were rejected then, and {rejected} now", report.rejected));
+    } else if let Some((then, now)) = rejects_then.iter().zip(&rejects).find(|(then, now)| then != now) {
+        let told = |reject: &Reject| {
+            let at = reject.line.map(|line| format!(" in line {line}")).unwrap_or_default();
+            format!("`{}`{at}: {}", reject.code, reject.message)
+        };
+        findings.push(format!("a reject was {} then, and is {} now", told(then), told(now)));
+    }
+    // What was checked is known of a run that came as far as that.
+    if !of_guest && (report.error.is_none() || !report.quality.is_empty()) {
+        findings.extend(judged_otherwise(&report.quality, &checks));
     }
     Ok(ReplayReport {
         run_id: report.run_id,
@@ -257,6 +278,27 @@ fn compared(
         replayed_rejected: rejected,
         findings,
     })
+}
+
+/// The checks that found something else. What that does to a run is the operator's to say, and not compared.
+fn judged_otherwise(then: &[CheckResult], now: &[CheckResult]) -> Vec<String> {
+    let (then, now) = (by_check(then), by_check(now));
+    let names: BTreeSet<_> = then.keys().chain(now.keys()).collect();
+    let others = names.into_iter().filter(|name| then.get(*name) != now.get(*name));
+    others.map(|(dataset, check)| format!("the check `{check}` of `{dataset}` found something else")).collect()
+}
+
+/// Whether a check passed, what it says, and the values that it found and looked for.
+type Found<'a> = (bool, &'a str, Option<&'a str>, Option<&'a str>);
+
+fn by_check(results: &[CheckResult]) -> BTreeMap<(&DatasetName, &str), BTreeSet<Found<'_>>> {
+    let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for result in results {
+        let CheckResult { check, dataset, status, message, actual, expected, .. } = result;
+        let of_check = found.entry((dataset, check.as_str())).or_default();
+        of_check.insert((*status == CheckStatus::Pass, message.as_str(), actual.as_deref(), expected.as_deref()));
+    }
+    found
 }
 
 /// Whether a failure is what the guest or its input gives, and not what the host then decides about it.

@@ -10,6 +10,7 @@ mod leases;
 mod logs;
 mod outcomes;
 mod patience;
+mod plugin_names;
 mod plugins;
 mod policies;
 mod races;

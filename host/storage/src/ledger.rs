@@ -5,13 +5,14 @@ use std::sync::Arc;
 use model::capture::Head;
 use model::catalog::{CatalogView, Extent};
 use model::failure::{Failure, FailureKind};
-use model::plugin::{PluginRecord, PluginRef};
+use model::plugin::{PluginEvent, PluginRecord, PluginRef};
 use model::ports::{
     Acquired, Adoption, AsOf, DeadLetter, DeadLetterFilter, DeadLetters, Forgotten, Heard, Held, Interrupted, Lease,
     LeaseRequest, Leases, Ledger, NewRun, Page, PluginStanding, Reaped, RecordedAttempt, RecordedRun, Registration,
     Requeue, RetentionLedger, RunFilter, RunPage, Runs, SharedKind, SharedState, SharedStates, Start, Submission,
     Worker,
 };
+use model::reject::Reject;
 use model::retention::Cutoffs;
 use model::run::{Conclusion, LogLine, RunEvent, RunReport};
 use model::{CaptureId, DatasetName, Digest, Manifest, Partition, RunId, Timestamp, WorkerId};
@@ -140,6 +141,14 @@ impl Ledger for Storage {
 
     async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginRef>, Failure> {
         self.versions_of_plugin(name).await
+    }
+
+    async fn plugin_history(&self, name: &str) -> Result<Vec<PluginEvent>, Failure> {
+        self.history_of_plugin(name).await
+    }
+
+    async fn rejects(&self, run: RunId, at_most: usize) -> Result<Vec<Reject>, Failure> {
+        self.rejects_of(run, at_most).await
     }
 
     #[tracing::instrument(name = "storage.register", skip_all)]

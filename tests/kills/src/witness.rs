@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use model::capture::Head;
 use model::catalog::CatalogView;
-use model::plugin::{PluginRecord, PluginRef};
+use model::plugin::{PluginEvent, PluginRecord, PluginRef};
 use model::ports::{
     Adoption, AsOf, Heard, Interrupted, Ledger, NewRun, PluginStanding, Reaped, RecordedAttempt, RecordedRun,
     Registration, Requeue, Start, Submission, Worker,
 };
+use model::reject::Reject;
 use model::run::{Conclusion, LogLine, RunReport};
 use model::{CaptureId, DatasetName, Digest, Failure, Manifest, Partition, RunId, Timestamp, WorkerId};
 use storage::Storage;
@@ -108,6 +109,8 @@ witness! {
     completed_runs(version: Digest, at_most: u32) -> Vec<RunId>;
     plugin_standing() -> PluginStanding;
     plugin_versions(name: &str) -> Vec<PluginRef>;
+    plugin_history(name: &str) -> Vec<PluginEvent>;
+    rejects(run: RunId, at_most: usize) -> Vec<Reject>;
     check_schema(plugin: &PluginRecord, manifest: &Manifest) -> ();
     register(registration: Registration) -> ();
 }

@@ -1,28 +1,23 @@
 //! Deciding about captures in quarantine.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use model::failure::FailureKind;
 use model::{CaptureId, CaptureRecord};
 
 use super::Served;
+use super::received::Named;
 use crate::problem::Refusal;
 
 /// `POST /api/v1/captures/{id}/release`.
-pub(super) async fn release(
-    State(served): State<Served>,
-    Path(id): Path<String>,
-) -> Result<Json<CaptureRecord>, Refusal> {
+pub(super) async fn release(State(served): State<Served>, Named(id): Named) -> Result<Json<CaptureRecord>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.quarantine.release(capture(&id)?).await?))
 }
 
 /// `POST /api/v1/captures/{id}/discard`.
-pub(super) async fn discard(
-    State(served): State<Served>,
-    Path(id): Path<String>,
-) -> Result<Json<CaptureRecord>, Refusal> {
+pub(super) async fn discard(State(served): State<Served>, Named(id): Named) -> Result<Json<CaptureRecord>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.quarantine.discard(capture(&id)?).await?))
 }

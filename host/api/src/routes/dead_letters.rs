@@ -1,9 +1,9 @@
 //! Dealing with failed runs.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
-use super::received::Received;
+use super::received::{Named, Received};
 use super::{Served, runs};
 use crate::body::{ResolveBody, ResolvedBody};
 use crate::problem::Refusal;
@@ -11,7 +11,7 @@ use crate::problem::Refusal;
 /// `POST /api/v1/dead-letters/{run}/resolve`.
 pub(super) async fn resolve(
     State(served): State<Served>,
-    Path(id): Path<String>,
+    Named(id): Named,
     Received(body): Received<ResolveBody>,
 ) -> Result<Json<ResolvedBody>, Refusal> {
     served.ready()?;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
@@ -12,6 +12,7 @@ use model::failure::Failure;
 use model::run::RunEvent;
 
 use super::Served;
+use super::received::Named;
 use super::runs::{bad_body, run, unknown_run};
 use crate::problem::Refusal;
 
@@ -22,7 +23,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// JSON. All that was goes first, or what follows `Last-Event-ID`; the stream ends with the run.
 pub(super) async fn events(
     State(served): State<Served>,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let run = run(&id)?;

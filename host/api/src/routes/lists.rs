@@ -4,12 +4,13 @@ use std::str::FromStr;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use model::RunId;
 use model::ports::{ListLimit, RunFilter, RunPage};
 use serde::Deserialize;
 
 use super::Served;
+use super::received::Named;
 use super::runs::{bad_body, run, unknown_run};
 use crate::problem::Refusal;
 
@@ -35,7 +36,7 @@ pub(super) async fn runs(State(served): State<Served>, query: Asked) -> Result<J
 /// `GET /api/v1/runs/{id}/children`: the runs that a run asked for, with the same parameters.
 pub(super) async fn children(
     State(served): State<Served>,
-    Path(id): Path<String>,
+    Named(id): Named,
     query: Asked,
 ) -> Result<Json<RunPage>, Refusal> {
     let parent = run(&id)?;

@@ -1,19 +1,19 @@
 //! What an operator changes by hand: breakers, leases, and how long things are kept.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use model::ports::Lease;
 use model::retention::RetentionReport;
 
 use super::Served;
-use super::received::Received;
+use super::received::{Named, Received};
 use crate::body::{BreakerBody, ReleaseBody, RetentionBody};
 use crate::problem::Refusal;
 
 /// `POST /api/v1/breakers/{name}/reset`: closes it.
 pub(super) async fn reset_breaker(
     State(served): State<Served>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Result<Json<BreakerBody>, Refusal> {
     served.ready()?;
     served.parts.operations.reset_breaker(&name).await?;
@@ -23,7 +23,7 @@ pub(super) async fn reset_breaker(
 /// `POST /api/v1/breakers/{name}/open`: opens it until it is reset.
 pub(super) async fn open_breaker(
     State(served): State<Served>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Result<Json<BreakerBody>, Refusal> {
     served.ready()?;
     served.parts.operations.open_breaker(&name).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::RunId;
@@ -17,6 +17,7 @@ use model::work::idempotency_key;
 use serde::Deserialize;
 
 use super::Served;
+use super::received::Named;
 use crate::body::RunBody;
 use crate::problem::Refusal;
 
@@ -94,7 +95,7 @@ pub(super) fn unread(error: &tokio::task::JoinError) -> Refusal {
 /// `GET /api/v1/runs/{id}?wait=SECONDS`.
 pub(super) async fn show(
     State(served): State<Served>,
-    Path(id): Path<String>,
+    Named(id): Named,
     query: Result<Query<WaitQuery>, QueryRejection>,
 ) -> Result<Json<RunReport>, Refusal> {
     let Query(WaitQuery { wait }) = query.map_err(|error| bad_body(format!("`wait` is in whole seconds: {error}")))?;
@@ -102,14 +103,14 @@ pub(super) async fn show(
 }
 
 /// `POST /api/v1/runs/{id}/cancel`: asks, and answers with the run as it is.
-pub(super) async fn cancel(State(served): State<Served>, Path(id): Path<String>) -> Result<Json<RunReport>, Refusal> {
+pub(super) async fn cancel(State(served): State<Served>, Named(id): Named) -> Result<Json<RunReport>, Refusal> {
     let run = run(&id)?;
     let report = served.parts.engine.cancel(run).await?;
     Ok(Json(report.ok_or_else(|| unknown_run(run))?))
 }
 
 /// `POST /api/v1/runs/{id}/retry`: 202 with the new run.
-pub(super) async fn retry(State(served): State<Served>, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn retry(State(served): State<Served>, Named(id): Named) -> Result<Response, Refusal> {
     served.ready()?;
     let report = served.parts.engine.retry(run(&id)?).await?;
     let location = format!("/api/v1/runs/{}", report.run_id);
@@ -117,16 +118,13 @@ pub(super) async fn retry(State(served): State<Served>, Path(id): Path<String>) 
 }
 
 /// `POST /api/v1/runs/{id}/replay`: what the run delivers when it is carried out again as it was recorded.
-pub(super) async fn replay(
-    State(served): State<Served>,
-    Path(id): Path<String>,
-) -> Result<Json<ReplayReport>, Refusal> {
+pub(super) async fn replay(State(served): State<Served>, Named(id): Named) -> Result<Json<ReplayReport>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.engine.replay(run(&id)?).await?))
 }
 
 /// `GET /api/v1/runs/{id}/why`: what a run waits for.
-pub(super) async fn why(State(served): State<Served>, Path(id): Path<String>) -> Result<Json<Standing>, Refusal> {
+pub(super) async fn why(State(served): State<Served>, Named(id): Named) -> Result<Json<Standing>, Refusal> {
     let run = run(&id)?;
     Ok(Json(served.parts.engine.why(run).await?.ok_or_else(|| unknown_run(run))?))
 }

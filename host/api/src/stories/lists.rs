@@ -1,4 +1,4 @@
-//! Lists of runs, and backfills.
+//! Lists of runs, backfills, and what is known of a plugin.
 
 use axum::http::StatusCode;
 use model::run::{RunKind, RunStatus};
@@ -58,4 +58,18 @@ async fn a_backfill_is_taken_and_what_is_no_backfill_is_not() {
         let reply = bench.post("/api/v1/backfills", body).await;
         assert_eq!((reply.status, reply.code().as_str()), (StatusCode::BAD_REQUEST, "bad_params"), "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_plugin_its_history_and_its_grants_can_be_asked_for_by_name() {
+    let bench = Bench::new();
+    for part in ["", "/history", "/grants"] {
+        assert_eq!(bench.get(&format!("/api/v1/plugins/d{part}")).await.status, StatusCode::OK, "{part}");
+        let reply = bench.get(&format!("/api/v1/plugins/nobody{part}")).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::NOT_FOUND, "unknown_name"), "{part}");
+        let reply = bench.get(&format!("/api/v1/plugins/%ff{part}")).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::BAD_REQUEST, "bad_params"), "{part}");
+    }
+    assert_eq!(bench.get("/api/v1/plugins/d").await.json()[0]["name"], "d");
+    assert_eq!(bench.get("/api/v1/runs/%ff").await.code(), "bad_params", "not UTF-8");
 }

@@ -4,7 +4,7 @@ use model::DataType;
 use model::manifest::{FileFormat, FooterRule, FormatColumn, FormatKind};
 
 use super::random::Random;
-use super::{Making, value};
+use super::{Making, parquet, value};
 
 /// Rows of the file of values at random.
 const RANDOM_ROWS: usize = 500;
@@ -20,7 +20,7 @@ pub(super) struct Rows<'a> {
 }
 
 /// One row: the text of each column, none for null.
-type Row = Vec<Option<String>>;
+pub(super) type Row = Vec<Option<String>>;
 
 impl<'a> Rows<'a> {
     pub(super) fn new(format: &'a FileFormat, making: Making<'a>) -> Self {
@@ -51,9 +51,14 @@ impl<'a> Rows<'a> {
     }
 
     pub(super) fn ordinary(&self, rows: u64) -> Vec<u8> {
-        let mut out = self.begun();
-        (0..rows).for_each(|number| self.push(&mut out, number == 0, &self.row(number)));
-        self.ended(out, rows)
+        self.file((0..rows).map(|number| self.row(number)))
+    }
+
+    /// Ordinary rows as a Parquet file whose columns are all texts.
+    pub(super) fn as_texts(&self) -> Vec<u8> {
+        let text = |column: &FormatColumn| FormatColumn { data_type: DataType::Utf8, ..column.clone() };
+        let columns: Vec<FormatColumn> = self.columns().iter().map(text).collect();
+        parquet::file(&columns, (0..2).map(|number| self.row(number)))
     }
 
     /// Each nullable column null, and then all of them.
@@ -129,9 +134,19 @@ impl<'a> Rows<'a> {
     }
 
     fn written(&self, rows: &[Row]) -> Vec<u8> {
-        let mut out = self.begun();
-        rows.iter().enumerate().for_each(|(number, row)| self.push(&mut out, number == 0, row));
-        self.ended(out, rows.len() as u64)
+        self.file(rows.iter().cloned())
+    }
+
+    fn file(&self, rows: impl Iterator<Item = Row>) -> Vec<u8> {
+        if matches!(self.format.kind, FormatKind::Parquet) {
+            return parquet::file(self.columns(), rows);
+        }
+        let (mut out, mut count) = (self.begun(), 0);
+        for row in rows {
+            self.push(&mut out, count == 0, &row);
+            count += 1;
+        }
+        self.ended(out, count)
     }
 
     fn begun(&self) -> Vec<u8> {

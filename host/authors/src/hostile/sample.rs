@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use model::manifest::{FileFormat, FormatColumn, FormatKind};
 use serde_json::Value;
 
+use super::parquet;
+
 /// The texts of one row by the name of its column; nothing of columns that are null there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample(BTreeMap<String, String>);
@@ -37,7 +39,11 @@ impl Sample {
                 let line = bytes.split(|byte| *byte == b'\n').next()?;
                 Self::of_object(columns, &serde_json::from_slice(line).ok()?)
             }
-            FormatKind::Parquet => None,
+            FormatKind::Parquet => {
+                let row = parquet::first_row(bytes)?;
+                let value = |column: &FormatColumn| row.iter().find(|(header, _)| header == &column.header)?.1.clone();
+                Some(Self::with(columns.iter().filter_map(|column| Some((column, value(column)?)))))
+            }
         }
     }
 

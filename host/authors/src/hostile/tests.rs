@@ -1,3 +1,6 @@
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::array::Array as _;
+use bytes::Bytes;
 use model::Manifest;
 
 use super::*;
@@ -111,4 +114,30 @@ fn keys_differ_but_for_what_is_steady() {
     let making = Making { steady: &steady, sample: &Sample::default(), seed: 1 };
     let file = String::from_utf8(ordinary(Some(&psv), making)).unwrap();
     assert!(file.lines().skip(1).all(|line| line.contains("|A|")), "{file}");
+}
+
+#[test]
+fn a_parquet_file_has_the_types_of_its_columns_and_null_where_they_have_no_value() {
+    let parquet = format(r#""kind": "parquet""#);
+    let (steady, sample) = (BTreeSet::new(), Sample::default());
+    let making = Making { steady: &steady, sample: &sample, seed: 1 };
+    let made: Vec<Hostile> = files(Some(&parquet), making, true).collect();
+    let rows = |name: &str| {
+        let bytes = made.iter().find(|file| file.name == name).unwrap().bytes.clone();
+        ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).map(|builder| {
+            let types = builder.schema().fields().iter().map(|field| field.data_type().to_string()).collect::<Vec<_>>();
+            let batches: Vec<_> = builder.build().unwrap().map(Result::unwrap).collect();
+            let nulls =
+                batches.iter().flat_map(|batch| batch.columns()).map(|column| column.null_count()).sum::<usize>();
+            (types.join(" "), batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), nulls)
+        })
+    };
+    assert_eq!(rows("ordinary rows").unwrap(), ("Date32 Utf8 Int64".to_owned(), 10, 0));
+    assert_eq!(rows("a header alone").unwrap().1, 0);
+    assert_eq!(rows("every column a text").unwrap().0, "Utf8 Utf8 Utf8");
+    assert!(rows("extremes of every type").unwrap().2 > 0);
+    assert!(rows("half a Parquet file").is_err() && rows("an empty file").is_err());
+    let sample = Sample::of(&parquet, &ordinary(Some(&parquet), making)).unwrap();
+    let texts = parquet.columns.iter().map(|column| sample.get(column).unwrap_or_default());
+    assert_eq!(texts.collect::<Vec<_>>(), ["2025-01-03", "A", "1"]);
 }

@@ -3,10 +3,13 @@
 mod grants;
 mod history;
 mod shadow;
+mod version;
 
 use clap::{Args, Subcommand};
 use model::plugin::PluginRecord;
 use model::{Digest, Failure};
+
+use version::VersionName;
 
 use super::unknown_name;
 use crate::args::Global;
@@ -41,9 +44,9 @@ enum Action {
     Rollback {
         /// Name of the plugin
         name: String,
-        /// The version, as `plugins history` shows it [default: the one that was active before]
+        /// The version, or as much of its digest as `plugins history` shows [default: the one that was active before]
         #[arg(long, value_name = "DIGEST")]
-        to: Option<Digest>,
+        to: Option<VersionName>,
     },
     /// Compare a component with the active version of its name, on the inputs of recorded runs
     ///
@@ -52,8 +55,8 @@ enum Action {
     Shadow(shadow::ShadowArgs),
     /// Make a version active that was compared with `plugins shadow`
     Promote {
-        /// The version, as `plugins shadow` shows it
-        digest: Digest,
+        /// The version, or as much of its digest as `plugins shadow` shows
+        digest: VersionName,
     },
     /// Show what a plugin asks for, what `spine.toml` grants it, and what was approved
     Grants {
@@ -64,9 +67,9 @@ enum Action {
     Approve {
         /// Name of the plugin
         name: String,
-        /// The version that waits [default: the one that does]
+        /// The version that waits, or as much of its digest as `plugins list` shows [default: the one that does]
         #[arg(long, value_name = "DIGEST")]
-        digest: Option<Digest>,
+        digest: Option<VersionName>,
     },
 }
 
@@ -91,15 +94,27 @@ impl PluginsCommand {
             Action::History { name } => history::show(global, output, &name).await?,
             Action::Grants { name } => grants::show(global, output, &name).await?,
             Action::Shadow(args) => return shadow::show(global, output, args).await,
-            Action::Promote { digest } => activate(global, output, Intervention::Promote { digest }).await?,
+            Action::Promote { digest } => {
+                let digest = digest.resolve(global, None).await?;
+                activate(global, output, Intervention::Promote { digest }).await?;
+            }
             Action::Rollback { name, to } => {
+                let to = resolved(global, &name, to).await?;
                 activate(global, output, Intervention::RollBack { plugin: name, to }).await?;
             }
             Action::Approve { name, digest } => {
+                let digest = resolved(global, &name, digest).await?;
                 activate(global, output, Intervention::Approve { plugin: name, digest }).await?;
             }
         }
         Ok(0)
+    }
+}
+
+async fn resolved(global: &Global, name: &str, version: Option<VersionName>) -> Result<Option<Digest>, Failure> {
+    match version {
+        Some(version) => version.resolve(global, Some(name)).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use clap::Args;
 use lake::RejectReader;
-use model::reject::{Reject, RejectFile};
+use model::ports::Ledger as _;
+use model::reject::{LEDGER_ROWS_MAX, Reject, RejectFile};
 use model::{Failure, RunId};
 use serde::Serialize;
 use storage::RejectingRun;
@@ -54,7 +55,7 @@ impl RejectsCommand {
         let mut shown = Shown { listing: Listing::new(output, rows), left, is_full: false, summaries: Vec::new() };
         for RejectingRun { run_id, file } in ledger.rejecting_runs(self.run).await? {
             match file {
-                None => shown.add(run_id, &ledger.rejects(run_id).await?)?,
+                None => shown.add(run_id, &ledger.rejects(run_id, LEDGER_ROWS_MAX).await?)?,
                 Some(file) => match shown.add_file(&lake, run_id, &file) {
                     Ok(()) => {}
                     Err(Unlisted::File(failure)) if self.run.is_none() => {

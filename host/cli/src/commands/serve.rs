@@ -9,7 +9,8 @@ use crate::host;
 
 /// Load the plugins and stay, ready to run (the default command)
 ///
-/// Prints `ready http://ADDR plugins=N refused=M load_ms=...` on standard error. Serves `/healthz`, `/readyz`,
+/// Prints `ready http://ADDR plugins=N refused=M load_ms=...` on standard error, and how many plugins wait to be approved
+/// if any does. Serves `/healthz`, `/readyz`,
 /// `/metrics` and the API under `/api/v1`, whose callers show the token in the data folder. SIGTERM or Ctrl-C lets
 /// running work end, a second one ends it.
 ///

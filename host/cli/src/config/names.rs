@@ -1,9 +1,10 @@
 //! Whether the entries of `spine.toml` name what the plugins offer.
 //!
 //! An entry that fits nothing would have no effect, and a severity without effect publishes what the operator wanted to
-//! see blocked. So an entry for a plugin that was found must name one of its datasets, checks or folders, or what it
-//! can run. An entry for a
-//! plugin that was not found is only told: its file may be dropped in later. Keys are checked where the file is read.
+//! see blocked. So an entry for a plugin that was found must name one of its datasets or checks, or what it can run. A
+//! grant that nobody asks for is only told: it lets nobody do anything, and a new version that asks for less must not
+//! keep the host from starting. So is an entry for a plugin that was not found: its file may be dropped in later. Keys are
+//! checked where the file is read.
 
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ impl<'a> Names<'a> {
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 let hint = suggestion(&grant.address.to_string(), &known);
                 let asks = format!("the plugin `{name}` does not ask for `{}`", grant.address);
-                self.problems.push(format!("`{place}.http[{at}].host`: {asks}{hint}"));
+                self.warnings.push(format!("`{place}.http[{at}].host` has no effect: {asks}{hint}"));
             }
         }
     }
@@ -81,7 +82,7 @@ impl<'a> Names<'a> {
         for name in granted.filter(|name| !asked.contains(&name.as_str())) {
             let hint = suggestion(name, &asked);
             let asks = format!("the plugin `{plugin}` asks for no {kind} of this name");
-            self.problems.push(format!("`{place}.{kind}s.{name}`: {asks}{hint}"));
+            self.warnings.push(format!("`{place}.{kind}s.{name}` has no effect: {asks}{hint}"));
         }
     }
 
@@ -184,10 +185,6 @@ mod tests {
     fn entries_that_name_nothing_are_errors_with_the_nearest_name_all_at_once() {
         let failure = checked(
             r#"
-            [plugins.finra.grants]
-            folders = { dorp = "inbox", api_key = "inbox" }
-            http = [{ host = "cdn.fimra.org" }]
-            secrets = { apikey = { env = "KEY" } }
             [policy."finra.dayly"]
             [quality."finra.regsho_dayly".row_count_band]
             severity = "block"
@@ -199,12 +196,6 @@ mod tests {
         assert_eq!((failure.code.as_str(), failure.exit_code()), ("bad_config", 2));
         for expected in [
             "in `etc/spine.toml`",
-            "`plugins.finra.grants.folders.dorp`: the plugin `finra` asks for no folder of this name, did you mean `drop`?",
-            "`plugins.finra.grants.folders.api_key`: the plugin `finra` asks for no folder of this name",
-            "`plugins.finra.grants.http[0].host`: the plugin `finra` does not ask for `https://cdn.fimra.org`, did you mean \
-             `https://*.finra.org`?",
-            "`plugins.finra.grants.secrets.apikey`: the plugin `finra` asks for no secret of this name, did you mean \
-             `api_key`?",
             "`policy.\"finra.dayly\"`: the plugin `finra` has no pipeline, source or task of this name, did you mean \
              `finra.daily`?",
             "`quality.\"finra.regsho_dayly\"`: the plugin `finra` has no dataset of this name, did you mean \
@@ -214,6 +205,35 @@ mod tests {
         ] {
             assert!(failure.message.contains(expected), "{expected} is not in {}", failure.message);
         }
+    }
+
+    #[test]
+    fn grants_that_nobody_asks_for_are_told_with_the_nearest_name() {
+        let warnings = checked(
+            r#"
+            [plugins.finra.grants]
+            folders = { dorp = "inbox", api_key = "inbox" }
+            http = [{ host = "cdn.fimra.org" }]
+            secrets = { apikey = { env = "KEY" } }
+            "#,
+        )
+        .unwrap();
+        for expected in [
+            "`plugins.finra.grants.folders.dorp` has no effect: the plugin `finra` asks for no folder of this name, did you \
+             mean `drop`?",
+            "`plugins.finra.grants.folders.api_key` has no effect: the plugin `finra` asks for no folder of this name",
+            "`plugins.finra.grants.http[0].host` has no effect: the plugin `finra` does not ask for \
+             `https://cdn.fimra.org`, did you mean `https://*.finra.org`?",
+            "`plugins.finra.grants.secrets.apikey` has no effect: the plugin `finra` asks for no secret of this name, did \
+             you mean `api_key`?",
+        ] {
+            let expected = format!("in `etc/spine.toml`: {expected}");
+            assert!(
+                warnings.iter().any(|warning| warning.starts_with(&expected)),
+                "{expected} is not in {warnings:#?}"
+            );
+        }
+        assert_eq!(warnings.len(), 4, "{warnings:#?}");
     }
 
     #[test]

@@ -4,18 +4,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use model::failure::Failure;
-use model::plugin::{PluginRecord, PluginState};
+use model::plugin::{PluginGrants, PluginRecord, PluginState};
 use model::ports::{Ledger, PluginStanding};
 use model::{Clock, Digest, Manifest};
 use storage::Storage;
 
 use super::{components, wiring};
 use crate::args::Global;
+use crate::config::Config;
 use crate::ledger::LedgerPlace;
 use crate::output;
 use crate::owner::{self, OwnerSign};
 use crate::remote::{Presence, Remote};
 use crate::system::SystemClock;
+
+/// What is in the folder, as an owner would load it now.
+type Found = Vec<(PluginRecord, Option<Arc<Manifest>>)>;
 
 /// The plugins as the owner of the data folder loaded them, if it serves; else as an owner would load them now.
 pub(crate) async fn plugins(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
@@ -43,32 +47,68 @@ fn check_data_folder(path: &Path) -> Result<(), Failure> {
     path.join("spine.db").try_exists().map(drop).map_err(|error| owner::unusable_folder(path, &error))
 }
 
-/// The plugins with their manifests, as an owner would load them now.
-pub(crate) async fn manifests(global: &Global) -> Result<Vec<(PluginRecord, Option<Arc<Manifest>>)>, Failure> {
+/// What the versions of a plugin ask for and have: as the owner of the data folder says, if it serves; else as an owner
+/// would load them now. None if there is no such plugin.
+///
+/// # Errors
+///
+/// Those of the ledger, whose approvals must be known; `unknown_name` of an owner that has no such plugin.
+pub(crate) async fn grants(global: &Global, name: &str) -> Result<Option<PluginGrants>, Failure> {
     check_plugins_folder(&global.plugins)?;
     check_data_folder(&global.data)?;
-    load(global).await
-}
-
-async fn load(global: &Global) -> Result<Vec<(PluginRecord, Option<Arc<Manifest>>)>, Failure> {
+    if let OwnerSign::Listening(address) = owner::find(&global.data) {
+        let remote = Remote::new(address);
+        if remote.presence().await == Presence::Ready {
+            return remote.plugin_grants(name).await.map(Some);
+        }
+    }
     let config = global.configuration()?;
     let place = LedgerPlace::of(&config, &global.data)?;
-    let ledger = if place.file().is_none_or(|file| file.exists()) { readable(&place).await } else { None };
-    let standing = match &ledger {
-        Some(ledger) => ledger.plugin_standing().await?,
-        None => PluginStanding::default(),
-    };
-    let runtime = wiring::runtime(global.data.join("cache"), true, &config)?;
-    let found = wiring::components(&runtime, global.plugins.clone(), &config).await?;
+    let ledger = if is_there(&place) { Some(place.read().await?) } else { None };
+    let standing = standing(ledger.as_ref()).await?;
+    let found = decided(global, &config, ledger.as_ref(), &standing).await?;
+    let grants = config.plugins.get(name).map(|plugin| plugin.grants.clone()).unwrap_or_default();
+    Ok(orchestrator::granted(name, &found, &standing, &grants))
+}
+
+async fn load(global: &Global) -> Result<Found, Failure> {
+    let config = global.configuration()?;
+    let place = LedgerPlace::of(&config, &global.data)?;
+    let ledger = if is_there(&place) { readable(&place).await } else { None };
+    let standing = standing(ledger.as_ref()).await?;
+    decided(global, &config, ledger.as_ref(), &standing).await
+}
+
+/// Whether there is a ledger: on a server there is always one, or an error.
+fn is_there(place: &LedgerPlace) -> bool {
+    place.file().is_none_or(|file| file.exists())
+}
+
+async fn standing(ledger: Option<&Storage>) -> Result<PluginStanding, Failure> {
+    match ledger {
+        Some(ledger) => ledger.plugin_standing().await,
+        // Nothing was decided where there is no ledger yet.
+        None => Ok(PluginStanding::default()),
+    }
+}
+
+async fn decided(
+    global: &Global,
+    config: &Config,
+    ledger: Option<&Storage>,
+    standing: &PluginStanding,
+) -> Result<Found, Failure> {
+    let runtime = wiring::runtime(global.data.join("cache"), true, config)?;
+    let found = wiring::components(&runtime, global.plugins.clone(), config).await?;
     let kept = |digest: &Digest| {
         let bytes = components::read(&global.data, digest).ok()?;
         Some(components::found_at(String::new(), runtime.load_bytes(Path::new(""), &bytes)))
     };
-    let (policies, now) = (wiring::policies(&config), SystemClock.now());
-    let decided = orchestrator::look(found, &standing, &policies, now, &lake::check_folder, &kept);
+    let (policies, now) = (wiring::policies(config), SystemClock.now());
+    let decided = orchestrator::look(found, standing, &policies, now, &lake::check_folder, &kept);
     let mut plugins = Vec::with_capacity(decided.len());
     for (mut plugin, manifest) in decided {
-        if let Some(ledger) = &ledger {
+        if let Some(ledger) = ledger {
             refuse_what_does_not_fit(ledger, &mut plugin, manifest.as_deref()).await?;
         }
         plugins.push((plugin, manifest));

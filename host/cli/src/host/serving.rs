@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::operations::Interventions;
-use super::{Host, HostOptions, data_folder, watching};
+use super::{Counts, Host, HostOptions, data_folder, watching};
 use crate::args::Global;
 use crate::output;
 use crate::owner::OwnerLock;
@@ -122,10 +122,12 @@ pub(crate) async fn serve(global: &Global, listen: &str, watch: Option<WatchMode
             tracing::warn!(plugin.name = %plugin.name, "{warning}");
         }
     }
-    let (active, refused) = host.counts();
+    let Counts { active, refused, pending } = host.counts();
     let load_ms = host.load.as_millis();
     let mut served = Served::start(host, listen).await?;
-    output::note(&format!("ready http://{} plugins={active} refused={refused} load_ms={load_ms}", served.address));
+    let waiting = if pending == 0 { String::new() } else { format!(" pending={pending}") };
+    let address = &served.address;
+    output::note(&format!("ready http://{address} plugins={active} refused={refused} load_ms={load_ms}{waiting}"));
 
     let retention = served.host.retention.clone();
     let following = served.follow(watch);

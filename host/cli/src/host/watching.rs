@@ -1,5 +1,8 @@
 //! Follows the plugins folder while the host serves: what changes there is loaded and takes its place.
 
+use std::time::Duration;
+
+use model::plugin::PluginRecord;
 use model::ports::FoundPlugin;
 use orchestrator::Orchestrator;
 use runtime::{FolderWatch, Look, PluginsFolder, WatchMode};
@@ -7,10 +10,14 @@ use runtime::{FolderWatch, Look, PluginsFolder, WatchMode};
 use super::components::found_at;
 use super::wiring::look;
 
+/// When to look again at a file that was changed while it was loaded.
+const OVERTAKEN: Duration = Duration::from_millis(50);
+
 /// Looks whenever something may have changed, for as long as it is awaited.
 pub(super) async fn follow(orchestrator: Orchestrator, mut folder: PluginsFolder, mode: WatchMode) {
     let mut watch = FolderWatch::new(mode);
-    let (mut again_in, mut is_due, mut is_lost) = (None, false, false);
+    let mut is_due = was_overtaken(&orchestrator.plugins());
+    let (mut again_in, mut is_lost) = (is_due.then_some(OVERTAKEN), false);
     loop {
         watch.follow(folder.folders());
         watch.changed(again_in).await;
@@ -36,9 +43,18 @@ pub(super) async fn follow(orchestrator: Orchestrator, mut folder: PluginsFolder
         }
         let found: Vec<FoundPlugin> = loaded.into_iter().map(|(place, loaded)| found_at(place, loaded)).collect();
         match orchestrator.install(found).await {
-            Ok(_) => is_due = false,
+            Ok(records) => {
+                is_due = was_overtaken(&records);
+                again_in = if is_due { Some(again_in.map_or(OVERTAKEN, |next| next.min(OVERTAKEN))) } else { again_in };
+            }
             // The next look tries again, whatever it finds.
             Err(failure) => tracing::warn!(code = %failure.code, "the plugins stay as they are: {failure}"),
         }
     }
+}
+
+/// Whether a file changed between being loaded and being kept. It may hold by now what was loaded, so that the next look
+/// finds nothing new: what it holds is to be installed all the same.
+fn was_overtaken(records: &[PluginRecord]) -> bool {
+    records.iter().flat_map(|record| &record.reasons).any(|reason| reason.starts_with("changed: "))
 }

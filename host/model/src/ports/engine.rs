@@ -12,7 +12,7 @@ use super::lake::InputBytes;
 use crate::capture::CaptureRecord;
 use crate::failure::Failure;
 use crate::ids::{CaptureId, RunId};
-use crate::plugin::PluginRecord;
+use crate::plugin::{PluginEvent, PluginGrants, PluginRecord};
 use crate::replay::ReplayReport;
 use crate::run::{RunReport, RunStatus};
 use crate::time::Timestamp;
@@ -82,6 +82,20 @@ pub trait Engine: Debug + Send + Sync {
 
     /// What was found in the plugins folder.
     fn plugins(&self) -> Vec<PluginRecord>;
+
+    /// What the versions of a plugin ask for, what `spine.toml` grants them, and what was approved for the name.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name` with the nearest name.
+    async fn plugin_grants(&self, name: &str) -> Result<PluginGrants, Failure>;
+
+    /// What happened to the versions of a plugin, the oldest first; also of one that is not there any more.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name` with the nearest name.
+    async fn plugin_history(&self, name: &str) -> Result<Vec<PluginEvent>, Failure>;
 }
 
 /// Decides what becomes of captures that a check blocked.

@@ -10,8 +10,9 @@ use crate::catalog::CatalogView;
 use crate::dataset::{DatasetName, Partition};
 use crate::failure::Failure;
 use crate::ids::{CaptureId, Digest, RunId, WorkerId};
-use crate::manifest::Manifest;
+use crate::manifest::{CapabilitySpec, Manifest};
 use crate::plugin::{Approval, PluginEvent, PluginRecord, PluginRef};
+use crate::reject::Reject;
 use crate::run::{Conclusion, Conditions, LogLine, RunReport, RunStatus};
 use crate::time::Timestamp;
 use crate::usage::Usage;
@@ -132,6 +133,12 @@ pub trait Ledger: Debug + Send + Sync {
     /// The versions of a plugin that were ever active, the latest activation first.
     async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginRef>, Failure>;
 
+    /// What happened to the versions of a plugin, the oldest first.
+    async fn plugin_history(&self, name: &str) -> Result<Vec<PluginEvent>, Failure>;
+
+    /// The first rejects of a run that are rows of the ledger, in their order: none of a run that has a file of them.
+    async fn rejects(&self, run: RunId, at_most: usize) -> Result<Vec<Reject>, Failure>;
+
     /// Whether an active plugin could be registered: its datasets fit the tables that are there. Changes nothing.
     ///
     /// # Errors
@@ -162,9 +169,14 @@ pub struct PluginStanding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incumbent {
     pub name: String,
+    pub version: String,
     pub digest: Digest,
     /// Where it was found.
     pub file: String,
+    /// What it asks for.
+    pub asked: Vec<CapabilitySpec>,
+    /// Its file was gone when that was last looked.
+    pub removed: bool,
 }
 
 /// What is to be recorded of plugins, together or not at all.

@@ -22,11 +22,23 @@ pub(crate) fn decide(
 ) -> PluginSet {
     // Of the same bytes in two places, the place where they have been is the one.
     found.sort_by(|a, b| (was_at(standing, b), &a.file).cmp(&(was_at(standing, a), &b.file)));
-    let mut seen = std::collections::BTreeSet::new();
-    found.retain(|plugin| plugin.digest.is_none_or(|digest| seen.insert(digest)));
+    let mut copies: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+    found.retain(|plugin| {
+        let Some(digest) = plugin.digest else { return true };
+        match copies.get_mut(&digest) {
+            Some(more) => more.push(plugin.file.to_string_lossy().into_owned()),
+            None => drop(copies.insert(digest, Vec::new())),
+        }
+        copies[&digest].is_empty()
+    });
     found.sort_by(|a, b| a.file.cmp(&b.file));
 
     let mut entries: Vec<Entry> = found.into_iter().map(|plugin| entry(plugin, at)).collect();
+    for entry in &mut entries {
+        let more = entry.record.digest.and_then(|digest| copies.remove(&digest)).unwrap_or_default();
+        let told = more.iter().map(|file| format!("same_file: `{file}` holds the same component and is not used"));
+        entry.record.warnings.extend(told);
+    }
     for entry in &mut entries {
         refuse_what_is_held_back(entry, standing);
     }
@@ -48,20 +60,18 @@ pub(super) fn await_approval(
     at: Timestamp,
 ) -> Vec<Approval> {
     let active = set.entries.iter_mut().filter(|entry| entry.is_active());
-    let judged = active.filter_map(|entry| {
-        let approved = standing.approved.iter().find(|approved| approved.name == entry.record.name);
-        approvals::judge(entry, approved, policies, at)
-    });
+    let judged = active.filter_map(|entry| approvals::judge(entry, standing, policies, at));
     judged.collect()
 }
 
 /// The versions that go on although their file does not hold them any more: what is there in their place, or under their
-/// name, is not active.
+/// name, is not active. One whose file was taken away does not come back because another file has its name.
 pub(super) fn going_on<'a>(set: &PluginSet, standing: &'a PluginStanding) -> Vec<&'a Incumbent> {
     let stands_in = |incumbent: &Incumbent| {
         let others = || set.entries.iter().filter(|entry| !entry.is_active());
         let is_there = others().any(|entry| entry.record.digest == Some(incumbent.digest));
-        !is_there && others().any(|entry| entry.record.name == incumbent.name || is_at(incumbent, &entry.found))
+        let has_its_name = |entry: &Entry| entry.record.name == incumbent.name && !incumbent.removed;
+        !is_there && others().any(|entry| has_its_name(entry) || is_at(incumbent, &entry.found))
     };
     let incumbents = standing.incumbents.iter();
     incumbents.filter(|incumbent| set.active(&incumbent.name).is_none() && stands_in(incumbent)).collect()
@@ -88,7 +98,7 @@ fn was_at(standing: &PluginStanding, found: &FoundPlugin) -> bool {
 }
 
 /// Whether the file is where this version was found: the folder may have been moved since.
-fn is_at(incumbent: &Incumbent, found: &FoundPlugin) -> bool {
+pub(super) fn is_at(incumbent: &Incumbent, found: &FoundPlugin) -> bool {
     Path::new(&incumbent.file).ends_with(&found.place)
 }
 

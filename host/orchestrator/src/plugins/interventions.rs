@@ -140,7 +140,7 @@ impl Orchestrator {
         }
     }
 
-    fn unknown_plugin(&self, plugin: &str) -> Failure {
+    pub(super) fn unknown_plugin(&self, plugin: &str) -> Failure {
         let set = self.plugin_set();
         let names: Vec<&str> = set.entries.iter().map(|entry| entry.record.name.as_str()).collect();
         let hint = match nearest(plugin, names.iter().copied()) {

@@ -13,14 +13,14 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use model::failure::{Failure, FailureKind};
-use model::plugin::{Approval, PluginEvent, PluginEventKind, PluginRecord, PluginRef, PluginState};
+use model::plugin::{Approval, PluginEvent, PluginEventKind, PluginGrants, PluginRecord, PluginRef, PluginState};
 use model::ports::{FoundPlugin, Incumbent, PluginStanding, Registration};
 use model::{Manifest, Timestamp};
 
 use super::draining::Draining;
-use super::install::{alone, await_approval, decide, going_on};
+use super::install::{alone, await_approval, decide, going_on, is_at};
 use super::visit::Visits;
-use super::{Entry, PluginSet, Target, Version, names};
+use super::{Entry, PluginSet, Target, Version, granted, names};
 use crate::blocking::blocking;
 use crate::grants;
 use crate::orchestrator::Orchestrator;
@@ -197,7 +197,7 @@ impl Orchestrator {
 
     async fn brought_back(&self, incumbent: &Incumbent, approved: &[Approval]) -> Option<Entry> {
         let parts = &self.shared.parts;
-        let Incumbent { name, digest, file } = incumbent;
+        let Incumbent { name, digest, file, .. } = incumbent;
         match parts.components.bring_back(*digest).await {
             Ok(found) => {
                 let found = FoundPlugin { file: file.into(), ..found };
@@ -252,6 +252,32 @@ impl Orchestrator {
         records
     }
 
+    /// What the versions of a plugin ask for, what they are granted, and what was approved for the name.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name` with the nearest name; those of the ledger.
+    pub(crate) async fn plugin_grants(&self, name: &str) -> Result<PluginGrants, Failure> {
+        let parts = &self.shared.parts;
+        let set = self.plugin_set();
+        let records = set.records().into_iter().zip(set.entries.iter().map(|entry| entry.manifest().cloned()));
+        let grants = parts.policies.get(name).map(|policy| policy.grants.clone()).unwrap_or_default();
+        let standing = parts.ledger.plugin_standing().await?;
+        let records: Vec<_> = records.collect();
+        granted(name, &records, &standing, &grants).ok_or_else(|| self.unknown_plugin(name))
+    }
+
+    /// What happened to the versions of a plugin, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_name` with the nearest name; those of the ledger.
+    pub(crate) async fn plugin_history(&self, name: &str) -> Result<Vec<PluginEvent>, Failure> {
+        let events = self.shared.parts.ledger.plugin_history(name).await?;
+        let is_known = !events.is_empty() || self.plugin_set().entries.iter().any(|entry| entry.record.name == name);
+        if is_known { Ok(events) } else { Err(self.unknown_plugin(name)) }
+    }
+
     pub(crate) fn plugin_set(&self) -> Arc<PluginSet> {
         self.shared.lifecycle.current()
     }
@@ -273,22 +299,29 @@ fn is_known(before: &PluginSet, entry: &Entry) -> bool {
 
 /// What happened between two sets.
 fn events(set: &PluginSet, standing: &PluginStanding, before: &PluginSet, at: Timestamp) -> Vec<PluginEvent> {
+    let is_held_back = |record: &PluginRecord| {
+        standing.held_back.iter().any(|(name, digest)| (name, Some(*digest)) == (&record.name, record.digest))
+    };
     let mut events = Vec::new();
     for entry in before.entries.iter().filter(|entry| entry.is_active() && is_new(set, entry)) {
         events.extend(match set.active(&entry.record.name) {
+            // That it was rolled back from says so already.
+            Some(_) if is_held_back(&entry.record) => continue,
             Some(now) => event(&entry.record, PluginEventKind::Replaced, format!("by {}", named(&now.record)), at),
             None => event(&entry.record, PluginEventKind::Removed, String::new(), at),
         });
     }
+    events.extend(gone_meanwhile(set, standing, before, at));
     for entry in set.entries.iter().filter(|entry| !is_known(before, entry)) {
-        let PluginRecord { name, digest, state, file, reasons, .. } = &entry.record;
-        let last = standing.incumbents.iter().find(|incumbent| &incumbent.name == name);
-        let was_active = last.is_some_and(|last| Some(last.digest) == *digest);
+        let PluginRecord { state, file, reasons, .. } = &entry.record;
         let (kind, detail) = match state {
-            // It goes on from an earlier host, or its file was renamed.
-            PluginState::Active if was_active && before.active(name).is_none_or(|it| is_same(it, entry)) => continue,
+            PluginState::Active if resumes(entry, standing, before) => continue,
+            PluginState::Active if entry.found.place.is_empty() => {
+                (PluginEventKind::Activated, format!("from the versions that are kept; `{file}` holds another"))
+            }
             PluginState::Active => (PluginEventKind::Activated, format!("from `{file}`")),
             PluginState::Pending => (PluginEventKind::Pending, reasons.join("; ")),
+            PluginState::Refused if is_held_back(&entry.record) && reasons.len() == 1 => continue,
             PluginState::Draining | PluginState::Quarantined | PluginState::Refused => {
                 (PluginEventKind::Refused, reasons.join("; "))
             }
@@ -296,6 +329,38 @@ fn events(set: &PluginSet, standing: &PluginStanding, before: &PluginSet, at: Ti
         events.extend(event(&entry.record, kind, detail, at));
     }
     events
+}
+
+/// The versions whose file was taken away while no host looked.
+fn gone_meanwhile(
+    set: &PluginSet,
+    standing: &PluginStanding,
+    before: &PluginSet,
+    at: Timestamp,
+) -> impl Iterator<Item = PluginEvent> {
+    let is_there = |incumbent: &Incumbent| {
+        let mut all = before.entries.iter().chain(&set.entries);
+        let stands_in = |entry: &Entry| !entry.is_active() && is_at(incumbent, &entry.found);
+        all.any(|entry| entry.record.name == incumbent.name || stands_in(entry))
+    };
+    let gone = standing.incumbents.iter().filter(move |incumbent| !incumbent.removed && !is_there(incumbent));
+    gone.map(move |Incumbent { name, version, digest, .. }| PluginEvent {
+        seq: 0,
+        at,
+        name: name.clone(),
+        version: version.clone(),
+        digest: *digest,
+        kind: PluginEventKind::Removed,
+        detail: "its file was gone when the host started".to_owned(),
+    })
+}
+
+/// Whether a version is active that was active all along: it goes on from an earlier host, or its file was renamed.
+fn resumes(entry: &Entry, standing: &PluginStanding, before: &PluginSet) -> bool {
+    let last = standing.incumbents.iter().find(|incumbent| incumbent.name == entry.record.name);
+    let was_active = last.is_some_and(|last| Some(last.digest) == entry.record.digest && !last.removed);
+    let mut of_name = before.entries.iter().filter(|it| it.record.name == entry.record.name);
+    was_active && of_name.all(|it| it.is_active() == is_same(it, entry))
 }
 
 /// A version as an event of another one names it.

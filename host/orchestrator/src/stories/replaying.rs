@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::failure::{Failure, FailureKind};
 use model::plugin::{PluginEventKind, PluginState};
 use model::ports::{Answer, Components as _, Engine as _, FoundPlugin};
+use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
 use model::run::{RunReport, RunStatus};
 use model::shadow::Budget;
 use model::{Digest, RunId, Timestamp};
@@ -76,6 +77,33 @@ async fn a_result_that_comes_or_goes_is_a_difference() {
         let run = bench.run(&format!("rows_in 1\ncapture 1 1 {}", told.len())).await;
         let report = bench.orchestrator.replay(run.run_id).await.unwrap();
         assert!(report.findings.len() == 1 && report.findings[0].contains(told), "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_finds_something_else_is_a_difference() {
+    let bench = Bench::new().await;
+    let found = |status, message: &str| CheckResult {
+        check: "spread".to_owned(),
+        dataset: "d.t".parse().unwrap(),
+        category: CheckCategory::BusinessRule,
+        severity: Severity::Warn,
+        status,
+        message: message.to_owned(),
+        actual: None,
+        expected: None,
+    };
+    let answers = |checks| Ok(Answer { checks, ..Answer::default() });
+    let fine = || found(CheckStatus::Pass, "");
+    for (now, is_same) in
+        [(fine(), true), (found(CheckStatus::Warn, "2 rows"), false), (found(CheckStatus::Pass, "x"), false)]
+    {
+        bench.invoker.answers.lock().unwrap().extend([answers(vec![fine()]), answers(vec![now])]);
+        let run = bench.run("rows_in 1\ncapture 1 1 a").await;
+        let report = bench.orchestrator.replay(run.run_id).await.unwrap();
+        assert_eq!(report.identical, is_same, "{report:?}");
+        let told = "the check `spread` of `d.t` found something else";
+        assert_eq!(report.findings.iter().any(|finding| finding == told), !is_same, "{report:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use model::{Digest, RunId, Timestamp};
 use crate::PluginPolicy;
 use crate::testing::{Bench, MANIFEST, daily, digest, error_code, found, named, reading};
 
-fn version(content: &[u8], version: &str) -> FoundPlugin {
+pub(super) fn version(content: &[u8], version: &str) -> FoundPlugin {
     found("d.wasm", content, &MANIFEST.replace("1.0.0", version))
 }
 
@@ -21,15 +21,15 @@ fn broken(content: &[u8]) -> FoundPlugin {
     FoundPlugin { manifest: None, findings, ..found("d.wasm", content, MANIFEST) }
 }
 
-async fn install(bench: &Bench, found: Vec<FoundPlugin>) -> Vec<PluginRecord> {
+pub(super) async fn install(bench: &Bench, found: Vec<FoundPlugin>) -> Vec<PluginRecord> {
     bench.orchestrator.install(found).await.unwrap()
 }
 
-fn states(records: &[PluginRecord]) -> Vec<(PluginState, Digest)> {
+pub(super) fn states(records: &[PluginRecord]) -> Vec<(PluginState, Digest)> {
     records.iter().map(|record| (record.state, record.digest.unwrap())).collect()
 }
 
-fn active(bench: &Bench) -> Digest {
+pub(super) fn active(bench: &Bench) -> Digest {
     let plugins = bench.orchestrator.plugins();
     plugins.iter().find(|plugin| plugin.state == PluginState::Active).and_then(|plugin| plugin.digest).unwrap()
 }
@@ -40,19 +40,19 @@ fn ran_on(bench: &Bench, run: RunId) -> Digest {
     state.starts.iter().rev().find(|start| start.run_id == run).and_then(|start| start.plugin.clone()).unwrap().digest
 }
 
-fn events(bench: &Bench, of: Digest) -> Vec<PluginEventKind> {
+pub(super) fn events(bench: &Bench, of: Digest) -> Vec<PluginEventKind> {
     let state = bench.ledger.state();
     state.plugin_events.iter().filter(|(digest, _)| *digest == of).map(|(_, kind)| *kind).collect()
 }
 
 /// A policy of the plugin `d` that grants it folders.
-fn granting(bench_parts: &mut crate::Parts, folders: &[&str]) {
+pub(super) fn granting(bench_parts: &mut crate::Parts, folders: &[&str]) {
     let folders: Vec<_> = folders.iter().map(|name| (*name, "/data")).collect();
     let policy = PluginPolicy { limits: bench_parts.limits.clone(), grants: reading(&folders) };
     bench_parts.policies = BTreeMap::from([("d".to_owned(), policy)]);
 }
 
-fn asking(folders: &[&str]) -> String {
+pub(super) fn asking(folders: &[&str]) -> String {
     let asked: Vec<String> = folders.iter().map(|name| format!(r#"{{"kind": "folder", "name": "{name}"}}"#)).collect();
     MANIFEST.replacen('{', &format!(r#"{{"capabilities": [{}],"#, asked.join(",")), 1)
 }

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use model::capture::Head;
 use model::catalog::{CatalogCapture, CatalogDataset, CatalogView, Snapshot};
 use model::failure::{Failure, FailureKind};
-use model::plugin::{Approval, PluginEventKind, PluginRecord, PluginRef, PluginState};
+use model::manifest::CapabilitySpec;
+use model::plugin::{Approval, PluginEvent, PluginEventKind, PluginRecord, PluginRef, PluginState};
 use model::ports::{
     Adoption, AsOf, Exclusive, Heard, Held, Incumbent, Interrupted, Ledger, NewRun, PluginStanding, Reaped,
     RecordedAttempt, RecordedRun, Registration, Requeue, Start, Submission, Worker, kept, lost,
 };
+use model::reject::Reject;
 use model::run::{CaptureOutcome, Conclusion, LogLine, RunCapture, RunCaptureState, RunReport, RunStatus};
 use model::work::WorkSpec;
 use model::{CaptureId, DatasetName, Digest, FieldIds, Manifest, Partition, RunId, Timestamp, WorkerId};
@@ -75,6 +77,8 @@ pub(crate) struct State {
     pub(crate) active: BTreeMap<String, Digest>,
     /// Every version that was ever active, by plugin, the latest last.
     activated: BTreeMap<String, Vec<PluginRecord>>,
+    /// What versions ask for.
+    asked: BTreeMap<Digest, Vec<CapabilitySpec>>,
     held_back: BTreeSet<(String, Digest)>,
     pub(crate) approved: BTreeMap<String, Approval>,
     pub(crate) plugin_events: Vec<(Digest, PluginEventKind)>,
@@ -423,7 +427,16 @@ impl Ledger for FakeLedger {
         let state = self.state();
         let incumbent = |(name, version): (&String, &Vec<PluginRecord>)| {
             let last = version.last()?;
-            Some(Incumbent { name: name.clone(), digest: last.digest?, file: last.file.clone() })
+            let digest = last.digest?;
+            let told = state.plugin_events.iter().rfind(|(of, _)| *of == digest);
+            Some(Incumbent {
+                name: name.clone(),
+                version: last.version.clone(),
+                digest,
+                file: last.file.clone(),
+                asked: state.asked.get(&digest).cloned().unwrap_or_default(),
+                removed: told.is_some_and(|(_, kind)| *kind == PluginEventKind::Removed),
+            })
         };
         Ok(PluginStanding {
             incumbents: state.activated.iter().filter_map(incumbent).collect(),
@@ -441,6 +454,16 @@ impl Ledger for FakeLedger {
         Ok(versions.filter_map(version).collect())
     }
 
+    async fn plugin_history(&self, _: &str) -> Result<Vec<PluginEvent>, Failure> {
+        Ok(Vec::new())
+    }
+
+    async fn rejects(&self, run: RunId, at_most: usize) -> Result<Vec<Reject>, Failure> {
+        let state = self.state();
+        let concluded = state.conclusions.iter().rfind(|conclusion| conclusion.run_id == run);
+        Ok(concluded.map(|it| it.rejects.rows.iter().take(at_most).cloned().collect()).unwrap_or_default())
+    }
+
     async fn check_schema(&self, plugin: &PluginRecord, _: &Manifest) -> Result<(), Failure> {
         match self.state().misfits.contains(&plugin.name) {
             true => Err(Failure::new(FailureKind::Validation, "schema_changed", "column `k` was int64")),
@@ -455,8 +478,10 @@ impl Ledger for FakeLedger {
         if found.iter().any(|(record, _)| active(record) && state.misfits.contains(&record.name)) {
             return Err(Failure::new(FailureKind::Validation, "schema_changed", "column `k` was int64"));
         }
-        for (record, _) in found {
+        for (record, manifest) in found {
             if let (true, Some(digest)) = (active(&record), record.digest) {
+                let asked = manifest.map(|manifest| manifest.capabilities.clone());
+                state.asked.insert(digest, asked.unwrap_or_default());
                 state.active.insert(record.name.clone(), digest);
                 let versions = state.activated.entry(record.name.clone()).or_default();
                 versions.retain(|version| version.digest != Some(digest));

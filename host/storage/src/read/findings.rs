@@ -151,11 +151,12 @@ impl Storage {
         rows.into_iter().map(RejectingRow::run).collect()
     }
 
-    /// The rejects of a run that has no file of them, in order of line.
-    pub async fn rejects(&self, run: RunId) -> Result<Vec<Reject>, Failure> {
+    /// The first rejects of a run that has no file of them, in order of line.
+    pub(crate) async fn rejects_of(&self, run: RunId, at_most: usize) -> Result<Vec<Reject>, Failure> {
         let rows: Vec<RejectRow> =
-            sqlx::query_as("SELECT code, message, line, raw FROM rejects WHERE run_id = $1 ORDER BY position")
+            sqlx::query_as("SELECT code, message, line, raw FROM rejects WHERE run_id = $1 ORDER BY position LIMIT $2")
                 .bind(run.to_string())
+                .bind(i64::try_from(at_most).unwrap_or(i64::MAX))
                 .fetch_all(&mut *self.reader("read the rejects of a run").await?)
                 .await
                 .map_err(failed("read the rejects of a run"))?;

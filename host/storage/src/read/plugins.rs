@@ -29,7 +29,7 @@ impl Storage {
     }
 
     /// What happened to the versions of a plugin, the oldest first.
-    pub async fn plugin_history(&self, name: &str) -> Result<Vec<PluginEvent>, Failure> {
+    pub(crate) async fn history_of_plugin(&self, name: &str) -> Result<Vec<PluginEvent>, Failure> {
         let rows: Vec<EventRow> = sqlx::query_as(
             r#"
             SELECT seq, at_us, name, version, digest, event, detail
@@ -56,9 +56,17 @@ impl Storage {
     pub(crate) async fn standing_of_plugins(&self) -> Result<PluginStanding, Failure> {
         let action = "read what was decided about plugins";
         let mut connection = self.reader(action).await?;
-        let last: Vec<(String, String, String)> = sqlx::query_as(
+        let last: Vec<IncumbentRow> = sqlx::query_as(
             r#"
-            SELECT name, digest, file
+            SELECT
+                name, version, digest, file, manifest,
+                (
+                    SELECT event
+                    FROM plugin_events AS told
+                    WHERE told.name = plugin.name AND told.digest = plugin.digest
+                    ORDER BY seq DESC
+                    LIMIT 1
+                ) AS last_event
             FROM plugins AS plugin
             WHERE activation = (SELECT MAX(activation) FROM plugins WHERE plugins.name = plugin.name)
             ORDER BY name
@@ -77,15 +85,12 @@ impl Storage {
                 .fetch_all(&mut *connection)
                 .await
                 .map_err(failed(action))?;
-        let incumbent = |(name, digest, file): (String, String, String)| {
-            Ok(Incumbent { name, digest: parsed("a digest", &digest)?, file })
-        };
         let approval = |(name, place, asked, at_us): (String, String, String, i64)| {
             let asked = serde_json::from_str(&asked).map_err(|_| corrupt("an approval", &asked))?;
             Ok(Approval { name, place, asked, at: Timestamp::from_micros(at_us) })
         };
         Ok(PluginStanding {
-            incumbents: last.into_iter().map(incumbent).collect::<Result<_, Failure>>()?,
+            incumbents: last.into_iter().map(IncumbentRow::incumbent).collect::<Result<_, Failure>>()?,
             held_back: held
                 .into_iter()
                 .map(|(name, digest)| Ok((name, parsed("a digest", &digest)?)))
@@ -106,6 +111,32 @@ impl Storage {
             Ok(PluginRef { name: name.to_owned(), version, digest: parsed("a digest", &digest)? })
         };
         rows.into_iter().map(version).collect()
+    }
+}
+
+#[derive(FromRow)]
+struct IncumbentRow {
+    name: String,
+    version: String,
+    digest: String,
+    file: String,
+    manifest: Option<String>,
+    last_event: Option<String>,
+}
+
+impl IncumbentRow {
+    fn incumbent(self) -> Result<Incumbent, Failure> {
+        let Self { name, version, digest, file, manifest, last_event } = self;
+        // One that cannot be read any more asked for nothing: what asks for something then waits for an operator.
+        let manifest: Option<Manifest> = manifest.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(Incumbent {
+            name,
+            version,
+            digest: parsed("a digest", &digest)?,
+            file,
+            asked: manifest.map(|manifest| manifest.capabilities).unwrap_or_default(),
+            removed: last_event.as_deref() == Some(PluginEventKind::Removed.name()),
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use model::ports::Ledger;
 use model::quality::{CheckCategory, CheckResult, CheckStatus, Severity};
-use model::reject::{Reject, RejectFile, Rejects};
+use model::reject::{LEDGER_ROWS_MAX, Reject, RejectFile, Rejects};
 use model::run::{Conclusion, LogLine, RunInput, RunStatus, SourceCursor};
 use model::stage::StageDone;
 use model::{Clock, Digest};
@@ -84,7 +84,7 @@ async fn the_report_of_a_conclusion_is_the_one_that_is_read_back(bench: Bench) {
     assert_eq!(bench.event_names(run).await, ["created", "queued", "started", "stage", "failed"]);
     let raw = reject.raw.as_deref().map(|raw| bench.dialect().text(raw).into_owned());
     let kept = Reject { line: Some(i64::MAX as u64), raw, ..reject };
-    assert_eq!(bench.storage.rejects(run).await.unwrap(), [kept]);
+    assert_eq!(bench.storage.rejects(run, LEDGER_ROWS_MAX).await.unwrap(), [kept]);
     let rejecting = bench.storage.rejecting_runs(None).await.unwrap();
     assert_eq!(rejecting, [RejectingRun { run_id: run, file: None }]);
     assert_eq!(bench.storage.quality(Some(&sales()), None).await.unwrap()[0].run_id, run);
@@ -112,7 +112,7 @@ async fn a_file_of_rejects_is_summed_up_in_the_transaction_that_ends_its_run(ben
         .map(|(run_id, path)| RejectingRun { run_id, file: Some(file(path)) });
     assert_eq!(bench.storage.rejecting_runs(None).await.unwrap(), expected);
     assert_eq!(bench.storage.rejecting_runs(Some(first)).await.unwrap(), expected[1..]);
-    assert_eq!(bench.storage.rejects(first).await.unwrap(), []);
+    assert_eq!(bench.storage.rejects(first, LEDGER_ROWS_MAX).await.unwrap(), []);
     let known = HashSet::from(["run_a.parquet".to_owned(), "run_c.parquet".to_owned()]);
     assert_eq!(bench.storage.reject_files().await.unwrap(), known);
 }

@@ -2,6 +2,7 @@
 
 use model::Failure;
 use model::plugin::PluginEvent;
+use model::ports::Ledger as _;
 
 use crate::args::Global;
 use crate::commands::{ledger, unknown_name};

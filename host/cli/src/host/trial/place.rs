@@ -11,8 +11,8 @@ use model::failure::{Failure, Reading};
 use model::manifest::DatasetSpec;
 use model::plugin::PluginState;
 use model::policy::{BackoffSpec, RetryPolicy, RetrySpec};
-use model::ports::{AsOf, Engine as _, GivenFile, ParamValue, RunRequest};
-use model::reject::Reject;
+use model::ports::{AsOf, Engine as _, GivenFile, Ledger as _, ParamValue, RunRequest};
+use model::reject::{LEDGER_ROWS_MAX, Reject};
 use model::replay::ReplayReport;
 use model::run::RunReport;
 use model::{Manifest, RunId};
@@ -143,7 +143,7 @@ impl TrialHost {
 
     /// The rejects of a run, in order.
     pub(super) async fn rejects(&self, run: RunId) -> Result<Vec<Reject>, Failure> {
-        let mut rejects = self.storage.rejects(run).await?;
+        let mut rejects = self.storage.rejects(run, LEDGER_ROWS_MAX).await?;
         for rejecting in self.storage.rejecting_runs(Some(run)).await? {
             let Some(file) = rejecting.file else { continue };
             for batch in RejectReader::open(&self.lake, &file.path)? {
