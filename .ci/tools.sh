@@ -70,3 +70,29 @@ make_node_modules() {
     fi
     cp "$from/package-lock.json" "$folder/lock.installed"
 }
+
+# componentize_js FOLDER MODULE OUT: a component of the scripts of FOLDER and the SDK, whose main one is MODULE.js. They
+# come together in one folder, since the build follows relative imports only.
+componentize_js() {
+    local folder="$1" module="$2" out work="$TARGET/components/making/$2-javascript"
+    out="$(realpath -m "$3")"
+    make_node_modules "$TARGET/tools/componentize-js" "$ROOT/examples/hello-javascript"
+    rm -rf "$work"
+    mkdir -p "$work" "$(dirname "$out")"
+    cp "$folder"/*.js "$ROOT"/sdk/javascript/*.js "$work/"
+    (cd "$work" && "$TARGET/tools/componentize-js/node_modules/.bin/componentize-js" -w "$ROOT/wit" -n pipeline-plugin \
+        -o "$out" "$module.js" >&2)
+}
+
+# componentize_py FOLDER MODULE WORLD OUT: the same of Python. From a copy, since Python writes its compiled modules
+# beside the sources.
+componentize_py() {
+    local folder="$1" module="$2" world="$3" out work="$TARGET/components/making/$2-python"
+    out="$(realpath -m "$4")"
+    make_venv "$TARGET/tools/componentize-py" "$ROOT/examples/hello-python/requirements.txt"
+    rm -rf "$work"
+    mkdir -p "$work" "$(dirname "$out")"
+    cp "$folder"/*.py "$ROOT"/sdk/python/*.py "$work/"
+    "$TARGET/tools/componentize-py/bin/componentize-py" --quiet -d "$ROOT/wit" -w "$world" \
+        componentize -p "$work" -o "$out" "$module"
+}

@@ -3,15 +3,4 @@
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 source "$here/../../.ci/tools.sh"
-
-out="$(realpath -m "$1")"
-make_node_modules "$TARGET/tools/componentize-js" "$here"
-
-# In one folder, since the build follows relative imports only.
-work="$TARGET/components/making/hello_javascript"
-rm -rf "$work"
-mkdir -p "$work" "$(dirname "$out")"
-cp "$here"/*.js "$ROOT"/sdk/javascript/*.js "$work/"
-cd "$work"
-"$TARGET/tools/componentize-js/node_modules/.bin/componentize-js" -w "$ROOT/wit" -n pipeline-plugin \
-    -o "$out" hello.js >&2
+componentize_js "$here" hello "$1"

@@ -17,7 +17,6 @@ pub(crate) mod retention;
 pub(crate) mod shared_states;
 pub(crate) mod start;
 pub(crate) mod submit;
-mod usage;
 pub(crate) mod workers;
 
 use std::collections::HashSet;

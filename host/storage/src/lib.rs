@@ -29,6 +29,7 @@ mod open;
 mod place;
 mod read;
 mod storage;
+mod usage;
 mod wal;
 mod writer;
 

@@ -13,7 +13,6 @@ pub(crate) mod retention;
 pub(crate) mod runs;
 pub(crate) mod shared_states;
 pub(crate) mod stages;
-mod usage;
 pub(crate) mod view;
 pub(crate) mod vitals;
 pub(crate) mod work;

@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::events::{self, Event};
-use super::usage::{UsageColumns, set_usage};
 use super::{distinct, findings, illegal, leases, unknown_run};
 use crate::failure::{corrupt, failed};
 use crate::lock::Needs;
 use crate::read::runs::{self, RunRow};
+use crate::usage::{UsageColumns, set_usage};
 use crate::writer::{Command, Scribe, Value};
 
 #[derive(Serialize)]

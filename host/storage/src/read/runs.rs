@@ -10,13 +10,13 @@ use model::run::{Conditions, LogLine, RunCapture, RunEvent, RunInput, RunKind, R
 use model::{RunId, Timestamp};
 use sqlx::{AnyConnection, Connection, FromRow};
 
-use super::usage::UsageRow;
 use super::work::WorkRow;
 use super::{captures, count, findings};
 use crate::commands::json;
 use crate::dialect::sql;
 use crate::failure::{corrupt, failed};
 use crate::storage::Storage;
+use crate::usage::UsageColumns;
 use crate::writer::{Statement, Value};
 
 /// A run as it stands in the ledger.
@@ -56,7 +56,7 @@ pub(crate) struct RunRow {
     #[sqlx(default)]
     grants_hash: Option<String>,
     #[sqlx(flatten)]
-    usage: UsageRow,
+    usage: UsageColumns,
 }
 
 impl RunRow {

@@ -7,8 +7,8 @@ use serde_json::json as value;
 
 use super::{Ending, error, is_unchanged};
 use crate::commands::events::Event;
-use crate::commands::usage::{UsageColumns, set_usage};
 use crate::commands::{int, json};
+use crate::usage::{UsageColumns, set_usage};
 use crate::writer::{Scribe, Statement, Value};
 
 #[derive(Serialize)]

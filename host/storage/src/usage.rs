@@ -1,9 +1,12 @@
-//! What an attempt used, as columns of its row. Where nothing is known of it the columns stay empty.
+//! What an attempt used, as columns of its row. Where nothing is known of it the columns stay empty: it has not ended, or
+//! called no guest.
 
 use model::Usage;
 use serde::Serialize;
+use sqlx::FromRow;
 
-use super::int;
+use crate::commands::int;
+use crate::read::count;
 
 /// The part of a statement that sets the columns from `new.value`.
 macro_rules! set_usage {
@@ -18,11 +21,13 @@ macro_rules! set_usage {
          bytes_out = CAST(new.value ->> 'bytes_out' AS BIGINT)"
     };
 }
-pub(super) use set_usage;
+pub(crate) use set_usage;
 
-/// The same as members of a row in JSON. Rows are under names of their own: a run has `rows_in` and `rows_out` too.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct UsageColumns {
+/// The same as members of a row in JSON, and as they are read back; a list of runs leaves them out. All are there, or none.
+/// Rows are under names of their own: a run has `rows_in` and `rows_out` too.
+#[derive(Clone, Debug, Default, Serialize, FromRow)]
+#[sqlx(default)]
+pub(crate) struct UsageColumns {
     cpu_us: Option<i64>,
     wall_us: Option<i64>,
     memory_bytes_peak: Option<i64>,
@@ -46,5 +51,20 @@ impl From<Option<Usage>> for UsageColumns {
             bytes_in: Some(int(usage.bytes_in)),
             bytes_out: Some(int(usage.bytes_out)),
         }
+    }
+}
+
+impl UsageColumns {
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        Some(Usage {
+            cpu_us: count(self.cpu_us?),
+            wall_us: count(self.wall_us?),
+            memory_bytes_peak: count(self.memory_bytes_peak?),
+            host_calls: count(self.host_calls?),
+            rows_in: count(self.rows_read?),
+            rows_out: count(self.rows_written?),
+            bytes_in: count(self.bytes_in?),
+            bytes_out: count(self.bytes_out?),
+        })
     }
 }
