@@ -22,6 +22,6 @@ pub use body::{
     RunBody, ShadowBody, VersionBody,
 };
 pub use metrics::{Metrics, PluginSeries};
-pub use parts::{Parts, Ready, body_bytes_max};
+pub use parts::{HEAD_PATIENCE, Parts, Ready, body_bytes_max};
 pub use problem::Problem;
 pub use server::serve;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use model::ports::{DeadLetters, Engine, Operations, Quarantine, Runs, Vitals};
 
@@ -10,6 +11,9 @@ use crate::metrics::Metrics;
 
 /// Room for what a request holds beside its inputs.
 const ENVELOPE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// See [`Parts::head_patience`].
+pub const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most bytes of one request where an input may have `input_bytes` (`limits.input_bytes`): it comes as base64, a third
 /// longer, and a pipeline may take a small second one.
@@ -35,6 +39,9 @@ pub struct Parts {
     pub ready: Ready,
     /// [`body_bytes_max`], or less in tests.
     pub body_bytes_max: usize,
+    /// How long the head of a request may take, and how long a connection may be idle before it: [`HEAD_PATIENCE`], or less
+    /// in tests.
+    pub head_patience: Duration,
 }
 
 impl fmt::Debug for Parts {

@@ -209,7 +209,13 @@ impl Engine for FakeEngine {
 
     async fn plugin_grants(&self, name: &str) -> Result<PluginGrants, Failure> {
         match name {
-            "d" => Ok(PluginGrants { name: name.to_owned(), digest: None, place: None, asked: Vec::new() }),
+            "d" => Ok(PluginGrants {
+                name: name.to_owned(),
+                digest: None,
+                place: None,
+                grants: Vec::new(),
+                asked: Vec::new(),
+            }),
             _ => Err(Failure::new(FailureKind::Validation, "unknown_name", "did you mean `d`?")),
         }
     }
@@ -319,6 +325,7 @@ impl Bench {
             metrics: Metrics::new("0.1.0").unwrap(),
             ready,
             body_bytes_max: 64 * 1024,
+            head_patience: crate::HEAD_PATIENCE,
         };
         Self { engine, runs, parts, shutdown: CancellationToken::new() }
     }

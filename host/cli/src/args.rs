@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use model::failure::{Failure, FailureKind};
 
 use crate::commands::Command;
@@ -74,6 +76,22 @@ pub(crate) struct Global {
 }
 
 impl Cli {
+    /// The command line of this process. What is wrong with it is told, and ends the process.
+    pub fn of_process() -> Self {
+        let matches = Self::command().get_matches();
+        let is_given = |option: &&'static str| matches.value_source(option) == Some(ValueSource::CommandLine);
+        if let (Some((command, _)), Some(option)) =
+            (matches.subcommand(), ["listen", "watch"].into_iter().find(is_given))
+        {
+            let message = match command {
+                "serve" => format!("`--{option}` comes after `serve`"),
+                _ => format!("`--{option}` is an option of `serve`, not of `{command}`"),
+            };
+            Self::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// Whether this process is to stay.
     pub(crate) fn serves(&self) -> bool {
         matches!(self.command, None | Some(Command::Serve(_)))
@@ -111,10 +129,10 @@ impl Global {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
     }
 }

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use cli::Cli;
 
 fn main() -> ExitCode {
-    cli::execute(Cli::parse())
+    cli::execute(Cli::of_process())
 }

@@ -72,7 +72,7 @@ impl Output {
 
     fn table(self, rows: &Rows) -> Result<(), Failure> {
         if rows.is_empty() && !rows.empty.is_empty() {
-            self.line(rows.empty)?;
+            self.line(&rows.empty)?;
         } else {
             let mut table = Table::new();
             table.load_style(presets::UTF8_FULL_CONDENSED).set_header(rows.titles());

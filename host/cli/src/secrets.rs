@@ -3,10 +3,11 @@
 //! They are read each time an attempt begins, so a changed one needs no restart. No message quotes a value.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::grants::SecretSource;
 use model::ports::SecretReader;
@@ -20,6 +21,9 @@ const VALUE_BYTES_MAX: u64 = 64 * 1024;
 
 /// How long a program may take. One that asks somebody for a password would ask for ever.
 const COMMAND_TIME: Duration = Duration::from_secs(10);
+
+/// How long to wait before a program is asked again whether it has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The places of this machine.
 #[derive(Clone, Copy, Debug)]
@@ -54,28 +58,53 @@ fn value(bytes: Vec<u8>) -> Result<SecretValue, String> {
 
 fn of_file(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
+    // Opening a pipe would wait for its writer.
+    let is_file = std::fs::metadata(path).map_err(|error| error.to_string())?.is_file();
+    if !is_file {
+        return Err("it is no regular file".to_owned());
+    }
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     file.take(VALUE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)
 }
 
-/// What a program prints on standard output. What it says on standard error goes to the host's.
+/// What a program prints on standard output. What it says on standard error is shown to nobody: it may hold the value.
 fn of_command(words: &[String], time: Duration) -> Result<Vec<u8>, String> {
     let (program, arguments) = words.split_first().ok_or_else(|| "it names no program".to_owned())?;
+    let until = Instant::now() + time;
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .map_err(|error| error.to_string())?;
-    let printed = printed(&mut child, time);
-    if printed.is_err() {
-        // It has ended by itself, or is ended now; either way it is waited for.
-        let _ = child.kill();
-    }
-    let status = child.wait().map_err(|error| error.to_string())?;
-    let printed = printed?;
+    let ended = printed(&mut child, time).and_then(|printed| Ok((printed, status(&mut child, until)?)));
+    let (printed, status) = ended.inspect_err(|_| end(&mut child))?;
     if status.success() { Ok(printed) } else { Err(format!("it ended with {status}")) }
+}
+
+/// How a program ends, if it does in time.
+fn status(child: &mut Child, until: Instant) -> Result<ExitStatus, String> {
+    loop {
+        if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+            return Ok(status);
+        }
+        if Instant::now() >= until {
+            return Err("it did not end after it had printed its value".to_owned());
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Ends a program and all that it began.
+fn end(child: &mut Child) {
+    let group = format!("-{}", child.id());
+    // The standard library ends processes, not groups of them; where there is no `kill`, what it began goes on.
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 fn printed(child: &mut Child, time: Duration) -> Result<Vec<u8>, String> {
@@ -130,6 +159,7 @@ mod tests {
         for (source, place, why) in [
             (SecretSource::Env("SPINE_NO_SUCH_VARIABLE".to_owned()), "`SPINE_NO_SUCH_VARIABLE`", "not set"),
             (SecretSource::File(folder.path().join("nope")), "nope`", "No such file"),
+            (SecretSource::File(folder.path().to_owned()), "`", "no regular file"),
             (file("empty", b"\n"), "empty`", "is empty"),
             (file("binary", b"hunter\xff"), "binary`", "not UTF-8"),
             (file("long", &vec![b'x'; 70_000]), "long`", "65536 bytes"),
@@ -144,7 +174,14 @@ mod tests {
 
     #[test]
     fn a_program_that_does_not_end_is_ended() {
-        let told = of_command(&sh("exec sleep 600"), Duration::from_millis(50)).unwrap_err();
+        let soon = Duration::from_millis(50);
+        let told = of_command(&sh("exec sleep 600"), soon).unwrap_err();
         assert!(told.contains("no end of its value"), "{told}");
+        let told = of_command(&sh("echo hunter; exec >&-; exec sleep 600"), soon).unwrap_err();
+        assert!(told.contains("did not end"), "{told}");
+        // Nor does what it began hold the value back.
+        let began = Instant::now();
+        of_command(&sh("sleep 600 & wait"), soon).unwrap_err();
+        assert!(began.elapsed() < Duration::from_secs(60));
     }
 }

@@ -4,6 +4,7 @@
 //! is used. Values of secrets are in none of these types, so they may be shown, recorded and hashed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -52,6 +53,30 @@ pub struct HttpGrant {
     /// Redirects that one request follows.
     pub redirects: u32,
     pub upstream: Upstream,
+}
+
+impl fmt::Display for FolderGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = if self.access == Access::Write { "to save in" } else { "to read" };
+        write!(f, "`{}`, {access}", self.path.display())
+    }
+}
+
+impl fmt::Display for HttpGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let private = if self.private { ", private addresses too" } else { "" };
+        write!(f, "{} by {}{private}", self.address, self.methods.join(", "))
+    }
+}
+
+impl fmt::Display for SecretGrant {
+    /// Where it is, never its value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = if self.reveal { ", revealed" } else { "" };
+        let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
+        let hosts = if hosts.is_empty() { String::new() } else { format!(", for {} only", hosts.join(", ")) };
+        write!(f, "{}{shown}{hosts}", self.source.place())
+    }
 }
 
 impl HttpGrant {
@@ -122,6 +147,22 @@ impl SecretSource {
 }
 
 impl Grants {
+    /// Each in words.
+    pub fn lines(&self) -> Vec<String> {
+        let folders = self.folders.iter().map(|(name, grant)| format!("folder `{name}`: {grant}"));
+        let http = self.http.iter().map(|grant| format!("requests to {grant}"));
+        let secrets = self.secrets.iter().map(|(name, grant)| format!("secret `{name}`: {grant}"));
+        folders.chain(http).chain(secrets).collect()
+    }
+
+    /// Whether a part of what is asked for is granted: of addresses, some.
+    pub fn touch(&self, asked: &CapabilitySpec) -> bool {
+        match &asked.kind {
+            CapabilityKind::Http { address, .. } => self.http.iter().any(|grant| address.meets(&grant.address)),
+            CapabilityKind::Folder { .. } | CapabilityKind::Secret => self.cover(asked),
+        }
+    }
+
     /// These, or nothing if they are bound to another component than this.
     #[must_use]
     pub fn to_component(&self, digest: Digest) -> Self {

@@ -164,6 +164,8 @@ pub struct PluginGrants {
     pub digest: Option<Digest>,
     /// Where the plugin came from when it was approved.
     pub place: Option<String>,
+    /// What `spine.toml` grants the name, in words, each grant one.
+    pub grants: Vec<String>,
     pub asked: Vec<AskedCapability>,
 }
 
@@ -176,7 +178,7 @@ pub struct AskedCapability {
     pub file: String,
     pub asks: String,
     pub required: bool,
-    /// Whether `spine.toml` grants it to this component.
+    /// Whether `spine.toml` grants it to this component, or a part of it: some of the addresses that it asks for.
     pub granted: bool,
     /// Whether it was approved for the name; what nobody had to approve counts as such.
     pub approved: bool,

@@ -109,13 +109,15 @@ impl Secrets {
     }
 }
 
-/// A value as it stands in a text, and as it stands in JSON. What can only be yes or no is not looked for.
+/// A value as it stands in a text, and as it stands in JSON; each of its lines too, since what a guest prints comes line by
+/// line. What can only be yes or no is not looked for.
 fn forms(value: &Value) -> Vec<String> {
     let json = value.to_string();
     match value {
         Value::String(text) => {
             let escaped = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::to_owned);
-            [Some(text.clone()), escaped].into_iter().flatten().collect()
+            let lines = text.lines().filter(|line| line.len() < text.len()).map(|line| line.trim().to_owned());
+            [Some(text.clone()), escaped].into_iter().flatten().chain(lines).collect()
         }
         Value::Number(_) | Value::Array(_) | Value::Object(_) => vec![json],
         Value::Null | Value::Bool(_) => Vec::new(),
@@ -152,6 +154,15 @@ mod tests {
         let secrets = Secrets::new([&json!("hunter2")]).and([&value]);
         assert_eq!(secrets.hide("hunter2 and hunter22"), "(secret) and (secret)");
         assert_eq!((format!("{value:?}").as_str(), value.expose()), ("(secret)", "hunter22"));
+    }
+
+    #[test]
+    fn each_line_of_a_value_is_hidden_too() {
+        let secrets = Secrets::new([&json!("-----BEGIN-----\nMIIEvQ\r\n  YWJj\n}\n")]);
+        for (said, shown) in [("key MIIEvQ", "key (secret)"), ("YWJj", "(secret)"), ("a }", "a }")] {
+            assert_eq!(secrets.hide(said), shown);
+        }
+        assert_eq!(secrets.hide("x -----BEGIN-----\nMIIEvQ\r\n  YWJj\n}\n y"), "x (secret) y");
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct ShadowReport {
     pub active: PluginRef,
     /// The newest first.
     pub runs: Vec<ShadowRun>,
+    /// Pipelines, sources and tasks that the active version offers and the candidate does not.
+    #[serde(default)]
+    pub missing: Vec<String>,
     /// Over all runs.
     pub difference: Difference,
     /// Microseconds of processor time and the greatest peak of memory, over all runs.
@@ -99,13 +102,16 @@ impl Default for Budget {
 
 impl ShadowReport {
     /// Every way in which the candidate is beyond a budget. A candidate that fails, that answers something else where the
-    /// answer is all there is, that rejects more, that a check judges worse, that could not be compared on some run, or that
-    /// there was no run for, is beyond any.
+    /// answer is all there is, that rejects more, that a check judges worse or that has lost one, that does not offer what
+    /// the active version does, that could not be compared on some run, or that there was no run for, is beyond any.
     pub fn beyond(&self, budget: &Budget) -> Vec<String> {
         let mut beyond = Vec::new();
         if self.runs.is_empty() {
             beyond.push("there was no run that both could be compared on".to_owned());
         }
+        beyond.extend(
+            self.missing.iter().map(|name| format!("it does not offer `{name}`, which the active version does")),
+        );
         for run in &self.runs {
             beyond.extend(run.skipped.as_ref().map(|why| format!("{} could not be compared: {why}", run.run_id)));
             beyond.extend(run.error.as_ref().map(|error| format!("{} fails: {}: {error}", run.run_id, error.code)));
@@ -142,7 +148,7 @@ impl QualityChange {
             Some(CheckStatus::Warn) => 1,
             Some(CheckStatus::Fail) => 2,
         };
-        rank(self.after) > rank(self.before)
+        rank(self.after) > rank(self.before) || (self.before.is_some() && self.after.is_none())
     }
 }
 
@@ -173,6 +179,7 @@ mod tests {
             candidate: plugin(2),
             active: plugin(1),
             runs: vec![run],
+            missing: Vec::new(),
             difference: Difference::default(),
             active_cost: cost,
             candidate_cost: cost,
@@ -207,6 +214,16 @@ mod tests {
             1,
             "a check is no matter of budget"
         );
+    }
+
+    #[test]
+    fn what_a_candidate_has_lost_is_no_matter_of_budget() {
+        let mut report = report();
+        report.missing = vec!["d.weekly".to_owned()];
+        let (check, dataset) = ("spread".to_owned(), "d.t".parse().unwrap());
+        report.runs[0].quality.push(QualityChange { check, dataset, before: Some(CheckStatus::Pass), after: None });
+        let beyond = report.beyond(&Budget { rows: 9, cpu: 9.0, memory: 9.0 });
+        assert!(beyond.len() == 2 && beyond[0].contains("`d.weekly`") && beyond[1].contains("`spread`"), "{beyond:?}");
     }
 
     #[test]

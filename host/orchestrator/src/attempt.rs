@@ -246,6 +246,7 @@ impl Job {
             name: &self.target.name,
             params: &self.params.shown,
             plugin: self.target.plugin.digest,
+            is_replayable: !self.dry_run,
             inputs: if inputs.is_empty() { &course.read.files } else { inputs },
         };
         trap::complete(error, &of);

@@ -56,6 +56,8 @@ pub(crate) struct Course {
     pub(crate) attempt: u32,
     /// Races lost.
     races: u32,
+    /// Attempts whose version was retired under them: these do not count as calls.
+    retired: u32,
     pub(crate) started_at: Option<Timestamp>,
     /// What the ledger knows as begun.
     pub(crate) claim: Option<Claim>,
@@ -153,6 +155,7 @@ impl Job {
         Course {
             attempt,
             races: 0,
+            retired: 0,
             started_at,
             claim: None,
             keeper,
@@ -282,11 +285,19 @@ impl Job {
         if self.inputs.is_err() {
             return None;
         }
-        let (calls, unit) = (course.attempt - course.races, identity::unit(&*parts.entropy));
+        if self.was_retired(failure) {
+            return Some((Duration::ZERO, failure));
+        }
+        let (calls, unit) = (course.attempt - course.races - course.retired, identity::unit(&*parts.entropy));
         match retry::decide(&self.spec.retry, failure, calls, unit, parts.clock.now(), self.spec.routing.deadline) {
             Decision::Retry { after } => Some((after, failure)),
             Decision::GiveUp { .. } => None,
         }
+    }
+
+    /// Whether an attempt ended because its version's time was up. A guest can claim the code, not that.
+    fn was_retired(&self, failure: &Failure) -> bool {
+        failure.code == "version_retired" && self.target.hold.is_over()
     }
 
     /// Has the ledger record that another attempt follows. Returns when it may begin.
@@ -307,6 +318,8 @@ impl Job {
         let (run_id, attempt, error, usage) = (self.run_id, course.attempt, failure.clone(), conclusion.usage);
         self.shared.requeue(Requeue { run_id, attempt, worker, error, usage, not_before, logs, at }).await?;
         (course.claim, course.keeper) = (None, Some(worker));
+        // Nor does it count as a call: the run is not to blame.
+        course.retired += u32::from(self.was_retired(failure));
         // All that was said is in the ledger.
         course.log = self.log();
         Ok(not_before)

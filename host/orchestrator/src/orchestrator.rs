@@ -54,7 +54,12 @@ pub(crate) struct Shared {
     is_leaving: watch::Sender<bool>,
     /// Held by the one run that tries again after a race.
     pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Places of what is carried out again, by a replay or a comparison, beside those of runs.
+    pub(crate) again: tokio::sync::Semaphore,
 }
+
+/// How many runs are carried out again at one time; the others wait.
+const AGAIN_MAX: usize = 2;
 
 impl Shared {
     pub(crate) fn begin_to_tend(&self) {
@@ -131,6 +136,7 @@ impl Orchestrator {
         let (lifecycle, heart) = (Lifecycle::default(), Heart::new(&parts));
         let quarantine = Quarantine::new(parts.swap.clone(), Arc::clone(&parts.clock));
         let (live, turn) = (LiveRuns::new(), tokio::sync::Mutex::new(()));
+        let again = tokio::sync::Semaphore::new(AGAIN_MAX);
         let (unfit, is_tending, is_leaving) = (Mutex::default(), AtomicBool::new(false), watch::Sender::new(false));
         let shared = Shared {
             parts,
@@ -145,6 +151,7 @@ impl Orchestrator {
             is_tending,
             is_leaving,
             turn,
+            again,
         };
         Self { shared: Arc::new(shared) }
     }

@@ -239,8 +239,8 @@ impl Queue {
             let ahead = self.lines_of(lane).map(|(_, line)| line.range(..rank).count()).sum();
             return Some(Waiting::Lane { lane, places, ahead });
         }
-        let places = self.places.of_plugin(plugin);
-        if self.running_of(plugin) >= places {
+        if !self.has_room(plugin, lane) {
+            let places = self.places.of_plugin(plugin).min(self.places.of_plugin_in(plugin, lane));
             return Some(Waiting::Plugin { plugin: plugin.clone(), places });
         }
         let ticket = self.lines.get(&(lane, plugin.clone())).and_then(|line| line.get(&rank));
@@ -289,7 +289,7 @@ impl Queue {
 
     /// The first in line whose plugin may have one run more, and whose gate lets it ask.
     fn next_of(&self, lane: Lane) -> Option<(Rank, Ticket)> {
-        let open = self.lines_of(lane).filter(|(plugin, _)| self.running_of(plugin) < self.places.of_plugin(plugin));
+        let open = self.lines_of(lane).filter(|(plugin, _)| self.has_room(plugin, lane));
         let first = open
             .filter_map(|(_, line)| line.iter().find(|(_, ticket)| self.may_ask(ticket)))
             .min_by_key(|(rank, _)| **rank);
@@ -303,6 +303,12 @@ impl Queue {
 
     fn running_in(&self, lane: Lane) -> usize {
         self.running.values().filter(|running| running.lane == lane).count()
+    }
+
+    /// Whether one run more of a plugin may go on in a lane that has a place.
+    fn has_room(&self, plugin: &str, lane: Lane) -> bool {
+        let of_lane = self.running.values().filter(|running| running.lane == lane && running.plugin == plugin).count();
+        self.running_of(plugin) < self.places.of_plugin(plugin) && of_lane < self.places.of_plugin_in(plugin, lane)
     }
 
     fn running_of(&self, plugin: &str) -> usize {

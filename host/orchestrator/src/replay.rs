@@ -80,7 +80,10 @@ impl Orchestrator {
         let target = Target::of(manifest, digest, &report.name).ok_or_else(|| {
             not_replayable(report.run_id, format!("version {} does not offer `{}`", manifest.version, report.name))
         })?;
+        let _place = self.shared.again.acquire().await;
         let job = self.replayed_job(report.run_id, recorded.clone(), target).await?;
+        // Whoever asked may not wait any more: then nobody wants its end.
+        let _stop = StopWhenDropped(job.cancel.clone());
         let catalog = snapshot(&*self.shared.parts.ledger.catalog(AsOf::Snapshot(attempt.snapshot)).await?);
         let inputs = job.inputs.as_ref().map_err(Clone::clone)?;
         let sight = self.sight(report, attempt).await?;
@@ -134,6 +137,15 @@ impl Orchestrator {
     }
 }
 
+/// Stops a guest when nobody waits for it any more.
+struct StopWhenDropped(Cancel);
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
 /// A run as it was recorded.
 #[derive(Clone, Debug)]
 pub(crate) struct Recording {
@@ -155,6 +167,9 @@ fn replayable(report: &RunReport, attempt: Option<RecordedAttempt>) -> Result<(R
             run,
             "somebody stopped it, or its time was up: it has no end of its own".to_owned(),
         ));
+    }
+    if report.error.as_ref().is_some_and(|error| error.code == "interrupted") {
+        return Err(not_replayable(run, "its host died under it: it has no end of its own".to_owned()));
     }
     let Some(attempt) = attempt else { return Err(not_replayable(run, "it never began".to_owned())) };
     match &attempt.plugin {

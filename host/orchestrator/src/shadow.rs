@@ -1,8 +1,8 @@
 //! A candidate beside the active version, on the inputs of recorded runs: what it would change in the data, what the
 //! checks would say, and what it would cost.
 //!
-//! Both versions carry each run out again (`replay`), one after the other, so that their costs are taken under the same
-//! conditions. Rows are held against the captures that the run published, by natural key.
+//! Both versions carry each run out again (`replay`), one after the other, and the first run once before that, so that their
+//! costs are taken under the same conditions. Rows are held against the captures that the run published, by natural key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use model::{DatasetName, Digest, Manifest, RunId, Usage};
 use crate::attempt::Delivered;
 use crate::blocking::blocking;
 use crate::orchestrator::Orchestrator;
-use crate::plugins::{Visit, event, refused};
+use crate::plugins::{Visit, event, names, refused};
 use crate::replay::file_of;
 use crate::verdict::apply_severities;
 
@@ -42,6 +42,11 @@ impl Orchestrator {
             let message = format!("a candidate is compared on 1 to {SHADOW_RUNS_MAX} runs, not {last}");
             return Err(Failure::new(FailureKind::Config, "usage", message));
         }
+        let is_multiple = |it: f64| it.is_finite() && it >= 0.0;
+        if budget.is_some_and(|budget| !is_multiple(budget.cpu) || !is_multiple(budget.memory)) {
+            let message = "`cpu` and `memory` of a budget are multiples of what the active version takes, such as 1.5";
+            return Err(Failure::new(FailureKind::Config, "usage", message));
+        }
         let record = self.candidate(&candidate).await?;
         let (Some(manifest), Some(digest)) = (candidate.manifest.clone(), candidate.digest) else {
             return Err(refused(&record));
@@ -58,14 +63,15 @@ impl Orchestrator {
             candidate: new,
             active: active.0.clone(),
             runs: Vec::new(),
+            missing: missing(&active.1, &manifest),
             difference: model::difference::Difference::default(),
             active_cost: Cost::default(),
             candidate_cost: Cost::default(),
             over_budget: Vec::new(),
             promoted: false,
         };
-        for run in ledger.completed_runs(active.0.digest, last).await? {
-            let compared = match self.compared(run, &active, (&manifest, digest)).await {
+        for (at, run) in ledger.completed_runs(active.0.digest, last).await?.into_iter().enumerate() {
+            let compared = match self.compared(run, &active, (&manifest, digest), at == 0).await {
                 Ok(compared) => compared,
                 Err(failure) => skipped(run, &failure),
             };
@@ -119,9 +125,15 @@ impl Orchestrator {
         run: RunId,
         active: &(PluginRef, Arc<Manifest>),
         candidate: (&Arc<Manifest>, Digest),
+        is_first: bool,
     ) -> Result<ShadowRun, Failure> {
         let parts = &self.shared.parts;
         let recording = self.recording(run).await?;
+        if is_first {
+            // Whoever comes first finds nothing in any cache: neither pays for that.
+            self.carry_out_again(&recording, &active.1, active.0.digest).await?;
+            self.carry_out_again(&recording, candidate.0, candidate.1).await?;
+        }
         let old = self.carry_out_again(&recording, &active.1, active.0.digest).await?;
         let new = self.carry_out_again(&recording, candidate.0, candidate.1).await?;
         let catalog = parts.ledger.catalog(AsOf::Latest).await?;
@@ -139,6 +151,12 @@ impl Orchestrator {
         };
         blocking("compare two versions", compare).await
     }
+}
+
+/// What a candidate does not offer any more.
+fn missing(active: &Manifest, candidate: &Manifest) -> Vec<String> {
+    let offered: Vec<&str> = names(candidate).collect();
+    names(active).filter(|name| !offered.contains(name)).map(str::to_owned).collect()
 }
 
 fn skipped(run: RunId, failure: &Failure) -> ShadowRun {

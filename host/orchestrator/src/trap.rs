@@ -1,12 +1,15 @@
 //! What the orchestrator adds to the report of a trap: the component, what it was given, and how to see it again.
 
 use model::failure::Failure;
-use model::run::RunInput;
+use model::run::{RunInput, RunStatus};
 use model::{Digest, RunId};
 use serde_json::Value;
 
+use crate::verdict::status;
+
 /// Completes the report of a failure that has one.
 pub(crate) fn complete(failure: &mut Failure, of: &TrappedRun<'_>) {
+    let is_stopped = status(failure, true) != RunStatus::Failed;
     let Some(trap) = &mut failure.trap else { return };
     trap.plugin = Some(of.plugin);
     trap.inputs = of
@@ -14,7 +17,9 @@ pub(crate) fn complete(failure: &mut Failure, of: &TrappedRun<'_>) {
         .iter()
         .map(|(file_name, digest)| RunInput { file_name: file_name.clone(), digest: *digest })
         .collect();
-    trap.reproduce = vec![format!("spine-host replay {}", of.run), run_again(of.name, of.params)];
+    // What is recorded nowhere, or has no end of its own, is not replayed.
+    let replay = (of.is_replayable && !is_stopped).then(|| format!("spine-host replay {}", of.run));
+    trap.reproduce = replay.into_iter().chain([run_again(of.name, of.params)]).collect();
 }
 
 /// The run whose guest was stopped.
@@ -25,6 +30,8 @@ pub(crate) struct TrappedRun<'a> {
     /// Without secrets.
     pub(crate) params: &'a Value,
     pub(crate) plugin: Digest,
+    /// Whether the run has a record.
+    pub(crate) is_replayable: bool,
     /// File name and digest of each.
     pub(crate) inputs: &'a [(String, Digest)],
 }

@@ -56,6 +56,8 @@ struct Seen {
     read_at: Instant,
     /// None of a new file that has not settled.
     loaded: Option<Loaded>,
+    /// What was found last of one that has not settled: the same bytes are not asked again.
+    unsettled: Option<Loaded>,
     gone_since: Option<Instant>,
 }
 
@@ -149,10 +151,11 @@ impl PluginsFolder {
             return before.clone();
         }
         let last = before.and_then(|before| before.loaded.as_ref());
-        let loaded = self.runtime.load_found(found, last);
+        let known: Vec<&Loaded> = before.and_then(|before| before.unsettled.as_ref()).into_iter().chain(last).collect();
+        let loaded = self.runtime.load_found(found, &known);
         let has_settled = is_first || loaded.is_usable() || now.saturating_duration_since(since) >= SETTLING;
-        let loaded = if has_settled { Some(loaded) } else { last.cloned() };
-        Seen { stamp, since, read_at: now, loaded, gone_since: None }
+        let (loaded, unsettled) = if has_settled { (Some(loaded), None) } else { (last.cloned(), Some(loaded)) };
+        Seen { stamp, since, read_at: now, loaded, unsettled, gone_since: None }
     }
 }
 

@@ -141,7 +141,7 @@ impl Runtime {
     /// and does not touch the others. Only the folder itself can fail: `bad_folder`. Blocks.
     pub fn load_folder(&self, folder: &Path) -> Result<Vec<Loaded>, Failure> {
         let found = discover(folder)?;
-        Ok(self.several(&found, |found| self.load_found(found, None)))
+        Ok(self.several(&found, |found| self.load_found(found, &[])))
     }
 
     /// Whether attempts may be invoked on this version.
@@ -177,22 +177,22 @@ impl Runtime {
     }
 
     /// Loads what was found, unless it holds what it held `before`.
-    pub(crate) fn load_found(&self, found: &Found, before: Option<&Loaded>) -> Loaded {
+    pub(crate) fn load_found(&self, found: &Found, known: &[&Loaded]) -> Loaded {
         if let Some(problem) = &found.problem {
             let message = format!("`{}`: {problem}", found.file.display());
             let hint = "check that this user may read it, or remove it from the folder";
             return Loaded::refused(&found.file, None, vec![Finding::error("unreadable", message, hint)]);
         }
         self.with_loader(&found.file, |loader| {
-            let is_as_before = |digest: &Digest| {
-                before.is_some_and(|before| {
-                    before.digest.as_ref() == Some(digest) && (self.knows(digest) || !before.is_usable())
-                })
+            let (digest, bytes) = match loader.read(&found.file) {
+                Ok(read) => read,
+                Err(refused) => return (refused, None),
             };
-            match (loader.read(&found.file), before) {
-                (Ok((digest, _)), Some(before)) if is_as_before(&digest) => (before.clone(), None),
-                (Ok((digest, bytes)), _) => loader.load(&found.file, digest, &bytes),
-                (Err(refused), _) => (refused, None),
+            let is_same =
+                |known: &&&Loaded| known.digest == Some(digest) && (self.knows(&digest) || !known.is_usable());
+            match known.iter().find(is_same) {
+                Some(known) => ((*known).clone(), None),
+                None => loader.load(&found.file, digest, &bytes),
             }
         })
     }

@@ -7,17 +7,25 @@ use model::failure::FailureKind;
 use model::{CaptureId, CaptureRecord};
 
 use super::Served;
-use super::received::Named;
+use super::received::{Named, Nothing};
 use crate::problem::Refusal;
 
 /// `POST /api/v1/captures/{id}/release`.
-pub(super) async fn release(State(served): State<Served>, Named(id): Named) -> Result<Json<CaptureRecord>, Refusal> {
+pub(super) async fn release(
+    State(served): State<Served>,
+    Named(id): Named,
+    _: Nothing,
+) -> Result<Json<CaptureRecord>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.quarantine.release(capture(&id)?).await?))
 }
 
 /// `POST /api/v1/captures/{id}/discard`.
-pub(super) async fn discard(State(served): State<Served>, Named(id): Named) -> Result<Json<CaptureRecord>, Refusal> {
+pub(super) async fn discard(
+    State(served): State<Served>,
+    Named(id): Named,
+    _: Nothing,
+) -> Result<Json<CaptureRecord>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.quarantine.discard(capture(&id)?).await?))
 }

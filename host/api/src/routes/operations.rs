@@ -6,7 +6,7 @@ use model::ports::Lease;
 use model::retention::RetentionReport;
 
 use super::Served;
-use super::received::{Named, Received};
+use super::received::{Named, Nothing, Received};
 use crate::body::{BreakerBody, ReleaseBody, RetentionBody};
 use crate::problem::Refusal;
 
@@ -14,6 +14,7 @@ use crate::problem::Refusal;
 pub(super) async fn reset_breaker(
     State(served): State<Served>,
     Named(name): Named,
+    _: Nothing,
 ) -> Result<Json<BreakerBody>, Refusal> {
     served.ready()?;
     served.parts.operations.reset_breaker(&name).await?;
@@ -24,6 +25,7 @@ pub(super) async fn reset_breaker(
 pub(super) async fn open_breaker(
     State(served): State<Served>,
     Named(name): Named,
+    _: Nothing,
 ) -> Result<Json<BreakerBody>, Refusal> {
     served.ready()?;
     served.parts.operations.open_breaker(&name).await?;

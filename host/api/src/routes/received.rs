@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use model::failure::FailureKind;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::runs::bad_body;
 use crate::problem::Refusal;
@@ -26,6 +27,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Received<T> {
             }
             Err(rejection) => Err(bad_body(rejection.body_text())),
         }
+    }
+}
+
+/// Nothing: no body, or `{}`.
+#[derive(Debug)]
+pub(super) struct Nothing;
+
+/// Most bytes of a body that says nothing.
+const NOTHING_BYTES_MAX: usize = 1024;
+
+impl<S: Send + Sync> FromRequest<S> for Nothing {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let body = axum::body::to_bytes(request.into_body(), NOTHING_BYTES_MAX).await;
+        let is_nothing = body.is_ok_and(|body| {
+            body.is_empty() || serde_json::from_slice(&body).is_ok_and(|it: Map<String, Value>| it.is_empty())
+        });
+        is_nothing.then_some(Self).ok_or_else(|| bad_body("this takes no body, or `{}`".to_owned()))
     }
 }
 

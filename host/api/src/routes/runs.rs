@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Bytes, HttpBody as _, to_bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -17,7 +17,7 @@ use model::work::idempotency_key;
 use serde::Deserialize;
 
 use super::Served;
-use super::received::Named;
+use super::received::{Named, Nothing};
 use crate::body::RunBody;
 use crate::problem::Refusal;
 
@@ -36,6 +36,9 @@ pub(super) async fn create(State(served): State<Served>, request: Request) -> Re
     served.ready()?;
     let from_header = request.headers().get("idempotency-key").map(key).transpose()?;
     let (mut order, wait) = read(&served, request).await?;
+    if order.key.as_ref().zip(from_header.as_ref()).is_some_and(|(one, other)| one != other) {
+        return Err(bad_body("`key` and the header `Idempotency-Key` differ: send one of them".to_owned()));
+    }
     order.key = order.key.or(from_header);
     let mut report = served.parts.engine.spawn(order).await?;
     if let (Some(wait), false) = (wait, report.status.is_terminal()) {
@@ -69,21 +72,29 @@ async fn read(served: &Served, request: Request) -> Result<(RunRequest, Option<u
 /// The bytes of a body that may hold files.
 pub(super) async fn body_of(served: &Served, request: Request) -> Result<Bytes, Refusal> {
     let limit = served.parts.body_bytes_max;
+    let claimed = request.body().size_hint().lower();
+    if usize::try_from(claimed).unwrap_or(usize::MAX) > limit {
+        return Err(too_large(limit));
+    }
     to_bytes(request.into_body(), limit).await.map_err(|error| {
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {
             cause = source;
         }
         if cause.to_string().contains("length limit") {
-            let message = format!(
-                "the request has more than {limit} bytes, the limit that follows from `limits.input_bytes`: send less, \
-                 or raise that limit of the host"
-            );
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, FailureKind::Validation, "too_large", message)
+            too_large(limit)
         } else {
             bad_body(format!("the request broke off: {cause}"))
         }
     })
+}
+
+fn too_large(limit: usize) -> Refusal {
+    let message = format!(
+        "the request has more than {limit} bytes, the limit that follows from `limits.input_bytes`: send less, or raise \
+         that limit of the host"
+    );
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, FailureKind::Validation, "too_large", message)
 }
 
 /// The refusal of a request that this host failed to take apart.
@@ -103,14 +114,18 @@ pub(super) async fn show(
 }
 
 /// `POST /api/v1/runs/{id}/cancel`: asks, and answers with the run as it is.
-pub(super) async fn cancel(State(served): State<Served>, Named(id): Named) -> Result<Json<RunReport>, Refusal> {
+pub(super) async fn cancel(
+    State(served): State<Served>,
+    Named(id): Named,
+    _: Nothing,
+) -> Result<Json<RunReport>, Refusal> {
     let run = run(&id)?;
     let report = served.parts.engine.cancel(run).await?;
     Ok(Json(report.ok_or_else(|| unknown_run(run))?))
 }
 
 /// `POST /api/v1/runs/{id}/retry`: 202 with the new run.
-pub(super) async fn retry(State(served): State<Served>, Named(id): Named) -> Result<Response, Refusal> {
+pub(super) async fn retry(State(served): State<Served>, Named(id): Named, _: Nothing) -> Result<Response, Refusal> {
     served.ready()?;
     let report = served.parts.engine.retry(run(&id)?).await?;
     let location = format!("/api/v1/runs/{}", report.run_id);
@@ -118,7 +133,11 @@ pub(super) async fn retry(State(served): State<Served>, Named(id): Named) -> Res
 }
 
 /// `POST /api/v1/runs/{id}/replay`: what the run delivers when it is carried out again as it was recorded.
-pub(super) async fn replay(State(served): State<Served>, Named(id): Named) -> Result<Json<ReplayReport>, Refusal> {
+pub(super) async fn replay(
+    State(served): State<Served>,
+    Named(id): Named,
+    _: Nothing,
+) -> Result<Json<ReplayReport>, Refusal> {
     served.ready()?;
     Ok(Json(served.parts.engine.replay(run(&id)?).await?))
 }

@@ -105,6 +105,7 @@ impl Operations for FakeOperations {
             difference: Difference { added: candidate.bytes.len() as u64, ..Difference::default() },
             active_cost: Cost::default(),
             candidate_cost: Cost::default(),
+            missing: Vec::new(),
             over_budget: Vec::new(),
             promoted: candidate.budget.is_some(),
         })

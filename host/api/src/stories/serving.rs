@@ -1,5 +1,7 @@
 //! A real socket.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -39,4 +41,32 @@ async fn the_server_answers_on_its_port_and_ends_when_told() {
     bench.shutdown.cancel();
     server.await.unwrap();
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn who_does_not_finish_the_head_of_a_request_is_let_go() {
+    let mut bench = Bench::new();
+    bench.parts.head_patience = Duration::from_millis(20);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(crate::serve(listener, bench.parts.clone(), bench.shutdown.clone()));
+    let answer = exchange(port, "GET /hea").await;
+    assert!(!answer.contains("200"), "{answer}");
+    bench.shutdown.cancel();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_says_itself_to_be_too_large_is_not_waited_for() {
+    let bench = Bench::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(crate::serve(listener, bench.parts.clone(), bench.shutdown.clone()));
+    let request = format!(
+        "POST /api/v1/runs HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n"
+    );
+    assert!(exchange(port, &request).await.starts_with("HTTP/1.1 413"));
+    bench.shutdown.cancel();
+    server.await.unwrap();
 }

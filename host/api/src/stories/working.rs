@@ -209,9 +209,10 @@ async fn runs_are_repeated_explained_and_dealt_with() {
     let nobody = "run_00000000000070008000000000000000";
     for path in [format!("runs/{nobody}/why"), format!("runs/{nobody}/retry"), format!("dead-letters/{nobody}/resolve")]
     {
-        let reply = match path.ends_with("why") {
-            true => bench.get(&format!("/api/v1/{path}")).await,
-            false => bench.post(&format!("/api/v1/{path}"), r#"{"by": "ann"}"#).await,
+        let reply = match path.rsplit('/').next().unwrap() {
+            "why" => bench.get(&format!("/api/v1/{path}")).await,
+            "retry" => bench.post(&format!("/api/v1/{path}"), "{}").await,
+            _ => bench.post(&format!("/api/v1/{path}"), r#"{"by": "ann"}"#).await,
         };
         assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "bad_id"), "{path}");
     }
@@ -251,4 +252,17 @@ async fn the_events_of_a_run_are_streamed_and_the_stream_ends_with_it() {
     assert!(reply.text.contains("id: 3") && reply.text.contains(r#""type":"started""#), "{}", reply.text);
     let nobody = RunId::new(Timestamp::from_micros(9), [9; 10]);
     assert_eq!(bench.get(&format!("/api/v1/runs/{nobody}/events")).await.code(), "bad_id");
+}
+
+#[tokio::test]
+async fn what_takes_no_body_refuses_one_and_two_keys_that_differ_are_no_key() {
+    let bench = Bench::new();
+    let run = the_run();
+    for body in ["not json", r#"{"by": "ann"}"#, "[]"] {
+        for what in ["cancel", "retry", "replay"] {
+            let reply = bench.post(&format!("/api/v1/runs/{run}/{what}"), body).await;
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "bad_params"), "{what} {body}");
+        }
+    }
+    assert_eq!(bench.post(&format!("/api/v1/runs/{run}/cancel"), "").await.status.as_u16(), 200);
 }

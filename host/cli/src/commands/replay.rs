@@ -2,7 +2,7 @@
 
 use clap::Args;
 use model::replay::{ReplayReport, ReplayedOutput};
-use model::{Failure, RunId};
+use model::{Failure, RunId, brief};
 
 use crate::args::Global;
 use crate::host;
@@ -30,8 +30,12 @@ impl ReplayCommand {
 
 fn rows(report: &ReplayReport) -> Rows {
     let columns = ["dataset", "partition", "identical", "recorded_hash", "replayed_hash"].map(text);
-    let nothing =
-        if report.identical { "identical: it delivered nothing, then and now" } else { "it delivered nothing" };
+    let failed = report.replayed_error.as_ref().map(|error| format!("{}: {}", error.code, brief(&error.message)));
+    let nothing = match (report.identical, failed) {
+        (true, Some(failed)) => format!("identical: it failed then and now, {failed}"),
+        (true, None) => "identical: it delivered nothing, then and now".to_owned(),
+        (false, _) => "it delivered nothing".to_owned(),
+    };
     let mut rows = Rows::new(columns, nothing);
     for ReplayedOutput { dataset, partition, recorded_hash, replayed_hash, .. } in &report.outputs {
         let is_same = if recorded_hash == replayed_hash { "yes" } else { "no" };

@@ -27,7 +27,10 @@ impl Components for KeptComponents {
         let Some(digest) = found.digest.filter(|_| self.keeps) else { return Ok(()) };
         let (data, file) = (self.data.clone(), found.file.clone());
         blocking(move || {
-            if path(&data, &digest).exists() {
+            let length = |file: &Path| std::fs::metadata(file).ok().map(|it| it.len());
+            // One that is cut, or not there, is written again. What else may have become of it is told when it is read.
+            let kept = path(&data, &digest);
+            if length(&kept).is_some_and(|kept| Some(kept) == length(&file)) {
                 return Ok(());
             }
             let bytes = std::fs::read(&file).unwrap_or_default();
@@ -115,13 +118,14 @@ const UNFINISHED: &str = ".partial";
 
 /// Keeps the bytes of an active component as `plugins/<digest>.wasm` of the data folder, once.
 ///
-/// `bytes` must have that digest; a copy that is there already is not written again.
+/// `bytes` must have that digest; a copy that is there already, whole, is not written again.
 fn keep(data: &Path, digest: &Digest, bytes: &[u8]) -> Result<(), Failure> {
     let folder = data.join("plugins");
     let kept = path(data, digest);
     let partial = folder.join(format!("{}{UNFINISHED}", digest.hex()));
     let failed = |error: std::io::Error| Failure::io(Reading::Own, "keep", &kept.display().to_string(), &error);
-    if kept.try_exists().map_err(failed)? {
+    let length = std::fs::metadata(&kept).map(|it| it.len());
+    if length.is_ok_and(|length| length == bytes.len() as u64) {
         return Ok(());
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
@@ -163,7 +167,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let digest = Digest::new([0xab; 32]);
         keep(data.path(), &digest, b"one").unwrap();
-        keep(data.path(), &digest, b"never written").unwrap();
+        keep(data.path(), &digest, b"two").unwrap();
         let kept = data.path().join("plugins").join(format!("{}.wasm", digest.hex()));
         assert_eq!(std::fs::read(kept).unwrap(), b"one");
         assert_eq!(std::fs::read_dir(data.path().join("plugins")).unwrap().count(), 1);

@@ -23,7 +23,6 @@ type Found = Vec<(PluginRecord, Option<Arc<Manifest>>)>;
 
 /// The plugins as the owner of the data folder loaded them, if it serves; else as an owner would load them now.
 pub(crate) async fn plugins(global: &Global) -> Result<Vec<PluginRecord>, Failure> {
-    check_plugins_folder(&global.plugins)?;
     check_data_folder(&global.data)?;
     if let OwnerSign::Listening(address) = owner::find(&global.data) {
         let remote = Remote::new(address);
@@ -34,10 +33,11 @@ pub(crate) async fn plugins(global: &Global) -> Result<Vec<PluginRecord>, Failur
             return Ok(plugins);
         }
     }
+    check_plugins_folder(&global.plugins)?;
     Ok(load(global).await?.into_iter().map(|(plugin, _)| plugin).collect())
 }
 
-/// The same failure whether or not somebody else owns the data folder.
+/// Before it is looked through: it is the operator's word.
 fn check_plugins_folder(path: &Path) -> Result<(), Failure> {
     std::fs::read_dir(path).map(drop).map_err(|error| owner::unusable_folder(path, &error))
 }
@@ -54,7 +54,6 @@ fn check_data_folder(path: &Path) -> Result<(), Failure> {
 ///
 /// Those of the ledger, whose approvals must be known; `unknown_name` of an owner that has no such plugin.
 pub(crate) async fn grants(global: &Global, name: &str) -> Result<Option<PluginGrants>, Failure> {
-    check_plugins_folder(&global.plugins)?;
     check_data_folder(&global.data)?;
     if let OwnerSign::Listening(address) = owner::find(&global.data) {
         let remote = Remote::new(address);
@@ -62,6 +61,7 @@ pub(crate) async fn grants(global: &Global, name: &str) -> Result<Option<PluginG
             return remote.plugin_grants(name).await.map(Some);
         }
     }
+    check_plugins_folder(&global.plugins)?;
     let config = global.configuration()?;
     let place = LedgerPlace::of(&config, &global.data)?;
     let ledger = if is_there(&place) { Some(place.read().await?) } else { None };

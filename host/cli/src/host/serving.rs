@@ -175,5 +175,6 @@ fn api_parts(host: &Host, token: String, ready: api::Ready) -> Result<api::Parts
         metrics: host.metrics.clone(),
         ready,
         body_bytes_max: api::body_bytes_max(host.input_bytes_max),
+        head_patience: api::HEAD_PATIENCE,
     })
 }

@@ -20,7 +20,7 @@ pub(crate) struct Rows {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
     /// Printed instead of a table without rows.
-    pub(crate) empty: &'static str,
+    pub(crate) empty: Cow<'static, str>,
     /// A last line under the table.
     pub(crate) footer: Option<String>,
 }
@@ -140,8 +140,8 @@ pub(crate) fn json(value: &impl Serialize) -> String {
 }
 
 impl Rows {
-    pub(crate) fn new(columns: impl IntoIterator<Item = Column>, empty: &'static str) -> Self {
-        Self { columns: columns.into_iter().collect(), empty, ..Self::default() }
+    pub(crate) fn new(columns: impl IntoIterator<Item = Column>, empty: impl Into<Cow<'static, str>>) -> Self {
+        Self { columns: columns.into_iter().collect(), empty: empty.into(), ..Self::default() }
     }
 
     /// Rows whose columns somebody else named; their names are shown as they are.

@@ -40,7 +40,8 @@ impl GuestRejects {
                 }
                 _ => None,
             };
-            let code = if row.code.is_empty() { "rejected".to_owned() } else { cut(row.code, CODE_BYTES_MAX) };
+            let code = self.secrets.hide(&row.code).into_owned();
+            let code = if code.is_empty() { "rejected".to_owned() } else { cut(code, CODE_BYTES_MAX) };
             let message = cut(self.secrets.hide(&row.message).into_owned(), MESSAGE_BYTES_MAX);
             let place = input.map_or(NOWHERE, |input| input.place);
             self.rejects.add(place, Reject { code, message, line: row.line, raw });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::manifest::CapabilitySpec;
-use model::plugin::{AskedCapability, PluginGrants, PluginRecord, PluginState};
+use model::plugin::{AskedCapability, PluginGrants, PluginRecord};
 use model::ports::PluginStanding;
 use model::{Grants, Manifest};
 
@@ -20,14 +20,17 @@ pub fn granted(
         return None;
     }
     let approval = standing.approved.iter().find(|approval| approval.name == name);
-    let is_approved = |asked: &CapabilitySpec, state: PluginState| match approval {
+    let is_approved = |asked: &CapabilitySpec, plugin: &PluginRecord| match approval {
+        _ if plugin.state.is_served() => true,
+        // One of another place was approved nothing.
+        Some(_) if plugin.reasons.iter().any(|reason| reason.starts_with("other_file: ")) => false,
         Some(approval) => asked.is_within(&approval.asked),
-        None => state.is_served(),
+        None => false,
     };
     let asked = of_name.into_iter().flat_map(|(plugin, manifest)| {
         let capabilities = manifest.iter().flat_map(|manifest| &manifest.capabilities);
         capabilities.map(move |asked| {
-            let granted = plugin.digest.is_some_and(|digest| grants.to_component(digest).cover(asked));
+            let granted = plugin.digest.is_some_and(|digest| grants.to_component(digest).touch(asked));
             AskedCapability {
                 version: plugin.version.clone(),
                 digest: plugin.digest,
@@ -36,11 +39,13 @@ pub fn granted(
                 asks: asked.to_string(),
                 required: asked.required,
                 granted,
-                approved: is_approved(asked, plugin.state),
+                approved: is_approved(asked, plugin),
                 in_force: granted && plugin.state.is_served(),
             }
         })
     });
+    let asked = asked.collect();
     let place = approval.map(|approval| approval.place.clone());
-    Some(PluginGrants { name: name.to_owned(), digest: grants.digest, place, asked: asked.collect() })
+    let (name, digest, grants) = (name.to_owned(), grants.digest, grants.lines());
+    Some(PluginGrants { name, digest, place, grants, asked })
 }

@@ -65,13 +65,13 @@ pub(super) fn await_approval(
 }
 
 /// The versions that go on although their file does not hold them any more: what is there in their place, or under their
-/// name, is not active. One whose file was taken away does not come back because another file has its name.
+/// name, is not active. One whose file was taken away does not come back because of what is there now.
 pub(super) fn going_on<'a>(set: &PluginSet, standing: &'a PluginStanding) -> Vec<&'a Incumbent> {
     let stands_in = |incumbent: &Incumbent| {
         let others = || set.entries.iter().filter(|entry| !entry.is_active());
         let is_there = others().any(|entry| entry.record.digest == Some(incumbent.digest));
-        let has_its_name = |entry: &Entry| entry.record.name == incumbent.name && !incumbent.removed;
-        !is_there && others().any(|entry| has_its_name(entry) || is_at(incumbent, &entry.found))
+        let stands_in = |entry: &Entry| entry.record.name == incumbent.name || is_at(incumbent, &entry.found);
+        !is_there && !incumbent.removed && others().any(stands_in)
     };
     let incumbents = standing.incumbents.iter();
     incumbents.filter(|incumbent| set.active(&incumbent.name).is_none() && stands_in(incumbent)).collect()

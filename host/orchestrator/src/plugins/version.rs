@@ -47,6 +47,10 @@ impl Version {
 }
 
 impl Hold {
+    pub(crate) fn is_over(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Ends when the version is retired.
     pub(crate) async fn time_is_up(&mut self) {
         // An error means that the version is gone without having been retired.

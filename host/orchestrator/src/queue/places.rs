@@ -6,11 +6,14 @@ use model::policy::BulkheadPolicy;
 use model::work::Lane;
 use model::{Failure, FailureKind};
 
+/// Fewest places of a lane of which one is left to others.
+const SHARED_PLACES_MIN: usize = 3;
+
 /// How many runs may be carried out at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     lanes: BTreeMap<Lane, usize>,
-    /// By plugin; one that is not named here has as many as its lanes.
+    /// By plugin; one that is not named here has all of its lanes, but for the last of a lane that has three or more.
     plugins: BTreeMap<String, BulkheadPolicy>,
 }
 
@@ -46,6 +49,13 @@ impl Places {
     pub(super) fn of_plugin(&self, plugin: &str) -> usize {
         // A bulkhead without places would hold its runs for ever.
         self.plugins.get(plugin).map_or(usize::MAX, |bulkhead| bulkhead.runs.max(1) as usize)
+    }
+
+    /// Runs of a plugin that may go on in a lane. One that has no bulkhead leaves a place of a lane with several to the
+    /// others: its runs may be without end.
+    pub(super) fn of_plugin_in(&self, plugin: &str, lane: Lane) -> usize {
+        let places = self.of_lane(lane);
+        if self.plugins.contains_key(plugin) || places < SHARED_PLACES_MIN { places } else { places - 1 }
     }
 
     /// Runs of a plugin that may go on or wait.

@@ -57,6 +57,22 @@ fn a_lane_never_waits_for_another() {
 }
 
 #[test]
+fn one_plugin_leaves_the_last_of_several_places_to_the_others_unless_its_operator_says_how_many_it_has() {
+    let of = |plugin: &str, number| Ticket { plugin: plugin.to_owned(), ..ticket(number) };
+    let shop = [1, 2, 3, 4].map(ticket);
+    let mut shared = queue(4, shop.clone());
+    assert_eq!(shared.take(at(0)).len(), 3);
+    assert_eq!(shared.why(run(4), at(0)), Some(Waiting::Plugin { plugin: "shop".to_owned(), places: 3 }));
+    shared.push(of("bank", 5));
+    assert_eq!(shared.take(at(0)), [run(5)]);
+    let mut alone = Queue::new(Places::new(4).plugin("shop", bulkhead(9, 9)));
+    shop.into_iter().for_each(|ticket| alone.push(ticket));
+    assert_eq!(alone.take(at(0)).len(), 4);
+    let mut few = queue(2, [1, 2].map(ticket));
+    assert_eq!(few.take(at(0)).len(), 2, "a lane of two has none to leave");
+}
+
+#[test]
 fn who_waits_for_a_time_holds_up_nobody_and_then_goes_by_age() {
     let later = Ticket { not_before: Some(at(10)), ..ticket(1) };
     let mut queue = queue(1, [later, ticket(2), ticket(3)]);

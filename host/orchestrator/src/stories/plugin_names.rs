@@ -2,6 +2,7 @@
 
 use model::Digest;
 use model::plugin::{PluginEventKind, PluginRecord, PluginState};
+use model::ports::FoundPlugin;
 
 use super::swapping::{active, asking, events, granting, install, states, version};
 use crate::testing::{Bench, MANIFEST, digest, found};
@@ -32,8 +33,15 @@ async fn a_plugin_that_was_taken_away_does_not_come_back_because_another_file_ha
     let bench = Bench::empty(|_| {});
     install(&bench, vec![found("d.wasm", b"1", MANIFEST)]).await;
     install(&bench, Vec::new()).await;
+    bench.components.forgot(1).await;
+    while !events(&bench, digest(b"1")).contains(&PluginEventKind::Drained) {
+        tokio::task::yield_now().await;
+    }
     let records = install(&bench, vec![found("stranger.wasm", b"9", MANIFEST)]).await;
     assert_eq!(decided(&records), [(PluginState::Pending, digest(b"9"))]);
+    let rubbish = FoundPlugin { manifest: None, ..found("d.wasm", b"?", MANIFEST) };
+    let records = install(&bench, vec![rubbish]).await;
+    assert_eq!(decided(&records), [(PluginState::Refused, digest(b"?"))], "nor because of what lies at its place");
     let next = bench.another(|_| {});
     let records = next.install(vec![found("stranger.wasm", b"9", MANIFEST)]).await.unwrap();
     assert_eq!(decided(&records), [(PluginState::Pending, digest(b"9"))], "nor at the next start");

@@ -212,7 +212,8 @@ async fn a_budget_promotes_or_refuses_by_itself() {
     assert!(!report.promoted && report.over_budget[0].contains("1 rows differ, and 0 may"), "{report:?}");
     assert_eq!(active(&bench), digest(b"d1"));
 
-    bench.invoker.answers.lock().unwrap().push_back(Ok(model::ports::Answer::default()));
+    // Both once for nothing, and then the active version.
+    bench.invoker.answers.lock().unwrap().extend((0..3).map(|_| Ok(Answer::default())));
     bench.invoker.fails_next(Failure::new(FailureKind::Pipeline, "trapped", "wasm `unreachable`"));
     let wide = Budget { rows: 5, ..Budget::default() };
     let report = bench.orchestrator.shadow(candidate(&bench).await, 1, Some(wide)).await.unwrap();

@@ -248,8 +248,8 @@ async fn a_file_that_calls_itself_by_the_name_of_another_gets_nothing_of_what_th
 }
 
 #[tokio::test]
-async fn a_version_that_is_not_drained_in_time_is_retired_and_its_runs_are_begun_again() {
-    let bench = Bench::empty(|_| {});
+async fn a_version_that_is_not_drained_in_time_is_retired_and_its_runs_are_begun_again_and_lose_no_call() {
+    let bench = Bench::empty(|parts| parts.retry.attempts_max = 1);
     install(&bench, vec![version(b"1", "1.0.0")]).await;
     let gate = bench.invoker.close_gate();
     let run = bench.orchestrator.spawn(daily("rows_in 1\ncapture 1 1 a")).await.unwrap();

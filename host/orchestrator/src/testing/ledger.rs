@@ -428,7 +428,8 @@ impl Ledger for FakeLedger {
         let incumbent = |(name, version): (&String, &Vec<PluginRecord>)| {
             let last = version.last()?;
             let digest = last.digest?;
-            let told = state.plugin_events.iter().rfind(|(of, _)| *of == digest);
+            let of_file = |kind| matches!(kind, PluginEventKind::Activated | PluginEventKind::Removed);
+            let told = state.plugin_events.iter().rfind(|(of, kind)| *of == digest && of_file(*kind));
             Some(Incumbent {
                 name: name.clone(),
                 version: last.version.clone(),

@@ -144,13 +144,6 @@ impl Journal {
         let texts = fields.iter_mut().flat_map(|(name, value)| [name, value]);
         texts.for_each(|text| self.shared.secrets.hide_in(text));
         let message = cut(&message, LINE_BYTES_MAX);
-        match severity {
-            Severity::Trace => tracing::trace!(target: "guest", origin, fields = as_json(&fields), "{message}"),
-            Severity::Debug => tracing::debug!(target: "guest", origin, fields = as_json(&fields), "{message}"),
-            Severity::Info => tracing::info!(target: "guest", origin, fields = as_json(&fields), "{message}"),
-            Severity::Warn => tracing::warn!(target: "guest", origin, fields = as_json(&fields), "{message}"),
-            Severity::Error => tracing::error!(target: "guest", origin, fields = as_json(&fields), "{message}"),
-        }
         let mut entries = self.lock();
         entries.quote(severity, origin, message);
         let size = message.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
@@ -164,6 +157,7 @@ impl Journal {
         }
         entries.bytes += size;
         entries.lines += 1;
+        tell(severity, origin, message, &fields);
         // Under the lock, so that lines come in the order of their times.
         self.hand_on(severity, origin, message.to_owned(), fields);
     }
@@ -280,6 +274,19 @@ impl Entries {
             }
             tail.push_back(said.clone());
         }
+    }
+}
+
+/// Writes a line into the log of the host, as one line whatever it holds: nobody is to take a part of it for a line of the
+/// host's own.
+fn tell(severity: Severity, origin: &str, message: &str, fields: &[(String, String)]) {
+    let message = message.replace('\n', "\\n").replace('\r', "\\r");
+    match severity {
+        Severity::Trace => tracing::trace!(target: "guest", origin, fields = as_json(fields), "{message}"),
+        Severity::Debug => tracing::debug!(target: "guest", origin, fields = as_json(fields), "{message}"),
+        Severity::Info => tracing::info!(target: "guest", origin, fields = as_json(fields), "{message}"),
+        Severity::Warn => tracing::warn!(target: "guest", origin, fields = as_json(fields), "{message}"),
+        Severity::Error => tracing::error!(target: "guest", origin, fields = as_json(fields), "{message}"),
     }
 }
 

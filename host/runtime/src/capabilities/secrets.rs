@@ -2,11 +2,11 @@
 //!
 //! A placeholder is unique to the attempt and follows from its seed, so that a replay makes the same one. It is replaced in
 //! path, query, headers (inside of `Authorization: Basic` too) and body. What comes back is searched for the value, as it
-//! is, escaped for JSON, and percent-encoded, and has the placeholder there again. Only a grant with `reveal` shows a guest
+//! is, escaped for JSON, percent-encoded and in base64, and has the placeholder there again. Only a grant with `reveal` shows a guest
 //! the value. Limits: what a server makes of a value is not recognised, nor are values of fewer than four bytes.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use memchr::memmem;
 use model::address::Scheme;
 use model::grants::SecretGrant;
@@ -51,7 +51,9 @@ impl Held {
         }
         let json = serde_json::Value::from(value).to_string();
         let mut forms = vec![value.to_owned(), percent_encoded(value), json[1..json.len() - 1].to_owned()];
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        // As the host itself sends it in `Authorization: Basic`.
+        forms.extend(in_base64(value));
+        forms.sort_unstable();
         forms.dedup();
         forms.into_iter().map(String::into_bytes).collect()
     }
@@ -157,8 +159,22 @@ impl Vault {
 }
 
 fn mask<'a>(bytes: Vec<u8>, held: impl Iterator<Item = &'a Held>) -> Vec<u8> {
-    held.fold(bytes, |bytes, held| {
-        held.forms().iter().fold(bytes, |bytes, form| replaced(bytes, form, held.placeholder.as_bytes()))
+    let mut forms: Vec<(Vec<u8>, &str)> =
+        held.flat_map(|held| held.forms().into_iter().map(|form| (form, held.placeholder.as_str()))).collect();
+    // One that holds another goes first, or its rest would stay.
+    forms.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+    forms.iter().fold(bytes, |bytes, (form, placeholder)| replaced(bytes, form, placeholder.as_bytes()))
+}
+
+/// What base64 makes of a text that stands anywhere in another: the digits that follow from it alone, for each of the three
+/// ways in which it may begin. The digits at its ends, which others have a part in, are not among them.
+fn in_base64(text: &str) -> impl Iterator<Item = String> {
+    (0..3_usize).filter_map(move |before| {
+        let encoded = STANDARD_NO_PAD.encode([&[0; 3][..before], text.as_bytes()].concat());
+        let first = (before * 8).div_ceil(6);
+        let last = (before + text.len()) * 8 / 6;
+        let digits = encoded.get(first..last).unwrap_or_default();
+        (digits.len() >= VALUE_BYTES_MIN).then(|| digits.to_owned())
     })
 }
 
@@ -230,6 +246,33 @@ mod tests {
         let echo = br#"a s3cr&t "x" b {"k":"s3cr&t \"x\""} c s3cr%26t%20%22x%22"#.to_vec();
         let masked = String::from_utf8(vault.mask(echo)).unwrap();
         assert_eq!(masked, format!("a {shown} b {{\"k\":\"{shown}\"}} c {shown}"));
+    }
+
+    #[test]
+    fn what_was_sent_in_base64_does_not_come_back_so_wherever_it_stood() {
+        let vault = vault(1, false, &[]);
+        let shown = vault.show("p", "key").unwrap();
+        for before in ["", "m", "me", "me:", "you:"] {
+            for after in ["", "x", "xy"] {
+                let text = format!("{before}{shown}{after}");
+                let sent = vault.fill_header(&format!("Basic {}", STANDARD.encode(text)));
+                let echo = String::from_utf8(vault.mask(sent.clone().into_bytes())).unwrap();
+                assert!(echo.contains(&shown), "{sent}: {echo}");
+                let digits = &STANDARD_NO_PAD.encode("cr&t \"");
+                assert!(!echo.contains(&digits[..6]), "{echo}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_that_holds_another_is_masked_whole() {
+        let grant = || SecretGrant { source: SecretSource::Env("KEY".to_owned()), reveal: false, hosts: Vec::new() };
+        let names = ["key", "zkey"].map(str::to_owned);
+        let grants = Grants { secrets: names.clone().map(|name| (name, grant())).into(), ..Grants::default() };
+        let secrets = names.into_iter().zip(["abcd1234", "PREabcd1234POST"].map(SecretValue::new)).collect();
+        let vault = Vault::new(&Outside { grants, secrets, ..Outside::nothing() }, &[1; 32]);
+        let masked = String::from_utf8(vault.mask(b"<PREabcd1234POST>".to_vec())).unwrap();
+        assert_eq!(masked, format!("<{}>", vault.show("p", "zkey").unwrap()));
     }
 
     #[test]

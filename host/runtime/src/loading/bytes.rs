@@ -25,12 +25,15 @@ pub(super) fn read(file: &Path, bytes_max: u64) -> Result<Vec<u8>, Box<Finding>>
         let message = format!("`{}` is not a regular file", file.display());
         return Err(Box::new(Finding::error("unreadable", message, "name the file that holds the component")));
     }
+    if let Some(finding) = too_large(metadata.len(), bytes_max) {
+        return Err(Box::new(finding));
+    }
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that grew meanwhile from one that fits.
     File::open(file)
         .and_then(|file| file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes))
         .map_err(unreadable)?;
-    match too_large(metadata.len().max(bytes.len() as u64), bytes_max) {
+    match too_large(bytes.len() as u64, bytes_max) {
         Some(finding) => Err(Box::new(finding)),
         None => Ok(bytes),
     }

@@ -17,8 +17,12 @@ use crate::capabilities::http::Egress;
 use crate::failures;
 use crate::plugin::Linked;
 
-/// Longest time a component gets to describe itself, whatever an attempt may take: a host that starts waits for it.
+/// Longest time a component gets to describe itself, whatever an attempt may take: a host that starts waits for it, and so
+/// does whatever else changes in its folder.
 const WALL_CLOCK_MAX: Duration = Duration::from_secs(30);
+
+/// Processor time it gets for that; an interpreter that starts takes a part of a second.
+const CPU_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// How much longer than the deadline to wait for an answer.
 const GRACE: Duration = Duration::from_secs(5);
@@ -28,6 +32,7 @@ pub(super) fn blocking(loader: &Loader<'_>, component: &Linked, name: &str) -> R
     let (answer, answered) = mpsc::channel();
     let (engine, mut limits) = (loader.engine.clone(), loader.limits.clone());
     limits.wall_clock = limits.wall_clock.min(WALL_CLOCK_MAX);
+    limits.cpu_time = limits.cpu_time.min(CPU_TIME_MAX);
     let (component, name) = (component.clone(), name.to_owned());
     let wait = limits.wall_clock.saturating_add(GRACE);
     loader.guests.spawn(async move {

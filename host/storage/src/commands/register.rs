@@ -198,31 +198,28 @@ pub(crate) async fn asker(connection: &mut AnyConnection, plugin: &PluginRecord)
 ///
 /// # Errors
 ///
-/// `schema_changed` with every reason.
+/// `schema_changed` with every reason, of every dataset.
 pub(crate) fn check(plugin: &PluginRecord, manifest: &Manifest, known: &Datasets, asker: Asker) -> Result<(), Failure> {
+    let mut reasons = Vec::new();
+    let mut first = None;
     for spec in &manifest.datasets {
-        if let Some(known) = known.get(&spec.name.to_string()).filter(|known| known.is_fixed == 1) {
-            check_dataset(plugin, known, spec, asker)?;
+        let Some(known) = known.get(&spec.name.to_string()).filter(|known| known.is_fixed == 1) else { continue };
+        let old = known.spec()?;
+        let obstacles = obstacles(&old, spec, &field_ids(known.fields.as_deref(), &old)?, asker);
+        if !obstacles.is_empty() {
+            first.get_or_insert_with(|| spec.name.to_string());
+            reasons.push(format!("`{}`: {}", spec.name, obstacles.join("; ")));
         }
     }
-    Ok(())
-}
-
-fn check_dataset(plugin: &PluginRecord, known: &Known, new: &DatasetSpec, asker: Asker) -> Result<(), Failure> {
-    let old = known.spec()?;
-    let obstacles = obstacles(&old, new, &field_ids(known.fields.as_deref(), &old)?, asker);
-    if obstacles.is_empty() {
-        return Ok(());
-    }
+    let Some(first) = first else { return Ok(()) };
     let message = format!(
-        "plugin `{}` {} declares `{}` otherwise than the captures that are there: {}",
+        "plugin `{}` {} declares otherwise than the captures that are there: {}",
         plugin.name,
         plugin.version,
-        new.name,
-        obstacles.join("; ")
+        reasons.join("; ")
     );
     let failure = Failure::new(FailureKind::Config, "schema_changed", message);
-    Err(failure.detail("plugin", plugin.name.clone()).detail("dataset", new.name.to_string()))
+    Err(failure.detail("plugin", plugin.name.clone()).detail("dataset", first))
 }
 
 async fn record_dataset(

@@ -64,6 +64,7 @@ impl Storage {
                     SELECT event
                     FROM plugin_events AS told
                     WHERE told.name = plugin.name AND told.digest = plugin.digest
+                        AND event IN ('activated', 'removed')
                     ORDER BY seq DESC
                     LIMIT 1
                 ) AS last_event

@@ -10,6 +10,7 @@ use super::support::{Bench, START_US, digest, found, manifest};
 on_both! {
     the_version_that_was_active_last_is_remembered,
     a_schema_may_change_until_captures_have_it,
+    every_dataset_that_does_not_fit_is_named,
     a_capture_that_waits_for_an_operator_keeps_the_schema_too,
     words_and_checks_may_change_at_any_time,
     what_was_decided_and_what_happened_is_remembered,
@@ -44,6 +45,20 @@ async fn a_schema_may_change_until_captures_have_it(bench: Bench) {
     let asked = bench.storage.check_schema(&plugin, &manifest.unwrap()).await;
     assert_eq!(asked.unwrap_err(), failure, "the same answer for who only asks");
     assert_eq!(bench.last_active().await, [("shop".to_owned(), digest(1))], "nothing was recorded");
+}
+
+async fn every_dataset_that_does_not_fit_is_named(bench: Bench) {
+    bench.register(vec![found(&manifest(), 1)]).await.unwrap();
+    bench.publish(vec![bench.staged("2021-01-28", 1, 3)]).await.unwrap();
+    let mut other = bench.staged("2021-01-28", 2, 1);
+    other.dataset = "shop.returns".parse().unwrap();
+    bench.publish(vec![other]).await.unwrap();
+    let mut both = changed();
+    both.datasets[1].columns[0].data_type = DataType::Utf8;
+    let failure = bench.register(vec![found(&both, 2)]).await.unwrap_err();
+    for dataset in ["`shop.sales`: ", "`shop.returns`: "] {
+        assert!(failure.message.contains(dataset), "{}", failure.message);
+    }
 }
 
 async fn a_capture_that_waits_for_an_operator_keeps_the_schema_too(bench: Bench) {

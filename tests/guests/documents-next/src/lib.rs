@@ -12,6 +12,16 @@ file_format! {
     json { records: "data" }
 }
 
+file_format! {
+    /// One document a line.
+    pub struct Lines = "lines" {
+        day: Date => key(),
+        symbol: Utf8 => key(),
+        volume: Int64,
+    }
+    json_lines {}
+}
+
 dataset! {
     /// What was read.
     pub struct Rows = "documents.rows" {
@@ -30,6 +40,13 @@ params! {
     }
 }
 
+params! {
+    pub struct LinesParams {
+        /// The file to copy.
+        file: File => format::<Lines>(),
+    }
+}
+
 /// Copies the rows of one document, and counts the first of them twice.
 #[derive(Debug)]
 pub struct CopyWhole;
@@ -43,17 +60,38 @@ impl Pipeline for CopyWhole {
     }
 
     fn run(&self, params: WholeParams, host: &Host) -> Result<Summary, Error> {
-        let mut reader = host.read(&params.file)?;
-        let mut output = host.output::<Rows>()?;
-        let mut rows = 0;
-        while let Some(batch) = reader.next()? {
-            let Document { line, day, symbol, volume } = batch.read()?;
-            let values = volume.iter().enumerate();
-            let volume = values.map(|(at, value)| if at == 0 { value * 2 } else { value }).collect();
-            rows = output.write_lines(Rows { day, symbol, volume }, line)?;
-        }
-        Ok(Summary::new().with("rows", rows))
+        copy(&params.file, host)
     }
+}
+
+/// The same of a file that has a row in each line.
+#[derive(Debug)]
+pub struct CopyLines;
+
+impl Pipeline for CopyLines {
+    const NAME: &'static str = "documents.lines";
+    type Params = LinesParams;
+
+    fn spec() -> PipelineSpec {
+        PipelineSpec::new("Writes what it reads, nearly.").output::<Rows>().one_to_one()
+    }
+
+    fn run(&self, params: LinesParams, host: &Host) -> Result<Summary, Error> {
+        copy(&params.file, host)
+    }
+}
+
+fn copy(file: &File, host: &Host) -> Result<Summary, Error> {
+    let mut reader = host.read(file)?;
+    let mut output = host.output::<Rows>()?;
+    let mut rows = 0;
+    while let Some(batch) = reader.next()? {
+        let Document { line, day, symbol, volume } = batch.read()?;
+        let values = volume.iter().enumerate();
+        let volume = values.map(|(at, value)| if at == 0 { value * 2 } else { value }).collect();
+        rows = output.write_lines(Rows { day, symbol, volume }, line)?;
+    }
+    Ok(Summary::new().with("rows", rows))
 }
 
 spine_sdk::plugin! {
@@ -61,6 +99,6 @@ spine_sdk::plugin! {
     version: "0.2.0",
     description: "Copies the rows of JSON files, nearly.",
     datasets: [Rows],
-    formats: [Document],
-    pipelines: [CopyWhole],
+    formats: [Document, Lines],
+    pipelines: [CopyWhole, CopyLines],
 }

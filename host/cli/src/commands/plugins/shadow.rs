@@ -32,12 +32,17 @@ pub(super) struct ShadowArgs {
     rows: u64,
 
     /// Processor time that it may take, as a multiple of the active version's
-    #[arg(long, value_name = "X", default_value_t = 1.5, requires = "promote")]
+    #[arg(long, value_name = "X", default_value_t = 1.5, value_parser = multiple, requires = "promote")]
     cpu: f64,
 
     /// Memory that it may take, as a multiple of the active version's
-    #[arg(long, value_name = "X", default_value_t = 1.5, requires = "promote")]
+    #[arg(long, value_name = "X", default_value_t = 1.5, value_parser = multiple, requires = "promote")]
     memory: f64,
+}
+
+fn multiple(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "a multiple is a number such as 1.5".to_owned())
 }
 
 pub(super) async fn show(global: &Global, output: Output, args: ShadowArgs) -> Result<u8, Failure> {
@@ -58,7 +63,13 @@ pub(super) async fn show(global: &Global, output: Output, args: ShadowArgs) -> R
 fn table(report: &ShadowReport) -> Rows {
     let columns =
         [text("run"), text("name"), number("added"), number("removed"), number("changed"), number("unchanged")];
-    let columns = columns.into_iter().chain([number("cpu_us"), number("cpu_us_before"), text("note")]);
+    let columns = columns.into_iter().chain([
+        number("cpu_us"),
+        number("cpu_us_before"),
+        number("memory_bytes"),
+        number("memory_bytes_before"),
+        text("note"),
+    ]);
     let mut rows = Rows::new(columns, "no run of the active version is recorded");
     for run in &report.runs {
         let ShadowRun { run_id, name, outputs, active_usage, candidate_usage, .. } = run;
@@ -73,6 +84,8 @@ fn table(report: &ShadowReport) -> Rows {
             sum.unchanged.into(),
             candidate_usage.map_or(0, |it| it.cpu_us).into(),
             active_usage.map_or(0, |it| it.cpu_us).into(),
+            candidate_usage.map_or(0, |it| it.memory_bytes_peak).into(),
+            active_usage.map_or(0, |it| it.memory_bytes_peak).into(),
             note(run).into(),
         ]);
     }
@@ -113,6 +126,10 @@ fn tell(report: &ShadowReport) {
             output::note(&format!("{}: answers {} instead of {}", run.run_id, brief(&after), brief(&before)));
         }
     }
+    report
+        .missing
+        .iter()
+        .for_each(|name| output::note(&format!("it does not offer `{name}`, which the active version does")));
     report.over_budget.iter().for_each(|beyond| output::note(&format!("not promoted: {beyond}")));
     let digest = report.candidate.digest;
     match report.promoted {
