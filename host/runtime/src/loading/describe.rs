@@ -12,7 +12,7 @@ use model::{DatasetName, Failure, FailureKind, Timestamp};
 use wasmtime::Engine;
 
 use super::Loader;
-use crate::attempt::{Facts, HostState, Journal, Watch, cut};
+use crate::attempt::{Facts, HostState, Journal, Stopped, Watch, cut};
 use crate::capabilities::http::Egress;
 use crate::failures;
 use crate::plugin::Linked;
@@ -62,6 +62,8 @@ async fn describe(engine: &Engine, component: &Linked, name: &str, limits: Limit
         })
         .await;
     match asked {
+        // These limits are of describing itself: no key of the configuration has them.
+        Err(stopped @ (Stopped::WallClock { .. } | Stopped::CpuTime { .. })) => Err(vec![failed(&stopped.to_string())]),
         Err(stopped) => Err(vec![failed(&failures::stopped_failure(name, stopped).message)]),
         Ok(Err(findings)) => Err(findings),
         Ok(Ok(Err(reason))) => Err(vec![failed(&format!("`describe` says: {}", cut(&reason, 4_096)))]),
