@@ -9,7 +9,9 @@ const LINES_SHOWN: usize = 10;
 pub(super) fn lines(trap: &TrapReport) -> Vec<String> {
     let mut lines = Vec::new();
     let mut part = |word: &str, texts: Vec<String>| {
-        for (at, text) in texts.into_iter().enumerate() {
+        // What a guest says may have lines of its own: none of them stands where ours do.
+        let texts = texts.iter().flat_map(|text| text.lines().map(str::to_owned));
+        for (at, text) in texts.enumerate() {
             lines.push(format!("  {:8}  {text}", if at == 0 { word } else { "" }));
         }
     };
