@@ -1,7 +1,8 @@
 //! The server's life: listen, answer, end.
 //!
 //! Who is not heard of for a while is let go, and there are only so many at one time: whoever may open a connection, with
-//! a token or without, cannot keep the others out for long.
+//! a token or without, cannot keep the others out for long by saying nothing. Limits: a body that comes slowly, from who
+//! shows the token, and an answer that is read slowly have no time of their own.
 
 use std::sync::Arc;
 use std::time::Duration;
